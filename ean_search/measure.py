@@ -1,0 +1,204 @@
+"""Measures what a space's network and its attachments cost, into a table.
+
+Multiply-adds and fvcore's totals are counted, not estimated: an additive attention counted alone
+at a site's map adds exactly what fvcore counts on the pruned network. An attention that is not
+additive says so (`additive = False`); its placements are counted one by one, on the pruned network.
+"""
+
+import hashlib
+import warnings
+from collections.abc import Callable
+from dataclasses import replace
+from functools import lru_cache
+
+import torch
+from fvcore.nn import FlopCountAnalysis
+from torch import Tensor, nn
+
+from ean_search.attention.chain import Chained
+from ean_search.cache import cache_dir
+from ean_search.cost import Attachment, CostTable
+from ean_search.latency import time_interleaved
+from ean_search.network import Slot, build, place, prune, slots
+from ean_search.provenance import hardware
+from ean_search.space import Placement, Space
+from ean_search.trial import Cost
+
+MAC_OPERATORS = ("conv", "linear", "addmm", "matmul", "bmm", "einsum")
+
+
+def count_flops(module: nn.Module, *inputs: Tensor) -> tuple[int, int]:
+    """Count multiply-adds of convolutions and matrix products, and fvcore's total."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # the tracer's, about shapes that are constant here
+        analysis = FlopCountAnalysis(module.eval(), inputs)
+        analysis.unsupported_ops_warnings(False).uncalled_modules_warnings(False)
+        analysis.tracer_warnings("none")
+        by_operator = analysis.by_operator()
+    macs = sum(by_operator[operator] for operator in MAC_OPERATORS)
+    return int(macs), int(sum(by_operator.values()))
+
+
+def count_params(module: nn.Module) -> int:
+    """Count parameters, shared ones once."""
+    return sum(parameter.numel() for parameter in module.parameters())
+
+
+def count_activations(network: nn.Module, image: Tensor) -> int:
+    """Count the elements that a network's layers put out."""
+    total = 0
+
+    def add(module: nn.Module, inputs: object, output: object) -> None:
+        nonlocal total
+        total += output.numel() if isinstance(output, Tensor) else 0
+
+    leaves = [m for m in network.modules() if not any(m.children()) and not isinstance(m, Slot)]
+    hooks = [leaf.register_forward_hook(add) for leaf in leaves]
+    with torch.inference_mode():
+        network(image)
+    for hook in hooks:
+        hook.remove()
+    return total
+
+
+def measure_costs(
+    space: Space,
+    *,
+    classes: int = 1000,
+    image_size: int | None = None,
+    batch_size: int = 1,
+    device: str = "cpu",
+    rounds: int = 20,
+) -> CostTable:
+    """Measure a space's cost table, or take it from the cache."""
+    space = space if image_size is None else space.model_copy(update={"image_size": image_size})
+    what = space.model_copy(update={"name": "", "placements": {}}).model_dump_json()
+    where = hardware(device)
+    key = f"{what} {classes} {batch_size} {rounds} {where} {torch.__version__}"
+    path = cache_dir("costs") / f"{hashlib.sha256(key.encode()).hexdigest()[:20]}.json"
+    if path.is_file():
+        return CostTable.load(path)
+    network = build(space, classes).eval()
+    table = CostTable(
+        plain=_plain_cost(space, network),
+        attachments=_attachments(space, network),
+        image_size=space.image_size,
+        batch_size=batch_size,
+        hardware=where,
+    )
+    table = _with_latency(table, space, network.to(device), device, rounds)
+    table.save(path)
+    return table
+
+
+def price_list(space: Space, table: CostTable, classes: int) -> Callable[[Placement], Cost]:
+    """Return what prices placements: the table, or direct counts where it cannot add up."""
+    network = build(space, classes).eval()
+    modules = (m for slot in slots(network) for a in slot.attentions for m in a.modules())
+    if all(getattr(module, "additive", True) for module in modules):
+        return table.price
+
+    @lru_cache(maxsize=None)
+    def count(placement: Placement) -> Cost:
+        image = torch.zeros(1, 3, table.image_size, table.image_size)
+        pruned = prune(network, placement)
+        macs, flops = count_flops(pruned, image)
+        params = count_params(pruned)
+        return replace(table.price(placement), params=params, macs=macs, flops=flops)
+
+    return count
+
+
+def measure_latency(
+    networks: dict[str, nn.Module], table: CostTable, device: str = "cpu", rounds: int = 20
+) -> dict[str, float]:
+    """Time finished networks against each other, as the table's own were, in milliseconds."""
+    image = torch.randn(table.batch_size, 3, table.image_size, table.image_size, device=device)
+    forwards = {
+        name: _forward(network.to(device).eval(), image) for name, network in networks.items()
+    }
+    return time_interleaved(forwards, rounds=rounds, device=device)
+
+
+def _plain_cost(space: Space, network: nn.Module) -> Cost:
+    plain = prune(network, space.named["none"])
+    image = torch.zeros(1, 3, space.image_size, space.image_size)
+    macs, flops = count_flops(plain, image)
+    activations = 4 * count_activations(plain, image)
+    return Cost(0, count_params(plain), macs, flops, 0.0, activations)
+
+
+def _attachments(space: Space, network: nn.Module) -> tuple[tuple[Attachment, ...], ...]:
+    """Count what each choice adds at each site."""
+    groups: dict[nn.Module, int] = {}
+    rows = []
+    for slot in slots(network):
+        replaced = (0, 0, 0) if slot.original is None else _count(slot, slot.original)
+        row = []
+        for module in slot.attentions:
+            shared = module.attention if isinstance(module, Chained) else module
+            params, macs, flops = _count(slot, module)
+            row.append(
+                Attachment(
+                    group=groups.setdefault(shared, len(groups)),
+                    params=params,
+                    replaced_params=replaced[0],
+                    macs=macs - replaced[1],
+                    flops=flops - replaced[2],
+                    latency_ms=0.0,
+                    activation_bytes=4 * slot.site.elements,
+                )
+            )
+        rows.append(tuple(row))
+    return tuple(rows)
+
+
+def _count(slot: Slot, module: nn.Module) -> tuple[int, int, int]:
+    """Count a module's parameters, multiply-adds and fvcore total on one image at a site."""
+    image = torch.zeros(1, slot.site.channels, slot.site.height, slot.site.width)
+    return (count_params(module), *count_flops(module, image))
+
+
+def _with_latency(
+    table: CostTable, space: Space, network: nn.Module, device: str, rounds: int
+) -> CostTable:
+    """Time the plain network and every attachment.
+
+    One attachment is too small to be seen in a network's latency, so each is timed alone at its
+    map; the sum over all sites is then scaled to what attaching everywhere adds to the network.
+    """
+    full = {k: space.placement([k] * space.sites) for k in range(space.choices)}
+    whole = {str(k): prune(network, placement) for k, placement in full.items()}
+    times = measure_latency(whole, table, device, rounds)
+    alone = _time_attachments(network, table.batch_size, device, rounds)
+    rows = [list(row) for row in table.attachments]
+    for k in range(1, space.choices):
+        added = times[str(k)] - times["0"]
+        total = sum(alone[site][k - 1] for site in range(space.sites))
+        scale = added / total if added > 0 else 1.0
+        for site, row in enumerate(rows):
+            row[k - 1] = replace(row[k - 1], latency_ms=scale * alone[site][k - 1])
+    plain = replace(table.plain, latency_ms=times["0"])
+    return replace(table, plain=plain, attachments=tuple(map(tuple, rows)))
+
+
+def _time_attachments(
+    network: nn.Module, batch_size: int, device: str, rounds: int
+) -> list[list[float]]:
+    """Time every choice at every site, equal cases once; in milliseconds."""
+    forwards, cases = {}, []
+    for slot in slots(network):
+        site = slot.site
+        row = [
+            f"{k} {site.channels} {site.height} {site.width}" for k in range(len(slot.attentions))
+        ]
+        for case, module in zip(row, slot.attentions, strict=True):
+            shape = (batch_size, site.channels, site.height, site.width)
+            forwards.setdefault(case, _forward(module, torch.randn(shape, device=device)))
+        cases.append(row)
+    times = time_interleaved(forwards, rounds=3 * rounds, device=device)
+    return [[times[case] for case in row] for row in cases]
+
+
+def _forward(module: nn.Module, x: Tensor) -> Callable[[], object]:
+    return lambda: module(x)
