@@ -1,7 +1,9 @@
 """Frozen, validated values that are read from YAML files and command-line flags."""
 
+from pathlib import Path
 from typing import Any, TypeVar
 
+import yaml
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from ean_search.lookup import UserError, unknown
@@ -29,7 +31,16 @@ def parse_fields(kind: type[F], fields: Any, what: str) -> F:
             raise unknown(f"field in {what}:", where, _names_at(kind, fault["loc"])) from error
         if fault["type"] == "missing":
             raise UserError(f"{what}: the field {where!r} is missing") from error
-        raise UserError(f"{what}: {where}: {fault['msg']}, got {fault['input']!r}") from error
+        reason = fault["msg"].removeprefix("Value error, ")
+        raise UserError(f"{what}: {where}: {reason}; got {fault['input']!r}") from error
+
+
+def read_yaml(path: Path) -> Any:
+    """Read a YAML file, wording a fault as one line."""
+    try:
+        return yaml.safe_load(path.read_text())
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise UserError(f"{path} is not YAML: {' '.join(str(error).split())}") from error
 
 
 def _names_at(kind: type[BaseModel], where: tuple) -> list[str]:

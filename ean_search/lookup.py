@@ -9,6 +9,8 @@ import importlib
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+LISTED = 60  # more names than this are counted, not listed
+
 
 class UserError(ValueError):
     """Something the user can mend; the command line shows it as one line, without a traceback."""
@@ -19,7 +21,8 @@ def unknown(kind: str, name: str, known: Iterable[str]) -> UserError:
     known = sorted(known)
     near = difflib.get_close_matches(name, known, n=1)
     hint = f"; did you mean {near[0]!r}?" if near else ";"
-    return UserError(f"unknown {kind} {name!r}{hint} known: {', '.join(known)}")
+    names = ", ".join(known) if len(known) <= LISTED else f"{len(known)} names"
+    return UserError(f"unknown {kind} {name!r}{hint} known: {names}")
 
 
 def load_attribute(address: str) -> Any:

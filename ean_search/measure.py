@@ -9,17 +9,17 @@ import hashlib
 import warnings
 from collections.abc import Callable
 from dataclasses import replace
-from functools import lru_cache
+from functools import cache
 
 import torch
-from fvcore.nn import FlopCountAnalysis
 from torch import Tensor, nn
 
 from ean_search.attention.chain import Chained
 from ean_search.cache import cache_dir
 from ean_search.cost import Attachment, CostTable
 from ean_search.latency import time_interleaved
-from ean_search.network import Slot, build, place, prune, slots
+from ean_search.network import Slot, build, prune, slots
+from ean_search.progress import Progress, silent
 from ean_search.provenance import hardware
 from ean_search.space import Placement, Space
 from ean_search.trial import Cost
@@ -30,7 +30,10 @@ MAC_OPERATORS = ("conv", "linear", "addmm", "matmul", "bmm", "einsum")
 def count_flops(module: nn.Module, *inputs: Tensor) -> tuple[int, int]:
     """Count multiply-adds of convolutions and matrix products, and fvcore's total."""
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # the tracer's, about shapes that are constant here
+        # fvcore is built on a tracer that torch has deprecated and that warns of constant shapes.
+        warnings.simplefilter("ignore")
+        from fvcore.nn import FlopCountAnalysis
+
         analysis = FlopCountAnalysis(module.eval(), inputs)
         analysis.unsupported_ops_warnings(False).uncalled_modules_warnings(False)
         analysis.tracer_warnings("none")
@@ -69,6 +72,7 @@ def measure_costs(
     batch_size: int = 1,
     device: str = "cpu",
     rounds: int = 20,
+    progress: Progress = silent,
 ) -> CostTable:
     """Measure a space's cost table, or take it from the cache."""
     space = space if image_size is None else space.model_copy(update={"image_size": image_size})
@@ -78,6 +82,7 @@ def measure_costs(
     path = cache_dir("costs") / f"{hashlib.sha256(key.encode()).hexdigest()[:20]}.json"
     if path.is_file():
         return CostTable.load(path)
+    progress("costs", 0, 2, "counting")
     network = build(space, classes).eval()
     table = CostTable(
         plain=_plain_cost(space, network),
@@ -86,7 +91,9 @@ def measure_costs(
         batch_size=batch_size,
         hardware=where,
     )
+    progress("costs", 1, 2, "timing")
     table = _with_latency(table, space, network.to(device), device, rounds)
+    progress("costs", 2, 2)
     table.save(path)
     return table
 
@@ -98,7 +105,7 @@ def price_list(space: Space, table: CostTable, classes: int) -> Callable[[Placem
     if all(getattr(module, "additive", True) for module in modules):
         return table.price
 
-    @lru_cache(maxsize=None)
+    @cache
     def count(placement: Placement) -> Cost:
         image = torch.zeros(1, 3, table.image_size, table.image_size)
         pruned = prune(network, placement)

@@ -35,8 +35,19 @@ class Limit:
 
     def holds(self, cost: Cost, plain: Cost) -> bool:
         """Say whether a cost keeps the bound."""
-        unit = plain.on(self.axis) if self.relative else 1.0
-        return COMPARE[self.sign](cost.on(self.axis), self.value * unit)
+        return COMPARE[self.sign](cost.on(self.axis), self._bound(plain))
+
+    def excess(self, cost: Cost, plain: Cost) -> float:
+        """Return by what share of itself the bound is broken, 0 if it is kept."""
+        if self.holds(cost, plain):
+            return 0.0
+        bound = self._bound(plain)
+        return abs(cost.on(self.axis) - bound) / max(abs(bound), 1.0)
+
+    def _bound(self, plain: Cost) -> float:
+        if self.relative and not plain.on(self.axis):
+            raise UserError(f"the plain backbone has 0 {self.axis}: give that limit without an x")
+        return self.value * (plain.on(self.axis) if self.relative else 1.0)
 
 
 @dataclass(frozen=True)
@@ -81,6 +92,11 @@ class Problem:
     def feasible(self, cost: Cost) -> bool:
         """Say whether a cost keeps all limits."""
         return all(limit.holds(cost, self.plain) for limit in self.objective.limits)
+
+    def penalty(self, cost: Cost) -> float:
+        """Value what was not measured: below any accuracy's reward, the more a limit is broken."""
+        floor = -1.0 - sum(weight for _, weight in self.objective.weights)
+        return floor - sum(limit.excess(cost, self.plain) for limit in self.objective.limits)
 
 
 def _share(value: float, plain: float, full: float) -> float:

@@ -7,17 +7,17 @@ attention. Its text form goes stage by stage, `100-1011-010011-011`, and is the 
 import math
 from dataclasses import dataclass
 from functools import cached_property
-from importlib import resources
 from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
-import yaml
 from pydantic import Field, field_validator
 
-from ean_search.fields import Fields, parse_fields
+from ean_search import search_spaces
+from ean_search.fields import Fields, parse_fields, read_yaml
 from ean_search.lookup import UserError, unknown
 
+SHIPPED = Path(search_spaces.__file__).parent
 DIGITS = "0123456789abcdefghijklmnopqrstuvwxyz"
 
 
@@ -171,8 +171,7 @@ def _read_choice(entry: Any) -> Any:
 
 def shipped_spaces() -> list[str]:
     """Name the spaces that come with the package."""
-    files = resources.files("ean_search.search_spaces").iterdir()
-    return sorted(Path(f.name).stem for f in files if f.name.endswith(".yaml"))
+    return sorted(path.stem for path in SHIPPED.glob("*.yaml"))
 
 
 def load_space(source: str | Path, **changes: Any) -> Space:
@@ -181,10 +180,11 @@ def load_space(source: str | Path, **changes: Any) -> Space:
     if path.suffix in (".yaml", ".yml"):
         if not path.is_file():
             raise UserError(f"no space file at {path}")
-        text = path.read_text()
     elif str(source) in shipped_spaces():
-        text = resources.files("ean_search.search_spaces").joinpath(f"{source}.yaml").read_text()
+        path = SHIPPED / f"{source}.yaml"
     else:
         raise unknown("space", str(source), shipped_spaces())
-    fields = yaml.safe_load(text) or {}
-    return parse_fields(Space, {"name": path.stem, **fields, **changes}, f"space {source}")
+    fields = read_yaml(path)
+    if isinstance(fields, dict):
+        fields = {"name": path.stem, **fields, **changes}
+    return parse_fields(Space, fields, f"space {source}")

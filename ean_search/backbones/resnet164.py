@@ -1,4 +1,4 @@
-"""ResNet-164 for 32 x 32 images (arXiv 1512.03385): three stages of 18 bottlenecks, built of timm's.
+"""ResNet-164 for 32 x 32 images (arXiv 1512.03385): three stages of 18 of timm's bottlenecks.
 
 The activation follows the addition, as in the networks of the EAN and DIANet papers.
 """

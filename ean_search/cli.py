@@ -1,0 +1,229 @@
+"""The command line: reads flags, calls the library, and is the only file that prints.
+
+Heavy imports sit inside the commands, so that `--help` answers at once.
+"""
+
+import argparse
+import json
+import logging
+import sys
+from collections.abc import Sequence
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from ean_search.lookup import UserError
+
+# Flags that stand for a field of the experiment: dotted field, type, help.
+EXPERIMENT_FLAGS: dict[str, tuple[str, type, str]] = {
+    "--data": ("data.name", str, "cluttered | cifar10 | cifar100 | imagefolder | timm:NAME"),
+    "--data-root": ("data.root", str, "folder of the data set"),
+    "--workers": ("data.workers", int, "loader processes"),
+    "--epochs": ("supernet.recipe.epochs", int, "epochs of the weight-sharing network"),
+    "--batch-size": ("supernet.recipe.batch_size", int, "its batch size"),
+    "--lr": ("supernet.recipe.lr", float, "its learning rate"),
+    "--sampler": ("supernet.sampler", str, "bernoulli | uniform-count | complement | sandwich"),
+    "--supernet": ("supernet.weights", str, "use this trained network (.safetensors)"),
+    "--searcher": ("search.searcher", str, "random | ean | reinforce | module:class"),
+    "--budget": ("search.budget", int, "distinct evaluations, the named placements included"),
+    "--cohort": ("search.cohort", int, "placements asked for at once"),
+    "--steps": ("search.steps", int, "stop after so many cohorts, spent budget or not"),
+    "--objective": ("search.objective", str, "such as 'accuracy - 0.02 latency'"),
+    "--budget-cost": ("search.limits", str, "such as 'latency < 1.10x, sites <= 8'"),
+    "--cost-axis": ("cost_axis", str, "cost axis of the front"),
+    "--seed": ("seed", int, "seed of everything random"),
+    "--device": ("device", str, "cpu, cuda, cuda:1, ...; the default is what there is"),
+}
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command and return its exit code."""
+    args = make_parser().parse_args(arguments)
+    logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stderr)
+    try:
+        args.command(args)
+    except UserError as error:
+        print(f"ean-search: {error}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        print("\nstopped; what is done is kept, and resume continues it", file=sys.stderr)
+        return 130
+    return 0
+
+
+def make_parser() -> argparse.ArgumentParser:
+    """Describe all commands."""
+    parser = argparse.ArgumentParser(
+        prog="ean-search", description="Search where attention modules pay in a network."
+    )
+    commands = parser.add_subparsers(title="commands", required=True, metavar="COMMAND")
+
+    spaces = commands.add_parser("spaces", help="list the search spaces")
+    spaces.add_argument("space", nargs="*", help="names or YAML files; all shipped ones if none")
+    spaces.set_defaults(command=_spaces)
+
+    cost = commands.add_parser("cost", help="price placements of a space")
+    _add_space_flags(cost)
+    cost.add_argument("--placement", action="append", default=[], help="a placement or its name")
+    cost.add_argument("--classes", type=int, default=1000)
+    cost.add_argument("--batch-size", type=int, default=1, help="of a timed forward pass")
+    cost.add_argument("--device", default="auto")
+    cost.add_argument("--json", action="store_true", help="print JSON")
+    cost.set_defaults(command=_cost)
+
+    run = commands.add_parser("run", help="train the supernet, search, and leave a run folder")
+    _add_space_flags(run)
+    run.add_argument("--experiment", type=Path, help="experiment YAML; flags override it")
+    run.add_argument("--name", help="name of the run's folder; date and time if none")
+    run.add_argument("--results", type=Path, default=Path("results"), help="folder of all runs")
+    _add_experiment_flags(run)
+    run.set_defaults(command=_run)
+
+    resume = commands.add_parser("resume", help="continue a run that was stopped")
+    resume.add_argument("run", type=Path)
+    resume.set_defaults(command=_resume)
+
+    retrain = commands.add_parser("retrain", help="train a placement of a run from scratch")
+    retrain.add_argument("run", type=Path)
+    retrain.add_argument("--placement", default="best", help="best, knee, a name or a placement")
+    retrain.add_argument("--epochs", type=int)
+    retrain.add_argument("--seed", type=int)
+    retrain.add_argument("--device")
+    retrain.set_defaults(command=_retrain)
+    return parser
+
+
+def _add_space_flags(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--space", help="name of a shipped space, or a YAML file")
+    parser.add_argument("--attention", help="attention by name, in place of the space's own")
+    parser.add_argument("--sharing", choices=("stage", "none"))
+    parser.add_argument("--unit-gate", action=argparse.BooleanOptionalAction, default=None)
+    parser.add_argument("--image-size", type=int)
+
+
+def _add_experiment_flags(parser: argparse.ArgumentParser) -> None:
+    for flag, (_, kind, text) in EXPERIMENT_FLAGS.items():
+        parser.add_argument(flag, type=kind, help=text)
+    parser.add_argument("--download", action="store_true", default=None, help="fetch the data set")
+    parser.add_argument(
+        "--set",
+        action="append",
+        default=[],
+        metavar="FIELD=VALUE",
+        help="any field of the experiment, such as supernet.recipe.optimizer=sgd",
+    )
+
+
+def _space_changes(args: argparse.Namespace) -> dict[str, Any]:
+    changes = {name: getattr(args, name) for name in ("attention", "sharing", "unit_gate")}
+    changes["image_size"] = args.image_size
+    return {name: value for name, value in changes.items() if value is not None}
+
+
+def _experiment_changes(args: argparse.Namespace) -> dict[str, Any]:
+    """Gather the fields of an experiment that flags set."""
+    import yaml
+
+    changes = {f"space.{name}": value for name, value in _space_changes(args).items()}
+    if args.space:
+        changes = {"space": {"base": args.space}} | changes
+    for flag, (field, _, _) in EXPERIMENT_FLAGS.items():
+        changes[field] = getattr(args, flag.strip("-").replace("-", "_"))
+    changes |= {"data.image_size": args.image_size, "data.download": args.download}
+    for text in args.set:
+        field, equals, value = text.partition("=")
+        if not equals:
+            raise UserError(f"expected --set FIELD=VALUE, got {text!r}")
+        changes[field] = yaml.safe_load(value)
+    return {field: value for field, value in changes.items() if value is not None}
+
+
+def _spaces(args: argparse.Namespace) -> None:
+    from ean_search.space import load_space, shipped_spaces
+    from ean_search.terminal import print_table
+
+    rows = []
+    for name in args.space or shipped_spaces():
+        space = load_space(name)
+        if not space.stages:
+            from ean_search.sites import probe
+
+            space = probe(space)
+        attention = ", ".join(choice.name for choice in space.attention)
+        groups = "a module a stage" if space.sharing == "stage" else "a module a site"
+        stages = "-".join(map(str, space.stages))
+        count = f"{space.size:,}" if space.bits < 34 else f"2^{space.bits:.0f}"
+        rows.append(
+            [space.name, space.backbone, attention, str(space.sites), stages, groups, count]
+        )
+    header = ["space", "backbone", "attention", "sites", "by stage", "sharing", "placements"]
+    print_table(header, rows)
+
+
+def _cost(args: argparse.Namespace) -> None:
+    from ean_search.measure import measure_costs, price_list
+    from ean_search.run import find_device
+    from ean_search.sites import probe
+    from ean_search.space import load_space
+    from ean_search.terminal import print_costs, show_progress
+
+    if not args.space:
+        raise UserError("expected --space NAME; `ean-search spaces` lists them")
+    space = probe(load_space(args.space, **_space_changes(args)))
+    placements = {name: space.parse(name) for name in ["none", "all", *args.placement]}
+    with show_progress() as progress:
+        table = measure_costs(
+            space,
+            classes=args.classes,
+            batch_size=args.batch_size,
+            device=find_device(args.device),
+            progress=progress,
+        )
+    price = price_list(space, table, args.classes)
+    print_costs(space, table, {n: (p, price(p)) for n, p in placements.items()}, args.json)
+
+
+def _run(args: argparse.Namespace) -> None:
+    from ean_search.experiment import load_experiment
+    from ean_search.run import start_run
+
+    if not args.space and not args.experiment:
+        raise UserError(
+            "expected --space NAME or --experiment FILE; `ean-search spaces` lists them"
+        )
+    experiment = load_experiment(args.experiment, _experiment_changes(args))
+    name = args.name or datetime.now().strftime("%Y-%m-%d-%H%M%S")
+    _proceed(start_run(experiment, args.results / experiment.space.name / name))
+
+
+def _resume(args: argparse.Namespace) -> None:
+    from ean_search.folder import load_run
+
+    _proceed(load_run(args.run))
+
+
+def _proceed(run: Any) -> None:
+    """Do what is left of a run, and say what came of it."""
+    from ean_search.run import do_run
+    from ean_search.terminal import print_summary, show_progress
+
+    print(f"run folder: {run.path}", flush=True)
+    with show_progress() as progress:
+        do_run(run, progress)
+    print_summary(run, json.loads(run.summary.read_text()))
+
+
+def _retrain(args: argparse.Namespace) -> None:
+    from ean_search.folder import load_run
+    from ean_search.retrain import retrain
+    from ean_search.terminal import show_progress
+
+    run = load_run(args.run)
+    changes = {"retrain.epochs": args.epochs, "seed": args.seed, "device": args.device}
+    changes = {field: value for field, value in changes.items() if value is not None}
+    with show_progress() as progress:
+        metrics = retrain(run, run.find(args.placement), changes, progress)
+    print(
+        f"{metrics['placement']}: {100 * metrics['test_accuracy']:.2f} % of "
+        f"{metrics['test_images']} test images; {metrics['folder']}"
+    )

@@ -1,0 +1,110 @@
+"""One run as one frozen value: a space, data, and how to train, search and retrain.
+
+An experiment is read from YAML, from flags, or from both; what a run folder keeps is the same
+value with everything spelled out.
+"""
+
+from pathlib import Path
+from typing import Any
+
+import yaml
+from pydantic import Field, field_validator
+
+from ean_search.data import DataSource
+from ean_search.fields import Fields, parse_fields, read_yaml
+from ean_search.lookup import UserError
+from ean_search.objective import Objective
+from ean_search.searchers import DEFAULT
+from ean_search.space import Space, load_space
+from ean_search.supernet import Supernet
+from ean_search.train import Recipe
+from ean_search.trial import axis_field
+
+
+class Search(Fields):
+    """How the space is searched, and what for."""
+
+    searcher: str = DEFAULT
+    options: dict[str, Any] = {}
+    budget: int = Field(default=64, ge=1)  # distinct evaluations, the named placements included
+    cohort: int = Field(default=8, ge=1)
+    steps: int | None = None
+    objective: str = "accuracy - 0.02 latency"
+    limits: str = ""
+
+    @property
+    def goal(self) -> Objective:
+        """Read the objective and its limits."""
+        return Objective.parse(self.objective, self.limits)
+
+    @field_validator("objective")
+    @classmethod
+    def _objective_is_readable(cls, text: str) -> str:
+        Objective.parse(reward=text)
+        return text
+
+    @field_validator("limits")
+    @classmethod
+    def _limits_are_readable(cls, text: str) -> str:
+        Objective.parse(limits=text)
+        return text
+
+
+class Experiment(Fields):
+    """Everything that determines a run."""
+
+    space: Space
+    data: DataSource = DataSource()
+    supernet: Supernet = Supernet()
+    search: Search = Search()
+    retrain: Recipe = Recipe()
+    cost_axis: str = "latency_ms"  # of the front
+    cost_batch: int = Field(default=1, ge=1)  # images a timed forward pass sees
+    eval_batch: int = Field(default=256, ge=1)
+    seed: int = Field(default=0, ge=0)
+    device: str = "auto"
+
+    @field_validator("space", mode="before")
+    @classmethod
+    def _load_space(cls, value: Any) -> Any:
+        if isinstance(value, str):
+            return load_space(value)
+        if isinstance(value, dict) and "base" in value:
+            changes = {key: entry for key, entry in value.items() if key != "base"}
+            return load_space(value["base"], **changes)
+        return value
+
+    @field_validator("cost_axis")
+    @classmethod
+    def _name_axis(cls, axis: str) -> str:
+        return axis_field(axis)
+
+
+def load_experiment(path: Path | None, changes: dict[str, Any]) -> Experiment:
+    """Read an experiment's file, if there is one, with changes given as dotted fields."""
+    fields = _read(path) if path else {}
+    if isinstance(fields.get("space"), str):
+        fields["space"] = {"base": fields["space"]}
+    for dotted, value in changes.items():
+        _set(fields, dotted.split("."), value)
+    return parse_fields(Experiment, fields, f"experiment {path}" if path else "experiment")
+
+
+def save_experiment(experiment: Experiment, path: Path) -> None:
+    """Write an experiment with everything spelled out."""
+    path.write_text(yaml.safe_dump(experiment.model_dump(mode="json"), sort_keys=False))
+
+
+def _read(path: Path) -> dict[str, Any]:
+    if not path.is_file():
+        raise UserError(f"no experiment file at {path}")
+    fields = read_yaml(path)
+    if not isinstance(fields, dict):
+        raise UserError(f"{path}: expected a mapping of fields, got {type(fields).__name__}")
+    return fields
+
+
+def _set(fields: dict[str, Any], keys: list[str], value: Any) -> None:
+    for key in keys[:-1]:
+        fields = fields.setdefault(key, {})
+    fields[keys[-1]] = value

@@ -1,0 +1,126 @@
+"""A run's folder: where everything of a run lies, and how to read it back. Imports no torch."""
+
+from dataclasses import asdict, dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import yaml
+
+from ean_search import pareto
+from ean_search.cost import CostTable
+from ean_search.fields import parse_fields
+from ean_search.lookup import UserError
+from ean_search.space import Placement, Space
+from ean_search.store import read_trials
+from ean_search.trial import Trial, axis_field
+
+
+@dataclass(frozen=True)
+class Run:
+    """One run's folder."""
+
+    path: Path
+
+    @property
+    def experiment(self) -> Path:
+        return self.path / "experiment.yaml"
+
+    @property
+    def provenance(self) -> Path:
+        return self.path / "provenance.json"
+
+    @property
+    def trials(self) -> Path:
+        return self.path / "trials.jsonl"
+
+    @property
+    def supernet(self) -> Path:
+        return self.path / "supernet.safetensors"
+
+    @property
+    def costs(self) -> Path:
+        return self.path / "costs.json"
+
+    @property
+    def front_table(self) -> Path:
+        return self.path / "front.csv"
+
+    @property
+    def front_picture(self) -> Path:
+        return self.path / "front.png"
+
+    @property
+    def summary(self) -> Path:
+        return self.path / "summary.json"
+
+    @cached_property
+    def fields(self) -> dict[str, Any]:
+        """Read the experiment as plain fields."""
+        return yaml.safe_load(self.experiment.read_text())
+
+    @cached_property
+    def space(self) -> Space:
+        """Read the space that was searched."""
+        return parse_fields(Space, self.fields["space"], str(self.experiment))
+
+    @property
+    def cost_axis(self) -> str:
+        """Name the cost axis of the run's front."""
+        return axis_field(self.fields["cost_axis"])
+
+    def read_trials(self) -> list[Trial]:
+        """Read the trials so far."""
+        return read_trials(self.trials, self.space)
+
+    def read_costs(self) -> CostTable:
+        """Read the table that priced them."""
+        return CostTable.load(self.costs)
+
+    def frame(self) -> pd.DataFrame:
+        """Return one row a trial: placement, one column a site, accuracy, costs, reward."""
+        return trial_frame(self.read_trials(), self.space.sites)
+
+    def front(self, x: str | None = None) -> pd.DataFrame:
+        """Return the trials on the front of accuracy against a cost axis, the run's own if none."""
+        frame = self.frame()
+        return pareto.front(frame[frame.status == "done"], axis_field(x or self.cost_axis))
+
+    def find(self, name: str) -> Placement:
+        """Return the placement that `best`, `knee`, a name or a text form stands for."""
+        if name not in ("best", "knee"):
+            return self.space.parse(name)
+        frame = self.frame()
+        done = frame[frame.status == "done"]
+        if done.empty:
+            raise UserError(f"{self.path} has no finished trial yet, so no {name}")
+        row = done.loc[done.reward.idxmax()] if name == "best" else pareto.knee(self.front())
+        return self.space.parse(row.placement)
+
+
+def load_run(path: str | Path) -> Run:
+    """Open a run's folder."""
+    run = Run(Path(path))
+    if not run.experiment.is_file():
+        raise UserError(f"{path} is not a run folder: it has no {run.experiment.name}")
+    return run
+
+
+def trial_frame(trials: list[Trial], sites: int) -> pd.DataFrame:
+    """Return one row a trial, costs and sites spread out over columns."""
+    rows = []
+    for trial in trials:
+        values = asdict(trial)
+        cost = values.pop("cost")
+        values["placement"] = str(trial.placement)
+        attached = {f"site{i}": choice for i, choice in enumerate(trial.placement.choices)}
+        rows.append(values | cost | attached)
+    columns = [*TRIAL_COLUMNS, *(f"site{i}" for i in range(sites))]
+    return pd.DataFrame(rows, columns=columns)
+
+
+TRIAL_COLUMNS = (
+    *("number", "step", "placement", "status", "accuracy", "reward", "seconds", "note"),
+    *("sites", "params", "macs", "flops", "latency_ms", "activation_bytes"),
+)

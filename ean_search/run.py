@@ -1,0 +1,112 @@
+"""Does a run: costs, supernet, search, conclusions; each stage leaves its file in the folder.
+
+A stage whose file is there is not done again, so resuming is running the same stages once more.
+"""
+
+import logging
+from pathlib import Path
+
+import torch
+
+from ean_search.cost import CostTable
+from ean_search.data import Data, load_data
+from ean_search.evaluate import SharedWeights
+from ean_search.experiment import Experiment, load_experiment, save_experiment
+from ean_search.files import save_json
+from ean_search.folder import Run
+from ean_search.lookup import UserError
+from ean_search.measure import measure_costs, price_list
+from ean_search.network import build
+from ean_search.objective import Problem
+from ean_search.progress import Progress, silent
+from ean_search.provenance import provenance
+from ean_search.search import search
+from ean_search.searchers import make_searcher
+from ean_search.sites import probe
+from ean_search.store import Store
+from ean_search.summary import conclude
+from ean_search.supernet import train_supernet
+
+log = logging.getLogger(__name__)
+
+
+def start_run(experiment: Experiment, path: Path) -> Run:
+    """Make a run's folder, with its experiment and what it is made with."""
+    experiment = resolve(experiment)
+    if path.exists() and any(path.iterdir()):
+        raise UserError(f"{path} exists; continue it with: ean-search resume {path}")
+    path.mkdir(parents=True, exist_ok=True)
+    run = Run(path)
+    save_json(provenance(experiment.device), run.provenance)
+    save_experiment(experiment, run.experiment)
+    return run
+
+
+def resolve(experiment: Experiment) -> Experiment:
+    """Spell out what was left to the machine or to the backbone, refusing what cannot work."""
+    changes = {"space": probe(experiment.space), "device": find_device(experiment.device)}
+    return experiment.model_copy(update=changes)
+
+
+def find_device(name: str) -> str:
+    """Return the device that `auto` stands for, or the one named if there is one."""
+    if name == "auto":
+        return "cuda" if torch.cuda.is_available() else "cpu"
+    try:
+        torch.empty(0, device=name)
+    except (RuntimeError, AssertionError) as error:
+        raise UserError(f"no device {name!r} here: {str(error).splitlines()[0]}") from error
+    return name
+
+
+def do_run(run: Run, progress: Progress = silent) -> None:
+    """Do all stages of a run that have not been done yet."""
+    experiment = load_experiment(run.experiment, {"device": _device_here(run)})
+    space, data = experiment.space, load_data(experiment.data)
+    problem = Problem(space, experiment.search.goal, _prices(run, experiment, data, progress))
+    problem.feasible(problem.plain)  # a limit that means nothing shows before any training
+    searcher = make_searcher(experiment.search.searcher, problem, **experiment.search.options)
+    network = build(space, data.classes, experiment.seed)
+    train_supernet(
+        network,
+        space,
+        data.train,
+        experiment.supernet,
+        run.supernet,
+        seed=experiment.seed,
+        device=experiment.device,
+        progress=progress,
+    )
+    evaluator = SharedWeights(network, data.search, experiment.eval_batch, experiment.device)
+    ending = search(
+        problem,
+        searcher,
+        evaluator,
+        Store(run.trials, space),
+        budget=experiment.search.budget,
+        cohort=experiment.search.cohort,
+        steps=experiment.search.steps,
+        seed=experiment.seed,
+        progress=progress,
+    )
+    log.info("the search ended: %s", ending)
+    conclude(run, experiment, problem, evaluator, len(data.search), ending, progress)
+
+
+def _device_here(run: Run) -> str:
+    """Return the device a run was started on, or what there is if it moved to another machine."""
+    device = run.fields["device"]
+    return device if not device.startswith("cuda") or torch.cuda.is_available() else "cpu"
+
+
+def _prices(run: Run, experiment: Experiment, data: Data, progress: Progress):
+    """Return what prices placements, from the run's own table."""
+    if not run.costs.is_file():
+        measure_costs(
+            experiment.space,
+            classes=data.classes,
+            batch_size=experiment.cost_batch,
+            device=experiment.device,
+            progress=progress,
+        ).save(run.costs)
+    return price_list(experiment.space, CostTable.load(run.costs), data.classes)

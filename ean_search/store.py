@@ -1,0 +1,57 @@
+"""The append-only record of a search: one line a trial, on the disk before the next is asked.
+
+The store is the only state of a search. A line that a crash tore off is dropped; anything else
+that cannot be read is an error, and nothing is ever deleted for it.
+"""
+
+import logging
+import os
+from pathlib import Path
+
+from ean_search.lookup import UserError
+from ean_search.space import Space
+from ean_search.trial import Trial
+
+log = logging.getLogger(__name__)
+
+
+class Store:
+    """The trials of one run, in their order."""
+
+    def __init__(self, path: Path, space: Space):
+        self.path = path
+        self.trials, whole = _read(path, space)
+        if path.is_file() and path.stat().st_size > whole:
+            log.warning("%s: dropped its last line, which was not written to the end", path)
+            os.truncate(path, whole)
+
+    def append(self, trial: Trial) -> None:
+        """Add a trial and wait until it is on the disk."""
+        with self.path.open("ab") as file:
+            file.write(trial.to_json().encode() + b"\n")
+            file.flush()
+            os.fsync(file.fileno())
+        self.trials.append(trial)
+
+
+def read_trials(path: Path, space: Space) -> list[Trial]:
+    """Read the trials of a store, which may be in use, and change nothing."""
+    return _read(path, space)[0]
+
+
+def _read(path: Path, space: Space) -> tuple[list[Trial], int]:
+    """Return the trials, and how many bytes of the file are good."""
+    lines = path.read_bytes().splitlines(keepends=True) if path.is_file() else []
+    trials: list[Trial] = []
+    whole = 0
+    for number, line in enumerate(lines, 1):
+        try:
+            if not line.endswith(b"\n"):
+                raise UserError("the line has no end")
+            trials.append(Trial.from_json(line.decode(), space))
+        except (UserError, UnicodeDecodeError) as error:
+            if number == len(lines):
+                break
+            raise UserError(f"{path}, line {number}: {error}. Nothing was changed") from error
+        whole += len(line)
+    return trials, whole

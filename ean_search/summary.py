@@ -1,0 +1,138 @@
+"""What a search found: the front, the best, the knee, and how they compare.
+
+The winners are compared with `none`, `all` and random placements of the same count, all evaluated
+once more in the same way, and the front's latencies are measured on pruned networks.
+"""
+
+import math
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from ean_search.evaluate import SharedWeights
+from ean_search.experiment import Experiment
+from ean_search.files import save_json
+from ean_search.folder import Run
+from ean_search.lookup import UserError
+from ean_search.measure import measure_latency
+from ean_search.network import prune
+from ean_search.objective import Problem
+from ean_search.pareto import hypervolume
+from ean_search.plots import plot_front, save_figure
+from ean_search.progress import Progress
+from ean_search.space import Placement
+
+RANDOM = 5  # placements that stand for chance at the winner's count
+
+
+def conclude(
+    run: Run,
+    experiment: Experiment,
+    problem: Problem,
+    evaluator: SharedWeights,
+    images: int,
+    ending: str,
+    progress: Progress,
+) -> None:
+    """Write a run's front, summary and picture."""
+    frame = run.frame()
+    if not (frame.status == "done").any():
+        raise UserError(f"no placement of {run.trials} is within the limits: loosen --budget-cost")
+    front = _front_with_latency(run, problem, evaluator, progress)
+    front.to_csv(run.front_table, index=False)
+    best, middle = run.find("best"), run.find("knee")
+    chosen = {"best": best, "knee": middle, "none": run.find("none"), "all": run.find("all")}
+    rng = np.random.default_rng((experiment.seed, 0))
+    random = [problem.space.sample(rng, attached=best.attached) for _ in range(RANDOM)]
+    save_json(
+        {
+            "space": problem.space.name,
+            "ending": ending,
+            "trials": len(frame),
+            "search_images": images,
+            "objective": experiment.search.objective,
+            "limits": experiment.search.limits,
+            "cost_axis": run.cost_axis,
+            "hypervolume": _hypervolume(frame, run.cost_axis),
+            "comparison": _compare(problem, evaluator, images, chosen, random, progress),
+            "front": front.to_dict("records"),
+            "next": next_commands(run),
+        },
+        run.summary,
+    )
+    save_figure(picture(run, frame, front), run.front_picture)
+
+
+def next_commands(run: Run) -> list[str]:
+    """List what to type after a run."""
+    return [f"ean-search retrain {run.path} --placement {name}" for name in ("best", "knee")]
+
+
+def picture(run: Run, frame: pd.DataFrame, front: pd.DataFrame):
+    """Draw a run's front with the placements on it."""
+    strips = {}
+    for _, row in front.iloc[::-1].iterrows():
+        label = f"{100 * row.accuracy:.1f} %  {row.note}".strip()
+        strips.setdefault(label + " " * list(strips).count(label), run.find(row.placement))
+    names = [attention.name.upper() for attention in run.space.attention]
+    title = f"{run.space.name}: {len(frame)} placements evaluated, {len(front)} on the front"
+    return plot_front(frame, front, strips, names, x=run.cost_axis, title=title)
+
+
+def _front_with_latency(
+    run: Run, problem: Problem, evaluator: SharedWeights, progress: Progress
+) -> pd.DataFrame:
+    """Return the front with a column of latencies measured on the pruned networks."""
+    front = run.front()
+    names = dict.fromkeys(["none", *front.placement])
+    progress("latency of the front", 0, 1)
+    networks = {name: prune(evaluator.network, run.find(name)) for name in names}
+    measured = measure_latency(networks, run.read_costs(), evaluator.device)
+    progress("latency of the front", 1, 1)
+    front["latency_measured_ms"] = [measured[placement] for placement in front.placement]
+    front["latency_measured_x"] = front.latency_measured_ms / measured["none"]
+    return front[[c for c in front.columns if not c.startswith("site") or c == "sites"]]
+
+
+def _hypervolume(frame: pd.DataFrame, axis: str) -> float:
+    """Return the volume below accuracy above none's cost, in shares of the evaluated range."""
+    done = frame[frame.status == "done"]
+    cost = (done[axis] - done[axis].min()) / (np.ptp(done[axis]) or 1.0)
+    return hypervolume(np.column_stack([cost, -done.accuracy]), np.array([1.0, 0.0]))
+
+
+def _compare(
+    problem: Problem,
+    evaluator: SharedWeights,
+    images: int,
+    chosen: dict[str, Placement],
+    random: list[Placement],
+    progress: Progress,
+) -> dict[str, Any]:
+    """Evaluate the chosen and the random placements once more, all in the same way."""
+    placements = list(dict.fromkeys([*chosen.values(), *random]))
+    accuracy: dict[Placement, float] = {}
+    for placement, measured in zip(placements, evaluator.evaluate(placements), strict=True):
+        accuracy[placement] = measured.accuracy
+        progress("comparison", len(accuracy), len(placements))
+    rows = {
+        name: {
+            "placement": str(placement),
+            "accuracy": accuracy[placement],
+            "standard_error": math.sqrt(accuracy[placement] * (1 - accuracy[placement]) / images),
+            "reward": problem.reward(accuracy[placement], problem.price(placement)),
+            "sites": placement.attached,
+            "latency_ms": problem.price(placement).latency_ms,
+        }
+        for name, placement in chosen.items()
+    }
+    values = [accuracy[placement] for placement in random]
+    rows["random"] = {
+        "placements": [str(placement) for placement in random],
+        "accuracy": float(np.mean(values)),
+        "deviation": float(np.std(values, ddof=1)),
+        "sites": chosen["best"].attached,
+        "latency_ms": float(np.mean([problem.price(p).latency_ms for p in random])),
+    }
+    return rows

@@ -1,0 +1,153 @@
+"""What the command line shows: tables, and progress as bars, or as lines without a terminal."""
+
+import json
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict
+from typing import Any
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
+from rich.progress import Progress as Bars
+from rich.table import Table
+
+from ean_search.cost import CostTable
+from ean_search.folder import Run
+from ean_search.progress import Progress
+from ean_search.space import Placement, Space
+from ean_search.trial import Cost
+
+LINE_EVERY = 10.0  # seconds between two lines of one task, where there is no terminal
+
+
+@contextmanager
+def show_progress() -> Iterator[Progress]:
+    """Show what tasks report: bars on a terminal, lines elsewhere."""
+    console = Console(stderr=True)
+    if not console.is_terminal:
+        yield _line_writer(console)
+        return
+    columns = (
+        *(TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn()),
+        *(
+            TextColumn("{task.fields[rate]}"),
+            TimeRemainingColumn(),
+            TextColumn("{task.fields[detail]}"),
+        ),
+    )
+    with Bars(*columns, console=console) as bars:
+        yield _bar_writer(bars)
+
+
+def _bar_writer(bars: Bars) -> Progress:
+    started: dict[str, Any] = {}
+
+    def write(task: str, done: int, total: int, detail: str = "") -> None:
+        if task not in started:
+            started[task] = bars.add_task(task, total=total, completed=done, rate="", detail=detail)
+        bars.update(started[task], completed=done, total=total, detail=detail)
+        speed = bars.tasks[bars.task_ids.index(started[task])].speed
+        bars.update(started[task], rate=f"{speed:.1f}/s" if speed else "")
+
+    return write
+
+
+def _line_writer(console: Console) -> Progress:
+    started: dict[str, tuple[float, int]] = {}
+    written: dict[str, float] = {}
+
+    def write(task: str, done: int, total: int, detail: str = "") -> None:
+        now = time.monotonic()
+        begin, first = started.setdefault(task, (now, done))
+        if done < total and now - written.get(task, begin) < LINE_EVERY:
+            return
+        written[task] = now
+        rate = (done - first) / max(now - begin, 1e-9)
+        left = (
+            f", {rate:.1f}/s, {(total - done) / rate:.0f} s left" if rate and done < total else ""
+        )
+        took = f" in {now - begin:.0f} s" if done >= total else ""
+        text = f"{task}: {done}/{total}{took}{left}" + (f"; {detail}" if detail else "")
+        console.print(text, highlight=False, soft_wrap=True, markup=False)
+
+    return write
+
+
+def print_table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
+    """Print a table; figures to the right."""
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for column, name in enumerate(header):
+        figures = all(row[column][:1].isdigit() or row[column] in ("", "-") for row in rows)
+        plain = figures and not any(row[column].count("-") for row in rows)
+        table.add_column(name, justify="right" if plain else "left", no_wrap=True)
+    for row in rows:
+        table.add_row(*row)
+    console = Console()
+    console.width = max(console.width, 80) if console.is_terminal else 200
+    console.print(table)
+
+
+def print_costs(
+    space: Space, table: CostTable, costs: dict[str, tuple[Placement, Cost]], as_json: bool
+) -> None:
+    """Print what placements cost, as a table or as JSON."""
+    about = {
+        "space": space.name,
+        "attention": [choice.model_dump() for choice in space.attention],
+        "sharing": space.sharing,
+        "image_size": table.image_size,
+        "latency_batch": table.batch_size,
+        "hardware": table.hardware,
+    }
+    if as_json:
+        rows = [{"name": n, "placement": str(p), **asdict(c)} for n, (p, c) in costs.items()]
+        print(json.dumps(about | {"placements": rows}, indent=2))
+        return
+    plain = costs["none"][1]
+    rows = [
+        [
+            *(name if name != str(placement) else "", str(placement), str(cost.sites)),
+            *(f"{cost.params:,}", f"{cost.macs:,}", f"{cost.flops:,}"),
+            *(f"{cost.latency_ms:.3f}", f"{cost.latency_ms / plain.latency_ms:.3f}x"),
+            f"{cost.activation_bytes / 2**20:.1f}",
+        ]
+        for name, (placement, cost) in costs.items()
+    ]
+    header = ["name", "placement", "sites", "params", "MACs", "FLOPs", "latency ms", "", "act. MiB"]
+    print_table(header, rows)
+    print(f"{table.image_size} px, latency of a batch of {table.batch_size} on {table.hardware}")
+    print(
+        "MACs: convolutions and matrix products; FLOPs: fvcore's total, norms and pooling included"
+    )
+
+
+def print_summary(run: Run, summary: dict[str, Any]) -> None:
+    """Print a run's front, its comparison, and what to type next."""
+    axis = summary["cost_axis"]
+    rows = [
+        [
+            *(row["placement"], f"{100 * row['accuracy']:.2f}", str(row["sites"])),
+            *(f"{row['latency_ms']:.3f}", f"{row['latency_measured_x']:.3f}x", row["note"]),
+        ]
+        for row in summary["front"]
+    ]
+    print(f"\nfront of accuracy against {axis} ({summary['trials']} placements evaluated)")
+    print_table(["placement", "accuracy %", "sites", "latency ms", "measured", "name"], rows)
+    rows = [
+        [
+            *(name, row.get("placement", f"mean of {len(row.get('placements', ()))}")),
+            *(f"{100 * row['accuracy']:.2f}", f"{100 * _spread(row):.2f}"),
+            *(str(row["sites"]), f"{row['latency_ms']:.3f}"),
+        ]
+        for name, row in summary["comparison"].items()
+    ]
+    print(f"\nevaluated once more on {summary['search_images']} search images, shared weights")
+    print_table(["", "placement", "accuracy %", "+-", "sites", "latency ms"], rows)
+    print(f"\n{run.front_picture}\nnext:")
+    for command in summary["next"]:
+        print(f"  {command}")
+
+
+def _spread(row: dict[str, Any]) -> float:
+    return row["standard_error"] if "standard_error" in row else row["deviation"]

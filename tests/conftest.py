@@ -1,0 +1,36 @@
+"""What all tests share: a cache of their own and small things to try."""
+
+import numpy as np
+import pytest
+import torch
+
+from ean_search.network import build
+from ean_search.space import load_space
+
+
+@pytest.fixture(scope="session", autouse=True)
+def cache(tmp_path_factory):
+    """Keep the user's cache out of the tests, and one cache for all of them."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("EAN_SEARCH_CACHE", str(tmp_path_factory.mktemp("cache")))
+        yield
+
+
+@pytest.fixture
+def rng():
+    return np.random.default_rng(0)
+
+
+@pytest.fixture
+def tiny():
+    return load_space("tiny")
+
+
+@pytest.fixture
+def tiny_network(tiny):
+    return build(tiny, classes=10).eval()
+
+
+@pytest.fixture
+def images():
+    return torch.randn(4, 3, 32, 32, generator=torch.Generator().manual_seed(0))

@@ -1,0 +1,108 @@
+"""The contract of every attention, and the written ones against the authors' own."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from ean_search.attention import ATTENTIONS, is_stateful, make_attention
+from ean_search.attention.dia import DIA
+from ean_search.attention.sge import SGE
+from ean_search.attention.unit_gate import UnitGate
+from ean_search.lookup import UserError
+
+PARITY = Path(__file__).parent / "parity"
+GATED = [*ATTENTIONS, "ese", "eca", "ceca", "gc", "cbam", "coord", "ela"]
+
+
+def apply(attention, x):
+    return attention(x, None)[0] if is_stateful(attention) else attention(x)
+
+
+def load_parity(name):
+    arrays = np.load(PARITY / f"{name}.npz")
+    return {key: torch.from_numpy(arrays[key]) for key in arrays}
+
+
+@pytest.mark.parametrize("name", GATED)
+@pytest.mark.parametrize("size", [7, 1])
+def test_maps_keep_their_shape_and_gradients_are_finite(name, size):
+    attention = make_attention(name, 64).train()
+    x = torch.randn(3, 64, size, size, requires_grad=True)
+    y = apply(attention, x)
+    y.sum().backward()
+    assert y.shape == x.shape
+    assert y.isfinite().all()
+    assert x.grad.isfinite().all()
+    assert all(p.grad is None or p.grad.isfinite().all() for p in attention.parameters())
+
+
+@pytest.mark.parametrize("name", GATED)
+def test_images_of_a_batch_do_not_mix(name):
+    attention = make_attention(name, 64).eval()
+    x = torch.randn(3, 64, 5, 5)
+    with torch.no_grad():
+        assert torch.allclose(apply(attention, x)[1:2], apply(attention, x[1:2]), atol=1e-6)
+
+
+def test_sge_equals_the_authors():
+    data = load_parity("sge_a")
+    sge = SGE(64, groups=int(data["groups"]))
+    sge.load_state_dict({"weight": data["w.weight"], "bias": data["w.bias"]})
+    assert (sge(data["x"]) - data["y"]).abs().max() < 1e-5
+
+
+def test_dia_equals_the_authors_along_a_stage():
+    data = load_parity("dia_a")
+    dia = DIA(40, reduction=int(data["reduction"]))
+    cells = {"input_cell": "w.w_ih.0.seq", "hidden_cell": "w.w_hh.0.seq"}
+    weights = {
+        key: data[key.replace(cell, theirs)]
+        for cell, theirs in cells.items()
+        for key in dia.state_dict()
+        if key.startswith(cell)
+    }
+    dia.load_state_dict(weights)
+    state = None
+    for x, y in zip(data["x"], data["y"], strict=True):
+        out, state = dia(x, state)
+        assert (out - y).abs().max() < 1e-5
+
+
+def test_sge_on_one_position_is_its_bias_alone():
+    x = torch.randn(2, 64, 1, 1)
+    assert torch.allclose(SGE(64)(x), x * torch.sigmoid(torch.ones(())))
+
+
+@pytest.mark.parametrize(("name", "gate"), [("se", 0.5), ("sge", 0.731), ("dia", 0.25)])
+def test_gates_at_initialisation(name, gate):
+    x = torch.randn(64, 256, 8, 8)
+    torch.manual_seed(0)
+    plain, unit = (make_attention(name, 256, unit_gate=flag) for flag in (False, True))
+    with torch.no_grad():
+        assert float((apply(plain, x) / x).mean()) == pytest.approx(gate, abs=0.03)
+        assert float((apply(unit, x) / x).mean()) == pytest.approx(1, abs=0.03)
+
+
+def test_a_unit_gates_scale_travels_with_the_weights():
+    unit = make_attention("se", 64, unit_gate=True)
+    other = make_attention("se", 64, unit_gate=True)
+    other.load_state_dict(unit.state_dict())
+    x = torch.randn(2, 64, 4, 4)
+    assert torch.equal(unit(x), other(x))
+    assert any(isinstance(module, UnitGate) for module in unit.modules())
+
+
+@pytest.mark.parametrize(
+    ("name", "options", "words"),
+    [
+        ("see", {}, "unknown attention 'see'; did you mean 'se'"),
+        ("se", {"groups": 3}, "attention 'se' cannot be built with {'groups': 3}"),
+        ("sge", {"groups": 7}, "sge: 7 groups do not divide 64 channels"),
+        ("nl", {"unit_gate": True}, "'nl' has no gate"),
+    ],
+)
+def test_what_cannot_be_built_says_why(name, options, words):
+    with pytest.raises(UserError, match=words):
+        make_attention(name, 64, **options)
