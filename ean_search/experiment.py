@@ -1,7 +1,8 @@
 """One run as one frozen value: a space, data, and how to train, search and retrain.
 
-An experiment is read from YAML, from flags, or from both; what a run folder keeps is the same
-value with everything spelled out.
+An experiment is read from YAML, from flags, or from both. A file may build on others
+(`base: [a.yaml, b.yaml]`, later ones win); what a run folder keeps is the same value with
+everything spelled out.
 """
 
 from pathlib import Path
@@ -83,10 +84,10 @@ class Experiment(Fields):
 def load_experiment(path: Path | None, changes: dict[str, Any]) -> Experiment:
     """Read an experiment's file, if there is one, with changes given as dotted fields."""
     fields = _read(path) if path else {}
-    if isinstance(fields.get("space"), str):
-        fields["space"] = {"base": fields["space"]}
     for dotted, value in changes.items():
-        _set(fields, dotted.split("."), value)
+        for key in reversed(dotted.split(".")):
+            value = {key: value}
+        fields = _merge(fields, value)
     return parse_fields(Experiment, fields, f"experiment {path}" if path else "experiment")
 
 
@@ -101,10 +102,20 @@ def _read(path: Path) -> dict[str, Any]:
     fields = read_yaml(path)
     if not isinstance(fields, dict):
         raise UserError(f"{path}: expected a mapping of fields, got {type(fields).__name__}")
-    return fields
+    if isinstance(fields.get("space"), str):
+        fields["space"] = {"base": fields["space"]}
+    bases = fields.pop("base", [])
+    merged: dict[str, Any] = {}
+    for base in [bases] if isinstance(bases, str) else bases:
+        merged = _merge(merged, _read(path.parent / base))
+    return _merge(merged, fields)
 
 
-def _set(fields: dict[str, Any], keys: list[str], value: Any) -> None:
-    for key in keys[:-1]:
-        fields = fields.setdefault(key, {})
-    fields[keys[-1]] = value
+def _merge(fields: dict[str, Any], changes: dict[str, Any]) -> dict[str, Any]:
+    """Change fields, going into mappings that both have; what has a name is changed whole."""
+    merged = dict(fields)
+    for key, value in changes.items():
+        old = merged.get(key)
+        deep = isinstance(old, dict) and isinstance(value, dict) and "name" not in value
+        merged[key] = _merge(old, value) if deep else value
+    return merged

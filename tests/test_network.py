@@ -3,7 +3,6 @@ import copy
 import pytest
 import timm
 import torch
-from torch import nn
 
 from ean_search.attention import ATTENTIONS
 from ean_search.attention.chain import Carry
@@ -11,24 +10,13 @@ from ean_search.lookup import UserError
 from ean_search.network import Slot, build, place, place_each, prune, slots
 from ean_search.sites import make_backbone
 from ean_search.space import load_space, shipped_spaces
-
-SIZES = {"tiny": 32, "resnet164_shared": 32}
-
-
-def randomise(network, seed=0):
-    """Give every parameter a part in the output: timm starts residual branches at zero."""
-    generator = torch.Generator().manual_seed(seed)
-    for module in network.modules():
-        if isinstance(module, nn.BatchNorm2d):
-            module.weight.data.uniform_(0.5, 1.5, generator=generator)
-            module.running_mean.normal_(0, 0.1, generator=generator)
-    return network
+from tests.helpers import image_size, randomise
 
 
 @pytest.mark.parametrize("name", shipped_spaces())
 def test_nothing_attached_is_the_plain_backbone_to_the_bit(name, rng):
     space = load_space(name)
-    x = torch.randn(2, 3, SIZES.get(name, 64), SIZES.get(name, 64))
+    x = torch.randn(2, 3, image_size(name), image_size(name))
     network = randomise(build(space, classes=10)).eval()
     plain = make_backbone(space, classes=10).eval()
     pruned = prune(network, space.named["none"])

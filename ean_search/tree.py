@@ -1,0 +1,146 @@
+"""Forward passes of many placements at once: what they have in common is computed once.
+
+The network is traced and cut at its slots. Placements that agree up to a site share everything
+before the next one, the next block's convolutions included; the walk goes depth first, so that
+only one path's activations are alive. What runs between two slots is the network's own code on
+the network's own modules, so logits are those of one pass after another.
+"""
+
+from collections.abc import Iterator, Sequence
+from itertools import pairwise
+from typing import Any
+
+import torch
+from torch import Tensor, fx, nn
+
+from ean_search.attention.chain import Carry, Chained
+from ean_search.network import Slot, place, slots
+from ean_search.space import Placement
+
+Values = dict[str, Tensor]
+
+
+class CutError(Exception):
+    """The network does not fall into a sequence of pieces between its slots."""
+
+
+class _SlotTracer(fx.Tracer):
+    def is_leaf_module(self, module: nn.Module, qualified_name: str) -> bool:
+        return isinstance(module, Slot) or super().is_leaf_module(module, qualified_name)
+
+
+class _Piece:
+    """What a network computes between two slots."""
+
+    def __init__(self, root: nn.Module, nodes: Sequence[fx.Node], later: set[fx.Node]):
+        graph, inside = fx.Graph(), {}
+        used = [a for node in nodes for a in node.all_input_nodes if a not in nodes]
+        self.takes = [node.name for node in dict.fromkeys(used)]
+        for node in dict.fromkeys(used):
+            inside[node] = graph.placeholder(node.name)
+        for node in nodes:
+            inside[node] = graph.node_copy(node, inside.__getitem__)
+        gives = [node for node in nodes if node in later]
+        self.gives = [node.name for node in gives]
+        graph.output(tuple(inside[node] for node in gives))
+        self.module = fx.GraphModule(root, graph)
+
+    def run(self, values: Values) -> None:
+        """Compute this piece, adding to the values what later pieces need."""
+        out = self.module(*(values[name] for name in self.takes))
+        values.update(zip(self.gives, out, strict=True))
+
+
+class PrefixTree:
+    """A network in evaluation mode, cut at its slots."""
+
+    def __init__(self, network: nn.Module):
+        network.eval()
+        try:
+            graph = _SlotTracer().trace(network)
+        except Exception as error:  # whatever a network does that a tracer cannot follow
+            raise CutError(f"it cannot be traced: {error}") from error
+        self.slots = slots(network)
+        self._cut(network, graph)
+
+    def _cut(self, network: nn.Module, graph: fx.Graph) -> None:
+        names = {slot: name for name, slot in network.named_modules() if isinstance(slot, Slot)}
+        targets = [names[slot] for slot in self.slots]
+        nodes = list(graph.nodes)
+        found = [n for n in nodes if n.op == "call_module" and n.target in targets]
+        if [node.target for node in found] != targets:
+            raise CutError("its slots do not run one after another, each once")
+        inputs = [node for node in nodes if node.op == "placeholder" and node.users]
+        outputs = next(node for node in nodes if node.op == "output").all_input_nodes
+        if len(inputs) != 1 or len(outputs) != 1:
+            raise CutError("it has more than one input or output")
+        self.image, self.logits = inputs[0].name, outputs[0].name
+        self.entries = [node.args[0].name for node in found]
+        self.exits = [node.name for node in found]
+        work = [n for n in nodes if n.op not in ("placeholder", "output")]
+        bounds = [-1, *(work.index(node) for node in found), len(work)]
+        self.pieces: list[_Piece] = []
+        self.needed: list[set[str]] = []  # what is used after each piece
+        for start, end in pairwise(bounds):
+            after = {a for node in work[end:] for a in node.all_input_nodes} | set(outputs)
+            self.pieces.append(_Piece(network, work[start + 1 : end], after))
+            self.needed.append({node.name for node in after})
+
+    def walk(
+        self, images: Tensor, placements: Sequence[Placement]
+    ) -> Iterator[tuple[list[int], Tensor]]:
+        """Yield the logits of a batch for every placement, with the placements' numbers."""
+        values = {self.image: images}
+        self._advance(0, values)
+        yield from self._descend(0, values, {}, placements, list(range(len(placements))))
+
+    def _advance(self, depth: int, values: Values) -> None:
+        """Run one piece and forget what nothing after it needs."""
+        self.pieces[depth].run(values)
+        for name in values.keys() - self.needed[depth]:
+            del values[name]
+
+    def _descend(
+        self,
+        depth: int,
+        values: Values,
+        states: dict[Carry, Any],
+        placements: Sequence[Placement],
+        members: list[int],
+    ) -> Iterator[tuple[list[int], Tensor]]:
+        if depth == len(self.slots):
+            yield members, values[self.logits]
+            return
+        choices = sorted({placements[i].choices[depth] for i in members}, reverse=True)
+        for choice in choices:
+            # The empty site comes last: its output is its input, which the network may overwrite.
+            branch = values if choice == choices[-1] else dict(values)
+            following = dict(states)
+            site = branch[self.entries[depth]]
+            branch[self.exits[depth]] = _attend(self.slots[depth], choice, site, following)
+            del site
+            self._advance(depth + 1, branch)
+            mine = [i for i in members if placements[i].choices[depth] == choice]
+            yield from self._descend(depth + 1, branch, following, placements, mine)
+
+
+def _attend(slot: Slot, choice: int, x: Tensor, states: dict[Carry, Any]) -> Tensor:
+    """Apply a slot's choice, a stateful one with the state of its own path."""
+    attention = slot.attentions[choice - 1] if choice else slot.original
+    if isinstance(attention, Chained):
+        y, states[attention.carry] = attention.attention(x, states.get(attention.carry))
+        return y
+    return x if attention is None else attention(x)
+
+
+def check_tree(tree: PrefixTree, network: nn.Module, images: Tensor) -> None:
+    """Refuse a tree that does not compute what the network does."""
+    sites = len(tree.slots)
+    patterns = ([0] * sites, [1] * sites, [i % 2 for i in range(sites)])
+    placements = [Placement(tuple(choices), (sites,)) for choices in patterns]
+    with torch.inference_mode():
+        for members, logits in tree.walk(images, placements):
+            for i in members:
+                expected = place(network, placements[i])(images)
+                if not torch.allclose(logits, expected, rtol=1e-4, atol=1e-5):
+                    raise CutError("its pieces do not compute what it computes as a whole")
