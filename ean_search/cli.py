@@ -31,6 +31,7 @@ EXPERIMENT_FLAGS: dict[str, tuple[str, type, str]] = {
     "--objective": ("search.objective", str, "such as 'accuracy - 0.02 latency'"),
     "--budget-cost": ("search.limits", str, "such as 'latency < 1.10x, sites <= 8'"),
     "--cost-axis": ("cost_axis", str, "cost axis of the front"),
+    "--recalibrate": ("recalibrate", int, "images that set each placement's own norm statistics"),
     "--seed": ("seed", int, "seed of everything random"),
     "--device": ("device", str, "cpu, cuda, cuda:1, ...; the default is what there is"),
 }
@@ -46,7 +47,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(f"ean-search: {error}", file=sys.stderr)
         return 2
     except KeyboardInterrupt:
-        print("\nstopped; what is done is kept, and resume continues it", file=sys.stderr)
+        print("\nstopped", file=sys.stderr)
         return 130
     return 0
 
@@ -208,8 +209,13 @@ def _proceed(run: Any) -> None:
     from ean_search.terminal import print_summary, show_progress
 
     print(f"run folder: {run.path}", flush=True)
-    with show_progress() as progress:
-        do_run(run, progress)
+    try:
+        with show_progress() as progress:
+            do_run(run, progress)
+    except KeyboardInterrupt:
+        kept = f"\nwhat is done is kept; continue with: ean-search resume {run.path}"
+        print(kept, file=sys.stderr)
+        raise
     print_summary(run, json.loads(run.summary.read_text()))
 
 

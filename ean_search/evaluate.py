@@ -2,12 +2,13 @@
 
 import logging
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 
 import torch
 from torch import Tensor, nn
 
 from ean_search.network import place
+from ean_search.recalibrate import recalibrated
 from ean_search.space import Placement
 from ean_search.splits import Split
 from ean_search.tree import CutError, PrefixTree, check_tree
@@ -15,21 +16,30 @@ from ean_search.trial import Measured
 
 log = logging.getLogger(__name__)
 
+Passes = Iterator[tuple[list[int], Tensor]]  # numbers of placements, and their logits
+
 
 class SharedWeights:
-    """Evaluates placements on a split, with the network's statistics as they are.
+    """Evaluates placements on a split.
 
     A cohort is walked as a tree, which shares what its placements have in common; a network that
-    cannot be cut for that is evaluated placement by placement, with the same results.
+    cannot be cut for that is evaluated placement by placement, with the same results. Given
+    calibration images, every placement gets norm statistics of its own.
     """
 
     def __init__(
-        self, network: nn.Module, split: Split, batch_size: int = 256, device: str = "cpu"
+        self,
+        network: nn.Module,
+        split: Split,
+        batch_size: int = 256,
+        device: str = "cpu",
+        calibration: Tensor | None = None,
     ):
         self.network = network.to(device).eval()
         self.split = split
         self.batch_size = batch_size
         self.device = device
+        self.calibration = torch.empty(0) if calibration is None else calibration.to(device)
         self.tree = self._make_tree()
 
     def evaluate(self, placements: Sequence[Placement]) -> Iterator[Measured]:
@@ -42,29 +52,36 @@ class SharedWeights:
     def _make_tree(self) -> PrefixTree | None:
         try:
             tree = PrefixTree(self.network)
-            images, _ = next(iter(self._batches()))
-            check_tree(tree, self.network, images[:2])
+            images, _ = next(iter(self.split.batches(2, device=self.device)))
+            check_tree(tree, self.network, images)
         except CutError as reason:
             log.warning("placements are evaluated one by one, because of the network: %s", reason)
             return None
         return tree
 
-    def _batches(self) -> Iterable[tuple[Tensor, Tensor]]:
-        return self.split.batches(self.batch_size, device=self.device)
-
     def _one_by_one(self, placements: Sequence[Placement]) -> Iterator[Measured]:
         for placement in placements:
-            start = time.perf_counter()
-            accuracy = score(place(self.network, placement), self._batches())
-            yield Measured(accuracy, time.perf_counter() - start)
+            yield from self._measure([placement], self._pass_one)
 
     def _together(self, tree: PrefixTree, placements: Sequence[Placement]) -> Iterator[Measured]:
+        yield from self._measure(placements, tree.walk)
+
+    def _pass_one(self, images: Tensor, placements: Sequence[Placement]) -> Passes:
+        yield [0], place(self.network, placements[0])(images)
+
+    def _measure(
+        self, placements: Sequence[Placement], walk: Callable[..., Passes]
+    ) -> Iterator[Measured]:
+        """Count the right answers of placements whose logits a walk yields."""
         start = time.perf_counter()
         correct = torch.zeros(len(placements), dtype=torch.long, device=self.device)
-        with torch.inference_mode():
-            for images, labels in self._batches():
-                for members, logits in tree.walk(images, placements):
-                    correct[members] += (logits.argmax(1) == labels).sum()
+        first = len(self.calibration)
+        with torch.inference_mode(), recalibrated(self.network, first):
+            for images, labels in self.split.batches(self.batch_size, device=self.device):
+                if first:
+                    images = torch.cat([self.calibration, images])
+                for members, logits in walk(images, placements):
+                    correct[members] += (logits[first:].argmax(1) == labels).sum()
         accuracies = (correct.double() / len(self.split)).tolist()
         seconds = (time.perf_counter() - start) / len(placements)
         yield from (Measured(accuracy, seconds) for accuracy in accuracies)

@@ -28,7 +28,7 @@ class Search(Fields):
     searcher: str = DEFAULT
     options: dict[str, Any] = {}
     budget: int = Field(default=64, ge=1)  # distinct evaluations, the named placements included
-    cohort: int = Field(default=8, ge=1)
+    cohort: int | None = None  # placements asked for at once; the searcher's own figure if none
     steps: int | None = None
     objective: str = "accuracy - 0.02 latency"
     limits: str = ""
@@ -62,6 +62,9 @@ class Experiment(Fields):
     cost_axis: str = "latency_ms"  # of the front
     cost_batch: int = Field(default=1, ge=1)  # images a timed forward pass sees
     eval_batch: int = Field(default=256, ge=1)
+    recalibrate: int = Field(
+        default=0, ge=0
+    )  # images that set norm statistics, placement by placement
     seed: int = Field(default=0, ge=0)
     device: str = "auto"
 

@@ -27,6 +27,7 @@ from ean_search.store import Store
 from ean_search.summary import conclude
 from ean_search.supernet import train_supernet
 
+COHORT = 8  # placements asked for at once, if neither user nor searcher cares
 log = logging.getLogger(__name__)
 
 
@@ -77,20 +78,34 @@ def do_run(run: Run, progress: Progress = silent) -> None:
         device=experiment.device,
         progress=progress,
     )
-    evaluator = SharedWeights(network, data.search, experiment.eval_batch, experiment.device)
+    evaluator = SharedWeights(
+        network,
+        data.search,
+        experiment.eval_batch,
+        experiment.device,
+        calibration_images(data, experiment.recalibrate),
+    )
     ending = search(
         problem,
         searcher,
         evaluator,
         Store(run.trials, space),
         budget=experiment.search.budget,
-        cohort=experiment.search.cohort,
+        cohort=experiment.search.cohort or getattr(searcher, "cohort", COHORT),
         steps=experiment.search.steps,
         seed=experiment.seed,
         progress=progress,
     )
     log.info("the search ended: %s", ending)
     conclude(run, experiment, problem, evaluator, len(data.search), ending, progress)
+
+
+def calibration_images(data: Data, count: int) -> torch.Tensor | None:
+    """Take the images that set norm statistics: the first of the training split, not augmented."""
+    if not count:
+        return None
+    images, _ = next(iter(data.train.batches(count)))
+    return images
 
 
 def _device_here(run: Run) -> str:

@@ -85,13 +85,14 @@ def _front_with_latency(
 ) -> pd.DataFrame:
     """Return the front with a column of latencies measured on the pruned networks."""
     front = run.front()
-    names = dict.fromkeys(["none", *front.placement])
+    none = str(run.find("none"))
+    names = dict.fromkeys([none, *front.placement])
     progress("latency of the front", 0, 1)
     networks = {name: prune(evaluator.network, run.find(name)) for name in names}
     measured = measure_latency(networks, run.read_costs(), evaluator.device)
     progress("latency of the front", 1, 1)
     front["latency_measured_ms"] = [measured[placement] for placement in front.placement]
-    front["latency_measured_x"] = front.latency_measured_ms / measured["none"]
+    front["latency_measured_x"] = front.latency_measured_ms / measured[none]
     return front[[c for c in front.columns if not c.startswith("site") or c == "sites"]]
 
 

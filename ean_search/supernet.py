@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 import numpy as np
-from pydantic import field_validator
+from pydantic import field_validator, model_validator
 from torch import Tensor, nn
 from torch.nn import functional as F
 
@@ -32,6 +32,12 @@ class Supernet(Fields):
     def _known(cls, name: str) -> str:
         find_sampler(name)
         return name
+
+    @model_validator(mode="after")
+    def _one_placement_an_image(self) -> "Supernet":
+        if self.per_sample and self.sampler not in ("bernoulli", "uniform-count"):
+            raise UserError(f"per_sample needs one placement a draw; {self.sampler!r} draws sets")
+        return self
 
 
 def train_supernet(
@@ -72,8 +78,6 @@ def train_supernet(
 def _make_step(space: Space, supernet: Supernet) -> Step:
     """Return the training step of a sampling rule."""
     sampler = find_sampler(supernet.sampler)
-    if supernet.per_sample and supernet.sampler not in ("bernoulli", "uniform-count"):
-        raise UserError(f"per_sample draws one placement an image; {supernet.sampler!r} draws sets")
 
     def each_its_own(
         network: nn.Module,

@@ -10,14 +10,14 @@ from typing import Any, Literal
 
 import numpy as np
 import torch
-from pydantic import Field
-from timm.optim import create_optimizer_v2
+from pydantic import Field, field_validator
+from timm.optim import create_optimizer_v2, list_optimizers
 from timm.scheduler import create_scheduler_v2
 from torch import Tensor, nn
 
 from ean_search.fields import Fields
 from ean_search.files import load_checkpoint, save_checkpoint
-from ean_search.lookup import UserError
+from ean_search.lookup import UserError, unknown
 from ean_search.progress import Progress, silent
 from ean_search.splits import Split
 
@@ -30,7 +30,7 @@ class Recipe(Fields):
 
     epochs: int = Field(default=12, ge=1)
     batch_size: int = Field(default=64, ge=2)
-    optimizer: str = "adamw"
+    optimizer: str = "adamw"  # any of timm's; its `sgd` takes Nesterov's step, `momentum` does not
     lr: float = Field(default=3e-3, gt=0)
     momentum: float = 0.9
     weight_decay: float = 0.05
@@ -43,6 +43,13 @@ class Recipe(Fields):
     clip_grad: float | None = None
     amp: bool = True  # on a GPU only
     channels_last: bool = False
+
+    @field_validator("optimizer")
+    @classmethod
+    def _known(cls, name: str) -> str:
+        if name not in list_optimizers():
+            raise unknown("optimizer", name, list_optimizers())
+        return name
 
 
 Criterion = Callable[[Tensor, Tensor], Tensor]

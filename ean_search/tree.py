@@ -12,6 +12,7 @@ from typing import Any
 
 import torch
 from torch import Tensor, fx, nn
+from torch.nn.modules.batchnorm import _BatchNorm
 
 from ean_search.attention.chain import Carry, Chained
 from ean_search.network import Slot, place, slots
@@ -26,7 +27,10 @@ class CutError(Exception):
 
 class _SlotTracer(fx.Tracer):
     def is_leaf_module(self, module: nn.Module, qualified_name: str) -> bool:
-        return isinstance(module, Slot) or super().is_leaf_module(module, qualified_name)
+        # Norms stay whole, timm's too, so that hooks on them are called.
+        return isinstance(module, Slot | _BatchNorm) or super().is_leaf_module(
+            module, qualified_name
+        )
 
 
 class _Piece:

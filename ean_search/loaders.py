@@ -1,0 +1,179 @@
+"""Splits of images that lie in files: decoded and augmented by loader processes as they are needed.
+
+A map-style data set gives the same batches for the same seed whatever the number of processes.
+"""
+
+import os
+import random
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from functools import cached_property
+from itertools import islice
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.utils.data import DataLoader, Dataset, IterableDataset
+
+from ean_search.lookup import UserError
+from ean_search.splits import Batches, Seed, TensorSplit
+
+Transform = Callable[[Any], Tensor]  # of one PIL image
+IN_MEMORY = 2**30  # bytes of decoded images that an evaluation may keep
+
+
+class LoaderSplit:
+    """Chosen items of a map-style data set of PIL images, decoded by loader processes.
+
+    What an evaluation decodes is kept for the next one if it takes less than `in_memory` bytes.
+    """
+
+    def __init__(
+        self,
+        dataset: Any,
+        chosen: np.ndarray,
+        *,
+        train: Transform,
+        evaluation: Transform,
+        size: int,
+        workers: int = 0,
+        in_memory: int = IN_MEMORY,
+    ):
+        self.dataset, self.chosen = dataset, chosen
+        self.train, self.evaluation, self.size = train, evaluation, size
+        self.workers, self.in_memory = workers, in_memory
+
+    def __len__(self) -> int:
+        return len(self.chosen)
+
+    def steps(self, batch_size: int) -> int:
+        """Count the training batches of an epoch."""
+        return max(1, len(self) // batch_size)
+
+    def batches(
+        self, batch_size: int, *, shuffle: Seed | None = None, device: str = "cpu"
+    ) -> Batches:
+        """Yield batches, in order or as the seed says."""
+        if shuffle is None:
+            if len(self) * 3 * self.size**2 * 4 < self.in_memory:
+                return self._decoded.batches(batch_size, device=device)
+            return self._load(self.evaluation, self._in_order(), batch_size, device)
+        rng = np.random.default_rng(shuffle)
+        chosen = rng.permutation(self.chosen)[: self.steps(batch_size) * batch_size]
+        seeds = rng.integers(2**32, size=len(chosen))
+        keys = list(zip(chosen.tolist(), seeds.tolist(), strict=True))
+        return self._load(self.train, keys, batch_size, device)
+
+    @cached_property
+    def _decoded(self) -> TensorSplit:
+        images = torch.empty(len(self), 3, self.size, self.size)
+        labels, done = torch.empty(len(self), dtype=torch.long), 0
+        for part, part_labels in self._load(self.evaluation, self._in_order(), 64, "cpu"):
+            images[done : done + len(part)] = part
+            labels[done : done + len(part)] = part_labels
+            done += len(part)
+        return TensorSplit(images, labels)
+
+    def _in_order(self) -> list[tuple[int, int]]:
+        return [(index, 0) for index in self.chosen.tolist()]
+
+    def _load(
+        self, transform: Transform, keys: list[tuple[int, int]], batch_size: int, device: str
+    ) -> Batches:
+        # A process more than there are batches, or CPUs, only costs its start.
+        workers = min(self.workers, -(-len(keys) // batch_size), _cpus())
+        source = _Decoder(self.dataset, transform)
+        return _iterate(source, batch_size, workers, device, sampler=keys)
+
+
+class StreamSplit:
+    """A data set that can only be read from its start, opened afresh for every pass over it.
+
+    The opener takes a seed, or None for evaluation. Shuffling is the data set's own, so the same
+    seed gives the same batches only to the same number of loader processes.
+    """
+
+    def __init__(
+        self, opener: Callable[[Seed | None], IterableDataset], count: int, workers: int = 1
+    ):
+        self.opener, self.count = opener, count
+        # Transforms draw from their process's generators: a process of their own is seeded.
+        self.workers = max(1, min(workers, _cpus()))
+
+    def __len__(self) -> int:
+        return self.count
+
+    def steps(self, batch_size: int) -> int:
+        """Count the training batches of an epoch."""
+        return max(1, self.count // batch_size)
+
+    def batches(
+        self, batch_size: int, *, shuffle: Seed | None = None, device: str = "cpu"
+    ) -> Batches:
+        """Yield batches, in order or as the seed says."""
+        found = _iterate(self.opener(shuffle), batch_size, self.workers, device, seed=shuffle or ())
+        return found if shuffle is None else islice(found, self.steps(batch_size))
+
+
+class _Decoder(Dataset):
+    """Decodes the item named by an index, with the generators set to a seed meanwhile."""
+
+    def __init__(self, dataset: Any, transform: Transform):
+        self.dataset, self.transform = dataset, transform
+
+    def __getitem__(self, key: tuple[int, int]) -> tuple[Tensor, int]:
+        index, seed = key
+        try:
+            image, label = self.dataset[index]
+            image = image.convert("RGB")
+        except (OSError, SyntaxError, EOFError) as error:  # what PIL raises at broken files
+            samples = getattr(self.dataset, "samples", None)
+            where = samples[index][0] if samples else f"number {index}"
+            raise UserError(f"cannot read the image {where}: {error}") from error
+        with _seeded(seed):
+            return self.transform(image), int(label)
+
+
+@contextmanager
+def _seeded(seed: int) -> Iterator[None]:
+    """Set the generators that transforms draw from, and put them back."""
+    states = random.getstate(), np.random.get_state(), torch.get_rng_state()
+    random.seed(seed)
+    np.random.seed(seed)
+    torch.default_generator.manual_seed(seed)  # torch.manual_seed would touch the GPUs' too
+    try:
+        yield
+    finally:
+        random.setstate(states[0])
+        np.random.set_state(states[1])
+        torch.set_rng_state(states[2])
+
+
+def _iterate(
+    source: Dataset,
+    batch_size: int,
+    workers: int,
+    device: str,
+    sampler: Iterable | None = None,
+    seed: Seed = (),
+) -> Batches:
+    """Load batches and move them to a device, wording a worker's user error as one line."""
+    base = int(np.random.SeedSequence(seed).generate_state(1)[0]) if seed else 0
+    loader = DataLoader(
+        source,
+        batch_size,
+        sampler=sampler,
+        num_workers=workers,
+        pin_memory=device.startswith("cuda"),
+        generator=torch.Generator().manual_seed(base),  # leaves the global one alone
+    )
+    try:
+        for images, labels in loader:
+            yield images.to(device, non_blocking=True), labels.to(device, non_blocking=True)
+    except UserError as error:  # from a worker it comes with the worker's traceback
+        raise UserError(str(error).strip().rpartition("UserError: ")[2]) from error
+
+
+def _cpus() -> int:
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

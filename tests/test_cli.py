@@ -1,0 +1,156 @@
+"""Every command, typed as a user would, and what bad input gets."""
+
+import json
+import re
+
+import pytest
+
+from ean_search.cli import main
+from ean_search.folder import load_run
+
+SMALL = (
+    "--set data.options.train=600 --set data.options.test=100 --set data.search_per_class=10 "
+    "--epochs 1 --budget 6 --device cpu"
+).split()
+
+
+def run_command(capsys, *words):
+    code = main(words)
+    captured = capsys.readouterr()
+    return code, captured.out, captured.err
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    results = tmp_path_factory.mktemp("results")
+    assert main(["run", "--space", "tiny", "--results", str(results), "--name", "a", *SMALL]) == 0
+    return results / "tiny" / "a"
+
+
+def test_spaces_are_listed_with_their_sites(capsys):
+    code, out, _ = run_command(capsys, "spaces")
+    assert code == 0
+    assert re.search(r"resnet50_shared\s+resnet50\s+se\s+16\s+3-4-6-3\s+.*65,536", out)
+    assert re.search(r"resnet164_shared.*54.*2\^54", out)
+
+
+def test_a_users_own_space_is_listed_too(capsys, tmp_path):
+    (tmp_path / "mine.yaml").write_text("backbone: resnet26t\nattention: eca\n")
+    code, out, _ = run_command(capsys, "spaces", str(tmp_path / "mine.yaml"))
+    assert code == 0
+    assert re.search(r"mine\s+resnet26t\s+eca\s+8\s+2-2-2-2", out)
+
+
+def test_costs_stand_beside_none_and_all(capsys):
+    words = "cost --space tiny --placement 1010 --placement every-other".split()
+    code, out, _ = run_command(capsys, *words)
+    assert code == 0
+    assert [line.split()[0] for line in out.splitlines()[1:5]] == [
+        *("none", "all", "1010", "every-other"),
+    ]
+    code, out, _ = run_command(capsys, *words, "--json")
+    rows = {row["name"]: row for row in json.loads(out)["placements"]}
+    assert rows["1010"]["placement"] == "1-0-1-0"
+    assert rows["none"]["params"] < rows["1010"]["params"] < rows["all"]["params"]
+
+
+def test_a_run_ends_with_its_front_and_the_next_commands(capsys, tmp_path):
+    words = ["run", "--space", "tiny", "--results", str(tmp_path), *SMALL, "--attention", "eca"]
+    code, out, err = run_command(capsys, *words, "--searcher", "random", "--seed", "3")
+    assert code == 0
+    assert "front of accuracy against latency_ms (6 placements evaluated)" in out
+    folder = re.search(r"run folder: (.*)", out).group(1)
+    assert f"ean-search retrain {folder} --placement best" in out
+    assert "supernet: " in err
+    run = load_run(folder)
+    assert run.space.attention[0].name == "eca"
+    assert run.fields["seed"] == 3
+
+
+def test_resuming_a_finished_run_says_again_what_it_found(capsys, folder):
+    before = (folder / "trials.jsonl").read_bytes()
+    code, out, _ = run_command(capsys, "resume", str(folder))
+    assert code == 0
+    assert "front of accuracy" in out
+    assert (folder / "trials.jsonl").read_bytes() == before
+
+
+def test_retraining_prints_what_the_test_split_says(capsys, folder):
+    words = ["retrain", str(folder), "--placement", "knee", "--epochs", "1"]
+    code, out, _ = run_command(capsys, *words)
+    assert code == 0
+    assert re.search(r"[01]-[01]-[01]-[01]: \d+\.\d\d % of 100 test images", out)
+
+
+@pytest.mark.parametrize(
+    ("words", "expected"),
+    [
+        ("run", "expected --space NAME or --experiment FILE"),
+        ("run --space resnet50_shard", "did you mean 'resnet50_shared'"),
+        ("run --space tiny --searcher reinforc", "did you mean 'reinforce'"),
+        ("run --space tiny --attention sew", "did you mean 'se'"),
+        ("run --space tiny --sampler x", "unknown sampler 'x'"),
+        ("run --space tiny --objective x", "expected an objective like"),
+        ("run --space tiny --budget-cost x", "expected a limit like"),
+        ("run --space tiny --budget-cost sites<2x", "without an x"),
+        ("run --space tiny --data x", "x"),
+        ("run --space tiny --data imagefolder --data-root nowhere", "nowhere"),
+        ("run --space tiny --data cifar10 --data-root nowhere", "nowhere"),
+        ("run --space tiny --set x", "expected --set FIELD=VALUE"),
+        ("run --space tiny --set search.options.x=1", "unknown option of searcher"),
+        ("run --space tiny --set sed=1", "did you mean 'seed'"),
+        ("run --space tiny --device tpu", "device"),
+        ("run --space tiny --supernet nowhere.safetensors", "no weights at nowhere.safetensors"),
+        ("run --experiment nowhere.yaml", "no experiment file at nowhere.yaml"),
+        ("cost", "expected --space NAME"),
+        ("cost --space tiny --placement 10", "expected 4 sites"),
+        ("cost --space tiny --placement 1-2-0-0", "digits 0 to 1"),
+        ("resume nowhere", "not a run folder"),
+        ("retrain nowhere", "not a run folder"),
+    ],
+)
+def test_user_errors_are_one_line_and_exit_code_two(capsys, tmp_path, monkeypatch, words, expected):
+    monkeypatch.chdir(tmp_path)
+    code, out, err = run_command(capsys, *words.split())
+    last = err.strip().splitlines()[-1]
+    assert code == 2
+    assert last.startswith("ean-search: ")
+    assert expected in last
+    assert "Traceback" not in out + err
+
+
+def test_what_cannot_work_is_told_before_training(capsys, tmp_path, monkeypatch):
+    monkeypatch.setattr("ean_search.run.train_supernet", None)
+    monkeypatch.chdir(tmp_path)
+    for words in ("--searcher x", "--budget-cost sites<2x", "--set search.options.x=1"):
+        code, _, err = run_command(capsys, "run", "--space", "tiny", *SMALL, *words.split())
+        assert (code, "Traceback" in err) == (2, False)
+
+
+def test_a_broken_line_in_the_trials_is_named(capsys, folder):
+    path = folder / "trials.jsonl"
+    whole = path.read_bytes()
+    path.write_bytes(b"{}\n" + whole)
+    code, _, err = run_command(capsys, "resume", str(folder))
+    path.write_bytes(whole)
+    assert code == 2
+    assert "trials.jsonl, line 1" in err
+
+
+def test_a_stop_from_the_keyboard_says_how_to_go_on(capsys, tmp_path, monkeypatch):
+    def interrupt(*_, **__):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("ean_search.run.train_supernet", interrupt)
+    words = ["run", "--space", "tiny", "--results", str(tmp_path), "--name", "b", *SMALL]
+    code, _, err = run_command(capsys, *words)
+    assert code == 130
+    assert f"ean-search resume {tmp_path / 'tiny' / 'b'}" in err
+
+
+def test_unknown_flags_and_commands_exit_with_two(capsys):
+    for words in (["run", "--spac", "tiny", "--nonsense"], ["serch"], []):
+        with pytest.raises(SystemExit) as stopped:
+            main(words)
+        assert stopped.value.code == 2
+    capsys.readouterr()
