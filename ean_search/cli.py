@@ -221,7 +221,7 @@ def _proceed(run: Any) -> None:
 
 def _retrain(args: argparse.Namespace) -> None:
     from ean_search.folder import load_run
-    from ean_search.retrain import retrain
+    from ean_search.retraining import retrain
     from ean_search.terminal import show_progress
 
     run = load_run(args.run)

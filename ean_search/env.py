@@ -21,8 +21,6 @@ from ean_search.objective import Problem
 from ean_search.space import Placement, Space
 from ean_search.trial import Cost
 
-PENALTY = -1.0  # below anything an accuracy in [0, 1] earns at a sensible price
-
 
 def action_space(space: Space) -> MultiBinary | MultiDiscrete:
     """Describe placements as actions: a bit a site, or a number where there are more choices."""
@@ -44,12 +42,9 @@ def decode(space: Space, action: np.ndarray) -> Placement:
 class PlacementEnv(gymnasium.Env[np.ndarray, np.ndarray]):
     """Choose an attention for every site at once, and be paid for it."""
 
-    def __init__(
-        self, problem: Problem, evaluate: Callable[[Placement], float], penalty: float = PENALTY
-    ) -> None:
+    def __init__(self, problem: Problem, evaluate: Callable[[Placement], float]) -> None:
         self.problem = problem
         self.evaluate = evaluate
-        self.penalty = penalty
         self.action_space = action_space(problem.space)
         self.observation_space = Box(0.0, 1.0, shape=(1,), dtype=np.float32)
         self._accuracies: dict[Placement, float] = {}
@@ -66,7 +61,10 @@ class PlacementEnv(gymnasium.Env[np.ndarray, np.ndarray]):
         placement = decode(self.problem.space, action)
         cost = self.problem.price(placement)
         accuracy = self._measure(placement, cost)
-        reward = self.penalty if accuracy is None else self.problem.reward(accuracy, cost)
+        if accuracy is None:
+            reward = self.problem.penalty(cost)
+        else:
+            reward = self.problem.reward(accuracy, cost)
         info = {"placement": str(placement), "accuracy": accuracy, "cost": asdict(cost)}
         return self._observation(), reward, True, False, info
 

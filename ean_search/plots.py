@@ -1,6 +1,7 @@
 """Frames in, figures out; computes nothing and knows no run folder."""
 
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 
 import matplotlib
 import pandas as pd
@@ -20,6 +21,7 @@ LABELS = {
 }
 # Okabe and Ito's colours: told apart with any colour vision.
 COLOURS = ("#0072b2", "#e69f00", "#009e73", "#cc79a7", "#56b4e9", "#d55e00", "#f0e442")
+ROWS = 8  # a strip is never taller than an eighth of its axes
 INK, FAINT, EMPTY = "#333333", "#b8b8b8", "#ececec"
 
 
@@ -79,7 +81,7 @@ def draw_strips(axes: Axes, strips: Mapping[str, Placement], attentions: Sequenc
                 axes.add_patch(Rectangle((start + i, row + 0.12), 0.9, 0.76, color=colour))
     stages = next(iter(strips.values())).stages if strips else ()
     axes.set_xlim(0, sum(stages) + 0.6 * len(stages))
-    axes.set_ylim(max(len(strips), 1), 0)
+    axes.set_ylim(max(len(strips), ROWS), 0)
     axes.set_yticks([row + 0.5 for row in range(len(strips))], list(strips), fontsize=8)
     starts = [sum(stages[:s]) + 0.6 * s for s in range(len(stages))]
     axes.set_xticks(
@@ -95,7 +97,7 @@ def draw_strips(axes: Axes, strips: Mapping[str, Placement], attentions: Sequenc
     )
 
 
-def save_figure(figure: Figure, path) -> None:
+def save_figure(figure: Figure, path: Path) -> None:
     """Write a figure without the marks of time that would change its bytes."""
     with matplotlib.rc_context({"svg.hashsalt": "ean-search"}):
         figure.savefig(path, metadata={"Software": None})

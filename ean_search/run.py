@@ -4,6 +4,7 @@ A stage whose file is there is not done again, so resuming is running the same s
 """
 
 import logging
+from collections.abc import Callable
 from pathlib import Path
 
 import torch
@@ -15,17 +16,19 @@ from ean_search.experiment import Experiment, load_experiment, save_experiment
 from ean_search.files import save_json
 from ean_search.folder import Run
 from ean_search.lookup import UserError
+from ean_search.loop import search
 from ean_search.measure import measure_costs, price_list
 from ean_search.network import build
 from ean_search.objective import Problem
 from ean_search.progress import Progress, silent
 from ean_search.provenance import provenance
-from ean_search.search import search
 from ean_search.searchers import make_searcher
 from ean_search.sites import probe
+from ean_search.space import Placement
 from ean_search.store import Store
 from ean_search.summary import conclude
 from ean_search.supernet import train_supernet
+from ean_search.trial import Cost
 
 COHORT = 8  # placements asked for at once, if neither user nor searcher cares
 log = logging.getLogger(__name__)
@@ -114,7 +117,9 @@ def _device_here(run: Run) -> str:
     return device if not device.startswith("cuda") or torch.cuda.is_available() else "cpu"
 
 
-def _prices(run: Run, experiment: Experiment, data: Data, progress: Progress):
+def _prices(
+    run: Run, experiment: Experiment, data: Data, progress: Progress
+) -> Callable[[Placement], Cost]:
     """Return what prices placements, from the run's own table."""
     if not run.costs.is_file():
         measure_costs(

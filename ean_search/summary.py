@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+from matplotlib.figure import Figure
 
 from ean_search.evaluate import SharedWeights
 from ean_search.experiment import Experiment
@@ -61,7 +62,7 @@ def conclude(
         },
         run.summary,
     )
-    save_figure(picture(run, frame, front), run.front_picture)
+    save_figure(picture(run, frame, front, images), run.front_picture)
 
 
 def next_commands(run: Run) -> list[str]:
@@ -69,14 +70,18 @@ def next_commands(run: Run) -> list[str]:
     return [f"ean-search retrain {run.path} --placement {name}" for name in ("best", "knee")]
 
 
-def picture(run: Run, frame: pd.DataFrame, front: pd.DataFrame):
+def picture(run: Run, frame: pd.DataFrame, front: pd.DataFrame, images: int) -> Figure:
     """Draw a run's front with the placements on it."""
     strips = {}
     for _, row in front.iloc[::-1].iterrows():
         label = f"{100 * row.accuracy:.1f} %  {row.note}".strip()
         strips.setdefault(label + " " * list(strips).count(label), run.find(row.placement))
     names = [attention.name.upper() for attention in run.space.attention]
-    title = f"{run.space.name}: {len(frame)} placements evaluated, {len(front)} on the front"
+    error = 100 * _standard_error(front.accuracy.max(), images)
+    title = (
+        f"{run.space.name}: {len(frame)} placements evaluated, {len(front)} on the front; "
+        f"standard error of an accuracy: {error:.1f} points"
+    )
     return plot_front(frame, front, strips, names, x=run.cost_axis, title=title)
 
 
@@ -103,6 +108,10 @@ def _hypervolume(frame: pd.DataFrame, axis: str) -> float:
     return hypervolume(np.column_stack([cost, -done.accuracy]), np.array([1.0, 0.0]))
 
 
+def _standard_error(accuracy: float, images: int) -> float:
+    return math.sqrt(accuracy * (1 - accuracy) / images)
+
+
 def _compare(
     problem: Problem,
     evaluator: SharedWeights,
@@ -121,7 +130,7 @@ def _compare(
         name: {
             "placement": str(placement),
             "accuracy": accuracy[placement],
-            "standard_error": math.sqrt(accuracy[placement] * (1 - accuracy[placement]) / images),
+            "standard_error": _standard_error(accuracy[placement], images),
             "reward": problem.reward(accuracy[placement], problem.price(placement)),
             "sites": placement.attached,
             "latency_ms": problem.price(placement).latency_ms,

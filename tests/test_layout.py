@@ -13,10 +13,10 @@ LAYERS = [
     {"lookup", "fields", "files", "progress", "provenance", "cache", "search_spaces"},
     {"space", "trial", "objective", "env", "backbones"},
     {"sites", "network", "attention", "sampling", "tree", "latency", "recalibrate"},
-    {"splits", "cluttered", "data", "train", "cost", "measure", "store"},
+    {"splits", "loaders", "cluttered", "imagedata", "data", "train", "cost", "measure", "store"},
     {"evaluate", "supernet", "searchers"},
-    {"search", "pareto", "plots", "folder"},
-    {"experiment", "summary", "run", "retrain"},
+    {"loop", "pareto", "plots", "folder"},
+    {"experiment", "summary", "run", "retraining"},
     {"cli", "terminal"},
 ]
 LIGHT = ["space", "trial", "objective", "env", "cost", "store", "pareto", "plots", "folder", "cli"]
@@ -93,5 +93,13 @@ def test_public_names_exist():
 
     for name in ean_search.__all__:
         assert getattr(ean_search, name) is not None
-    with pytest.raises(AttributeError, match="no attribute 'nothing'"):
+    with pytest.raises(AttributeError, match="nothing"):
         _ = ean_search.nothing
+
+
+def test_the_readmes_example_runs(monkeypatch, tmp_path, capsys):
+    readme = (PACKAGE.parent / "README.md").read_text()
+    example = readme.split("```python\n")[1].split("```")[0]
+    monkeypatch.chdir(tmp_path)
+    exec(compile(example, "README.md", "exec"), {})
+    assert "Cost(sites=" in capsys.readouterr().out

@@ -57,7 +57,7 @@ def test_a_run_leaves_everything_it_was_made_with_and_found(run):
 def test_its_frame_has_a_row_a_trial_and_a_column_a_site(run):
     frame = run.frame()
     assert len(frame) == 12
-    assert list(frame.note[:4]) == ["none", "all", "every-other", "last-per-stage"]
+    assert list(frame.note[:3]) == ["none", "all", "every-other"]
     assert (frame[[f"site{i}" for i in range(4)]].gt(0).sum(axis=1) == frame.sites).all()
     assert frame.placement.is_unique
 

@@ -6,11 +6,17 @@ from ean_search.objective import Problem
 from ean_search.space import Placement
 
 
+def allowed(placement: Placement, problem: Problem) -> bool:
+    """Say whether a placement keeps all limits."""
+    return problem.feasible(problem.price(placement))
+
+
 def thinned(placement: Placement, problem: Problem, rng: np.random.Generator) -> Placement:
-    """Detach sites at random until the limits hold; give up on limits that this cannot meet."""
-    choices, candidate = np.array(placement.choices), placement
-    attached = list(rng.permutation(np.flatnonzero(choices)))
-    while attached and not problem.feasible(problem.price(candidate)):
-        choices[attached.pop()] = 0
-        candidate = problem.space.placement(choices)
-    return candidate if problem.feasible(problem.price(candidate)) else placement
+    """Detach sites at random until the limits hold, or none is left."""
+    choices = np.array(placement.choices)
+    for site in rng.permutation(np.flatnonzero(choices)):
+        if allowed(placement, problem):
+            break
+        choices[site] = 0
+        placement = problem.space.placement(choices)
+    return placement

@@ -10,6 +10,7 @@ import numpy as np
 from pydantic import PositiveInt
 
 from ean_search.objective import Problem
+from ean_search.searchers.limits import allowed
 from ean_search.space import Placement
 from ean_search.trial import Trial
 
@@ -37,7 +38,7 @@ class Random:
     def _propose(self, rng: np.random.Generator) -> Placement:
         for _ in range(self._tries):
             placement = self._problem.space.sample(rng)
-            if self._is_new(placement):
+            if self._is_worthwhile(placement):
                 break
         else:
             placement = self._one_of_the_last(rng) or placement
@@ -46,11 +47,9 @@ class Random:
 
     def _one_of_the_last(self, rng: np.random.Generator) -> Placement | None:
         space = self._problem.space
-        left = [p for p in space.enumerate() if self._is_new(p)] if space.size <= SMALL else []
+        everything = space.enumerate() if space.size <= SMALL else []
+        left = [placement for placement in everything if self._is_worthwhile(placement)]
         return left[rng.integers(len(left))] if left else None
 
-    def _is_new(self, placement: Placement) -> bool:
-        """Say whether evaluating the placement could teach anything."""
-        if placement in self._seen:
-            return False
-        return self._problem.feasible(self._problem.price(placement))
+    def _is_worthwhile(self, placement: Placement) -> bool:
+        return placement not in self._seen and allowed(placement, self._problem)

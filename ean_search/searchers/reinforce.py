@@ -2,15 +2,14 @@
 
 The policy is one categorical a site. Four things make it learn from few evaluations:
 
-- *Direct logits*, and a floor under the entropy: each site is drawn evenly with a probability that
-  changes about `flips` sites a placement, so that the policy cannot collapse onto one.
-- *A baseline of its own for every site*: what a linear model of all trials told expects from the
-  other sites. Sites are drawn independently, so this takes no bias in, and most variance out; it
-  also works for cohorts of one. (Action-dependent factorised baselines,
-  https://arxiv.org/abs/1803.07246)
+- *Direct logits and a floor*: each site is drawn evenly with a probability that changes about
+  `flips` sites a placement, so that the policy cannot collapse onto one.
+- *A baseline for every site*, the reward that a linear model of all trials told expects from the
+  other sites. Sites are drawn independently, so what the others explain is only noise to this one;
+  and it works for cohorts of one. (Factorised baselines, https://arxiv.org/abs/1803.07246)
 - *PPO epochs* with the joint ratio of all sites (https://arxiv.org/abs/1707.06347).
-- *Nothing is proposed twice* while something new is in reach: a draw already known is drawn again,
-  ever more evenly. One that breaks a hard limit is thinned until it holds.
+- *Nothing twice*, while something new is in reach: a draw already known is drawn again, ever more
+  evenly. One that breaks a hard limit is thinned until it holds.
 
 Rewards are standardised, so their unit does not matter; what failed or broke a limit counts as one
 standard deviation worse than the worst. There is no curiosity.
@@ -26,11 +25,11 @@ from torch import Tensor
 
 from ean_search.objective import Problem
 from ean_search.searchers.categorical import draw, mean_entropy, most_likely, one_hot
-from ean_search.searchers.limits import thinned
+from ean_search.searchers.limits import allowed, thinned
 from ean_search.space import Placement
 from ean_search.trial import Trial
 
-MOST_EVEN = 0.25  # share of even drawing: small spaces need no higher floor
+MOST_EVEN = 0.25  # share of even drawing, in spaces of few sites
 FAR = 3.0  # standard deviations beyond which an advantage says no more
 TINY = 1e-9  # a spread of rewards that is rounding
 
@@ -48,7 +47,7 @@ class Reinforce:
         epochs: PositiveInt = 8,
         clip: PositiveFloat = 0.5,
         entropy_weight: NonNegativeFloat = 0.02,
-        flips: NonNegativeFloat = 1.0,
+        flips: PositiveFloat = 1.0,
         ridge: PositiveFloat = 2.0,
         tries: PositiveInt = 32,
     ) -> None:
@@ -73,9 +72,9 @@ class Reinforce:
             usable = trial.status == "done" and math.isfinite(trial.reward)
             self._rewards[trial.placement] = trial.reward if usable else math.nan
         mine = dict.fromkeys(t.placement for t in trials if t.placement in self._asked)
-        log_asked = np.array([self._asked.pop(placement) for placement in mine])
+        log_asked = [[self._asked.pop(placement)] for placement in mine]
         if mine and not np.isnan(list(self._rewards.values())).all():
-            self._learn(list(mine), log_asked)
+            self._learn(list(mine), torch.tensor(log_asked, dtype=torch.float64))
 
     def probabilities(self) -> np.ndarray:
         """Give the policy as (sites, choices)."""
@@ -97,22 +96,23 @@ class Reinforce:
         for even in np.linspace(0, 1, self._tries) ** 2:
             mixed = (1 - even) * policy + even / self._space.choices
             placement = thinned(draw(self._space, mixed, rng), self._problem, rng)
-            if placement not in self._rewards and placement not in self._asked:
+            new = placement not in self._rewards and placement not in self._asked
+            if new and allowed(placement, self._problem):
                 break
         chosen = policy[np.arange(len(placement)), placement.choices]
         self._asked[placement] = float(np.log(chosen).sum())
         return placement
 
-    def _learn(self, placements: list[Placement], log_asked: np.ndarray) -> None:
+    def _learn(self, placements: list[Placement], log_asked: Tensor) -> None:
         """Climb the clipped objective of PPO, every site with its own advantage."""
         chosen = torch.tensor(one_hot(self._space, placements))
         advantages = torch.tensor(self._advantages(placements))
         for _ in range(self._epochs):
             policy = self._policy()
             log_site = (chosen * policy.log()).sum(dim=2)  # (placements, sites)
-            log_joint = log_site.detach().sum(dim=1) - torch.tensor(log_asked)
+            log_ratio = log_site.detach().sum(dim=1, keepdim=True) - log_asked
             # The ratio is that of whole placements; its gradient goes through one site at a time.
-            ratio = (log_joint[:, None] + log_site - log_site.detach()).exp()
+            ratio = (log_ratio + log_site - log_site.detach()).exp()
             clipped = ratio.clamp(1 - self._clip, 1 + self._clip)
             gain = torch.minimum(ratio * advantages, clipped * advantages).mean(dim=0).sum()
             entropy = -(policy * policy.log()).sum()

@@ -4,8 +4,8 @@ from dataclasses import replace
 import pytest
 
 from ean_search.lookup import UserError
+from ean_search.loop import PATIENCE, best_trial, search
 from ean_search.objective import Objective, Problem
-from ean_search.search import PATIENCE, best_trial, search
 from ean_search.searchers import make_searcher
 from ean_search.space import Space
 from ean_search.store import Store

@@ -6,7 +6,7 @@ from safetensors.torch import load_file
 
 from ean_search.experiment import load_experiment
 from ean_search.lookup import UserError
-from ean_search.retrain import retrain
+from ean_search.retraining import retrain
 from ean_search.run import do_run, start_run
 from tests.test_run import SMALL
 
