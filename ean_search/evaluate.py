@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 import torch
 from torch import Tensor, nn
 
+from ean_search.memory import images_at_once
 from ean_search.network import place
 from ean_search.recalibrate import recalibrated
 from ean_search.space import Placement
@@ -34,13 +35,16 @@ class SharedWeights:
         batch_size: int = 256,
         device: str = "cpu",
         calibration: Tensor | None = None,
+        at_once: int | None = None,
     ):
         self.network = network.to(device).eval()
         self.split = split
         self.batch_size = batch_size
         self.device = device
         self.calibration = torch.empty(0) if calibration is None else calibration.to(device)
-        self.tree = self._make_tree()
+        self.at_once = at_once or batch_size  # images that a cohort is walked with
+        # Smaller pieces would calibrate once each, so with calibration the batch stays whole.
+        self.tree = self._make_tree(choose_size=at_once is None and calibration is None)
 
     def evaluate(self, placements: Sequence[Placement]) -> Iterator[Measured]:
         """Yield the accuracy of each placement."""
@@ -49,11 +53,14 @@ class SharedWeights:
         else:
             yield from self._together(self.tree, placements)
 
-    def _make_tree(self) -> PrefixTree | None:
+    def _make_tree(self, choose_size: bool) -> PrefixTree | None:
         try:
             tree = PrefixTree(self.network)
             images, _ = next(iter(self.split.batches(2, device=self.device)))
             check_tree(tree, self.network, images)
+            if choose_size:
+                held = tree.bytes_held(images) // len(images)
+                self.at_once = images_at_once(held, self.network, images, self.batch_size)
         except CutError as reason:
             log.warning("placements are evaluated one by one, because of the network: %s", reason)
             return None
@@ -61,23 +68,23 @@ class SharedWeights:
 
     def _one_by_one(self, placements: Sequence[Placement]) -> Iterator[Measured]:
         for placement in placements:
-            yield from self._measure([placement], self._pass_one)
+            yield from self._measure([placement], self._pass_one, self.batch_size)
 
     def _together(self, tree: PrefixTree, placements: Sequence[Placement]) -> Iterator[Measured]:
-        yield from self._measure(placements, tree.walk)
+        yield from self._measure(placements, tree.walk, self.at_once)
 
     def _pass_one(self, images: Tensor, placements: Sequence[Placement]) -> Passes:
         yield [0], place(self.network, placements[0])(images)
 
     def _measure(
-        self, placements: Sequence[Placement], walk: Callable[..., Passes]
+        self, placements: Sequence[Placement], walk: Callable[..., Passes], size: int
     ) -> Iterator[Measured]:
         """Count the right answers of placements whose logits a walk yields."""
         start = time.perf_counter()
         correct = torch.zeros(len(placements), dtype=torch.long, device=self.device)
         first = len(self.calibration)
         with torch.inference_mode(), recalibrated(self.network, first):
-            for images, labels in self.split.batches(self.batch_size, device=self.device):
+            for images, labels in self.split.batches(size, device=self.device):
                 if first:
                     images = torch.cat([self.calibration, images])
                 for members, logits in walk(images, placements):

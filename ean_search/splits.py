@@ -76,6 +76,7 @@ class TensorSplit:
             yield self._finish(_move(images, device)), _move(self.labels[batch], device)
 
     def _finish(self, images: Tensor) -> Tensor:
+        images = images.contiguous()  # a data set's own order of axes must not reach the network
         if self.normal is not None:
             mean, std = (
                 images.new_tensor(c, dtype=torch.float)[:, None, None] for c in self.normal

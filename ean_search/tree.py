@@ -98,6 +98,20 @@ class PrefixTree:
         self._advance(0, values)
         yield from self._descend(0, values, {}, placements, list(range(len(placements))))
 
+    def bytes_held(self, images: Tensor) -> int:
+        """Return how much a walk holds while it is at its deepest, all choices still open."""
+        values, held = {self.image: images}, []
+        with torch.inference_mode():
+            for depth, slot in enumerate([*self.slots, None]):
+                self._advance(depth, values)
+                held += values.values()
+                if slot is not None:
+                    site = values[self.entries[depth]]
+                    # A new tensor, as an attached site gives; zero would be the site itself.
+                    values[self.exits[depth]] = site.clone()
+        sizes = {v.untyped_storage().data_ptr(): v.untyped_storage().nbytes() for v in held}
+        return sum(sizes.values())
+
     def _advance(self, depth: int, values: Values) -> None:
         """Run one piece and forget what nothing after it needs."""
         self.pieces[depth].run(values)

@@ -12,7 +12,7 @@ PACKAGE = Path(__file__).parents[1] / "ean_search"
 LAYERS = [
     {"lookup", "fields", "files", "progress", "provenance", "cache", "search_spaces"},
     {"space", "trial", "objective", "env", "backbones"},
-    {"sites", "network", "attention", "sampling", "tree", "latency", "recalibrate"},
+    {"sites", "network", "attention", "sampling", "tree", "latency", "memory", "recalibrate"},
     {"splits", "loaders", "cluttered", "imagedata", "data", "train", "cost", "measure", "store"},
     {"evaluate", "supernet", "searchers"},
     {"loop", "pareto", "plots", "folder"},

@@ -73,6 +73,12 @@ def test_images_come_at_the_size_asked_for():
     assert images_of(split).shape == (10, 3, 16, 16)
 
 
+def test_batches_are_contiguous_whatever_the_images_are():
+    split = TensorSplit(BYTES.movedim(3, 1).contiguous().movedim(1, 3), LABELS)
+    assert not split.images.is_contiguous()
+    assert all(images.is_contiguous() for images, _ in split.batches(4))
+
+
 def test_a_crop_is_a_shift_into_black():
     images = torch.full((200, 3, 8, 8), 9, dtype=torch.uint8)
     images[:, :, :, :4] = 5

@@ -111,8 +111,9 @@ class Ean:
         chosen = torch.tensor(one_hot(self._space, placements), dtype=torch.float32)
         policies = torch.tensor(np.stack([self._asked[p] for p in placements]))
         told = [t.reward if math.isfinite(t.reward) else self._worst for t in trials]
+        # In double precision: Adam would make whole steps of what rounding leaves of no advantage.
         rewards = 100 * torch.tensor(told, dtype=torch.float64)[:, None] - self._center
-        return Step(chosen, rewards.float(), (policies * chosen).sum(dim=2).float())
+        return Step(chosen, rewards, (policies * chosen).sum(dim=2).float())
 
     def _learn(self, step: Step) -> None:
         """Take a policy gradient step on a cohort, then one on a cohort remembered."""

@@ -1,0 +1,39 @@
+"""How many images a walk over many placements may carry at once.
+
+A walk holds two maps or so a site, where a single pass holds three in all. On a GPU it may take a
+share of what is free; on a CPU it takes what a pass over a whole batch takes, because smaller
+pieces stay in the caches and are the faster ones anyway.
+"""
+
+import torch
+from torch import Tensor, nn
+
+FREE_SHARE = 0.5  # of a GPU's free memory
+
+
+def images_at_once(held: int, network: nn.Module, image: Tensor, batch_size: int) -> int:
+    """Return how many images to walk with at once, each holding so many bytes."""
+    widest = widest_layer(network, image)
+    if image.is_cuda:
+        budget = int(FREE_SHARE * torch.cuda.mem_get_info(image.device)[0])
+    else:
+        budget = batch_size * int(1.5 * widest)
+    return max(1, min(batch_size, budget // (held + widest)))
+
+
+def widest_layer(network: nn.Module, image: Tensor) -> int:
+    """Return the most bytes that one layer reads and writes, for one image."""
+    widest = 0
+
+    def note(module: nn.Module, inputs: tuple, output: object) -> None:
+        nonlocal widest
+        tensors = [t for t in (*inputs, output) if isinstance(t, Tensor)]
+        widest = max(widest, sum(t.numel() * t.element_size() for t in tensors))
+
+    leaves = [module for module in network.modules() if not any(module.children())]
+    hooks = [leaf.register_forward_hook(note) for leaf in leaves]
+    with torch.inference_mode():
+        network(image)
+    for hook in hooks:
+        hook.remove()
+    return widest // len(image)
