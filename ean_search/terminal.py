@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from dataclasses import asdict
 from typing import Any
 
+import pandas as pd
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
 from rich.progress import Progress as Bars
@@ -86,6 +87,12 @@ def print_table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
     console = Console()
     console.width = max(console.width, 80) if console.is_terminal else 200
     console.print(table)
+
+
+def print_frame(frame: pd.DataFrame) -> None:
+    """Print a frame as a table."""
+    text = frame.map(lambda value: f"{value:.4g}" if isinstance(value, float) else str(value))
+    print_table(list(frame.columns), text.to_numpy().tolist())
 
 
 def print_costs(

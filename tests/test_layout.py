@@ -16,7 +16,7 @@ LAYERS = [
     {"splits", "loaders", "cluttered", "imagedata", "data", "train", "cost", "measure", "store"},
     {"evaluate", "supernet", "searchers"},
     {"loop", "pareto", "plots", "folder"},
-    {"experiment", "summary", "run", "retraining"},
+    {"experiment", "summary", "run", "retraining", "bench"},
     {"cli", "terminal"},
 ]
 LIGHT = ["space", "trial", "objective", "env", "cost", "store", "pareto", "plots", "folder", "cli"]

@@ -1,0 +1,1 @@
+"""Benchmarks as commands: each measures, returns a frame, and is no test."""

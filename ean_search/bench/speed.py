@@ -1,0 +1,278 @@
+"""How much faster a cohort is than its members one by one, and what attention costs in time.
+
+Every row is a ratio of two things measured in turn, in one process, on the same images: absolute
+times of a shared machine mean little, ratios of medians hold.
+"""
+
+import statistics
+import time
+from collections.abc import Callable, Iterable, Sequence
+
+import numpy as np
+import pandas as pd
+import torch
+from torch import Tensor, nn
+
+from ean_search.cost import CostTable
+from ean_search.evaluate import SharedWeights
+from ean_search.folder import Run
+from ean_search.latency import time_interleaved
+from ean_search.measure import measure_costs
+from ean_search.network import build, place, prune
+from ean_search.progress import Progress, silent
+from ean_search.provenance import hardware
+from ean_search.space import Placement, Space
+from ean_search.splits import TensorSplit
+
+SAMPLE = 24  # placements whose single passes stand for those of a larger cohort
+OPEN_SITES = 12  # of a space too large to walk: the subtree over its last sites is walked
+
+
+def bench_speed(
+    space: Space,
+    *,
+    run: Run | None = None,
+    image_size: int = 64,
+    images: int = 128,
+    rounds: int = 3,
+    compiled: bool = False,
+    device: str = "cpu",
+    progress: Progress = silent,
+) -> dict[str, pd.DataFrame]:
+    """Measure everything: cohorts, ratios of single things, and finished networks."""
+    speed = measure_speed(
+        space,
+        image_size=image_size,
+        images=images,
+        rounds=rounds,
+        device=device,
+        progress=progress,
+    )
+    placements = space.named | ({"best": run.find("best")} if run else {})
+    ways = (False, True) if compiled else (False,)
+    networks = [
+        measure_networks(
+            space, placements, image_size=space.image_size, compiled=way, device=device
+        )
+        for way in ways
+    ]
+    frames = {
+        "speed": speed,
+        "speed_ratios": _measure_ratios(space, image_size, images, device),
+        "speed_networks": pd.concat(networks, ignore_index=True),
+    }
+    return {name: frame.assign(hardware=hardware(device)) for name, frame in frames.items()}
+
+
+def _measure_ratios(space: Space, image_size: int, images: int, device: str) -> pd.DataFrame:
+    """Measure what is one number each."""
+    table = measure_costs(space, classes=10, device=device)
+    rows = [("price of a placement (us)", measure_pricing(space, table))]
+    if device == "cpu":
+        memory = measure_memory(space, image_size=image_size, images=images)
+        rows.append(("peak memory, cohort / single", memory["together"] / memory["one by one"]))
+        step = measure_step(space, image_size=image_size)
+        rows.append(("training step, ours / timm's with SE", step["ours"] / step["theirs"]))
+    return pd.DataFrame(rows, columns=["figure", "value"])
+
+
+def measure_speed(
+    space: Space,
+    *,
+    image_size: int = 64,
+    images: int = 128,
+    rounds: int = 3,
+    device: str = "cpu",
+    progress: Progress = silent,
+) -> pd.DataFrame:
+    """Time cohorts against their members one by one."""
+    network = build(space, classes=10).eval().to(device)
+    generator = torch.Generator().manual_seed(0)
+    batch = torch.randn(images, 3, image_size, image_size, generator=generator)
+    split = TensorSplit(batch, torch.zeros(images, dtype=torch.long))
+    evaluator = SharedWeights(network, split, images, device)
+    rows = []
+    cohorts = _cohorts(space)
+    for done, (name, (cohort, stands_for)) in enumerate(cohorts.items()):
+        progress("speed", done, len(cohorts), name)
+        used = 1 if stands_for > len(cohort) else rounds
+        rows.append(_time_cohort(name, evaluator, cohort, stands_for, used, device))
+    progress("speed", len(cohorts), len(cohorts))
+    return pd.DataFrame(rows).assign(images=images, image_size=image_size)
+
+
+def _cohorts(space: Space) -> dict[str, tuple[list[Placement], int]]:
+    """Make the cohorts, each with the number of placements it stands for."""
+    rng = np.random.default_rng(0)
+    sites = space.sites
+    last = [space.placement([0] * (sites - 8) + _bits(i, 8)) for i in range(256)]
+    likely = rng.random(sites) < 0.5
+    flips = rng.random((64, sites)) < 0.05
+    subtree = min(OPEN_SITES, sites)
+    head = [0] * (sites - subtree)
+    part = [space.placement(head + _bits(i, subtree)) for i in range(2**subtree)]
+    return {
+        "1 placement": ([space.named["every-other"]], 1),
+        "64 random": ([space.placement(rng.integers(0, 2, sites)) for _ in range(64)], 64),
+        "64 at p = .95": ([space.placement(likely ^ flip) for flip in flips], 64),
+        "256 of the last 8 sites": (last, 256),
+        f"all {2**sites}": (part, 2**sites),
+    }
+
+
+def _bits(number: int, width: int) -> list[int]:
+    return [number >> (width - 1 - i) & 1 for i in range(width)]
+
+
+def _time_cohort(
+    name: str,
+    evaluator: SharedWeights,
+    cohort: Sequence[Placement],
+    stands_for: int,
+    rounds: int,
+    device: str,
+) -> dict[str, object]:
+    """Time a cohort and, in turn, single passes of some of its members over the same images."""
+    step = max(1, len(cohort) // SAMPLE)
+    sample = cohort[::step]
+    batches = list(evaluator.split.batches(evaluator.batch_size, device=device))
+
+    def together() -> None:
+        list(evaluator.evaluate(cohort))
+
+    def one_by_one() -> None:
+        with torch.inference_mode():
+            for placement in sample:
+                place(evaluator.network, placement)
+                for images, _ in batches:
+                    evaluator.network(images).argmax(1)
+
+    times = _in_turn({"together": together, "one by one": one_by_one}, rounds, device)
+    ratios = [
+        (single / len(sample)) / (joint / len(cohort))
+        for joint, single in zip(times["together"], times["one by one"], strict=True)
+    ]
+    return {
+        "case": name,
+        "measured": len(cohort),
+        "stands_for": stands_for,
+        "rounds": rounds,
+        "speedup": statistics.median(ratios),
+        "lowest": min(ratios),
+        "highest": max(ratios),
+        "placements_per_s": len(cohort) / statistics.median(times["together"]),
+    }
+
+
+def _in_turn(
+    actions: dict[str, Callable[[], None]], rounds: int, device: str
+) -> dict[str, list[float]]:
+    """Time actions in turn, after a warm-up of the shorter kind."""
+    times: dict[str, list[float]] = {name: [] for name in actions}
+    for number in range(rounds + (rounds > 1)):
+        for name, action in actions.items():
+            start = time.perf_counter()
+            action()
+            if device.startswith("cuda"):
+                torch.cuda.synchronize()
+            if number or rounds == 1:
+                times[name].append(time.perf_counter() - start)
+    return times
+
+
+def measure_pricing(space: Space, table: CostTable, count: int = 2000) -> float:
+    """Return the microseconds that a new placement's price takes from the table."""
+    rng = np.random.default_rng(0)
+    placements = [space.sample(rng) for _ in range(count)]
+    fresh = CostTable(**{name: getattr(table, name) for name in table.__dataclass_fields__})
+    start = time.perf_counter()
+    for placement in placements:
+        fresh.price(placement)
+    return 1e6 * (time.perf_counter() - start) / count
+
+
+def measure_memory(space: Space, *, image_size: int = 64, images: int = 128) -> dict[str, float]:
+    """Return the peak bytes of a cohort and of single passes, on a CPU, as a profiler counts."""
+    network = build(space, classes=10).eval()
+    batch = torch.randn(images, 3, image_size, image_size)
+    split = TensorSplit(batch, torch.zeros(images, dtype=torch.long))
+    evaluator = SharedWeights(network, split, images)
+    cohort = _cohorts(space)["64 random"][0][:16]  # they open nearly every site already
+    full = [space.named["all"]]
+    return {
+        "together": _peak_bytes(lambda: list(evaluator.evaluate(cohort))),
+        "one by one": _peak_bytes(lambda: list(evaluator.evaluate(full))),
+    }
+
+
+def _peak_bytes(action: Callable[[], object]) -> float:
+    from torch.profiler import ProfilerActivity, profile
+
+    with profile(activities=[ProfilerActivity.CPU], profile_memory=True) as profiler:
+        action()
+    events = [e for e in profiler.profiler.kineto_results.events() if e.name() == "[memory]"]
+    held = np.cumsum([event.nbytes() for event in sorted(events, key=lambda e: e.start_ns())])
+    return float(held.max(initial=0))
+
+
+def measure_step(
+    space: Space, *, image_size: int = 64, batch_size: int = 32, rounds: int = 9
+) -> dict[str, float]:
+    """Time a training step of the network with everything attached, and of timm's own with SE."""
+    import timm
+
+    images = torch.randn(batch_size, 3, image_size, image_size)
+    labels = torch.arange(batch_size) % 10
+    ours = place(build(space, classes=10), space.named["all"])
+    theirs = timm.create_model(space.backbone, num_classes=10, block_args={"attn_layer": "se"})
+    steps = {"ours": _training_step(ours, images, labels)}
+    steps["theirs"] = _training_step(theirs, images, labels)
+    return {name: statistics.median(t) for name, t in _in_turn(steps, rounds, "cpu").items()}
+
+
+def _training_step(network: nn.Module, images: Tensor, labels: Tensor) -> Callable[[], None]:
+    network.train()
+    optimizer = torch.optim.SGD(network.parameters(), lr=1e-3, momentum=0.9)
+
+    def step() -> None:
+        nn.functional.cross_entropy(network(images), labels).backward()
+        optimizer.step()
+        optimizer.zero_grad()
+
+    return step
+
+
+def measure_networks(
+    space: Space,
+    placements: dict[str, Placement],
+    *,
+    image_size: int,
+    batch_sizes: Iterable[int] = (1, 16),
+    compiled: bool = False,
+    rounds: int = 15,
+    device: str = "cpu",
+) -> pd.DataFrame:
+    """Time finished networks, none and all among them, and say what share of the price is saved."""
+    network = build(space, classes=1000).eval()
+    pruned = {name: prune(network, placement).to(device) for name, placement in placements.items()}
+    rows = []
+    for batch_size in batch_sizes:
+        images = torch.randn(batch_size, 3, image_size, image_size, device=device)
+        ready = {n: torch.compile(net) if compiled else net for n, net in pruned.items()}
+        forwards = {n: (lambda net=net, x=images: net(x)) for n, net in ready.items()}
+        times = time_interleaved(forwards, rounds=rounds, device=device)
+        added = times["all"] - times["none"]
+        for name, milliseconds in times.items():
+            saved = 1 - (milliseconds - times["none"]) / added if added > 0 else float("nan")
+            rows.append(
+                {
+                    "network": name,
+                    "placement": str(placements[name]),
+                    "batch_size": batch_size,
+                    "compiled": compiled,
+                    "latency_ms": milliseconds,
+                    "against_none": milliseconds / times["none"],
+                    "saved_of_added": saved,
+                }
+            )
+    return pd.DataFrame(rows).assign(image_size=image_size)
