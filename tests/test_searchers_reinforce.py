@@ -3,8 +3,10 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+import torch
 
 from ean_search.objective import Objective, Problem
+from ean_search.searchers.adam import Adam
 from ean_search.searchers.limits import thinned
 from ean_search.searchers.reinforce import Reinforce, fit_ridge
 from ean_search.searchers.toy import Toy, play, price
@@ -124,27 +126,53 @@ def test_limits_are_kept_where_hardly_any_draw_would():
     assert all(p.attached >= 10 for p in Reinforce(demanding).ask(8, np.random.default_rng(0)))
 
 
+class Spy(Reinforce):
+    """Takes advantages and ratios as given, and keeps the gradient of the logits."""
+
+    def learn(self, placements, advantages, ratio):
+        self._advantages = lambda placements: advantages
+        policy = self.probabilities()
+        picked = [policy[np.arange(len(policy)), p.choices] for p in placements]
+        self._learn(placements, np.log(picked).sum(axis=1, keepdims=True) - math.log(ratio))
+        return self.gradient
+
+    def _by_logits(self, slope):
+        self.gradient = super()._by_logits(slope)
+        return self.gradient
+
+
 @pytest.mark.parametrize("ratio", [1.0, 0.5])
-def test_the_gradient_is_the_joint_ratio_times_each_site_s_own_advantage(ratio):
-    searcher = Reinforce(TOY.problem, epochs=1, entropy_weight=0.0, clip=1e9)
-    cohort = searcher.ask(3, np.random.default_rng(0))
-    searcher._asked = {p: log - math.log(ratio) for p, log in searcher._asked.items()}
-    advantages = np.linspace(-1, 1, 48).reshape(3, 16)
-    searcher._advantages = lambda placements: advantages
-    searcher.tell([TOY.trial(placement, 0, 1, "done") for placement in cohort])
-    # Of a site's log((1 - e) softmax + e / 2) at even logits: (1 - e) / 2 towards what was chosen.
-    towards = 2 * np.array([placement.choices for placement in cohort]) - 1
-    slope = ((1 - 2 / 16) / 2 * ratio * towards * advantages).mean(axis=0)
-    assert searcher._logits.grad.numpy() == pytest.approx(np.stack([slope, -slope], axis=1))
+@pytest.mark.parametrize("space", [SPACE, MIXED], ids=["binary", "mixed"])
+def test_the_gradient_is_that_of_the_objective(space, ratio, rng):
+    """Compare with torch's, through a ratio of whole placements and each site's advantage."""
+    spy = Spy(Toy(space).problem, epochs=1, clip=1e9, entropy_weight=0.3)
+    spy._logits[:] = rng.normal(size=spy._logits.shape)
+    placements = [space.sample(rng) for _ in range(3)]
+    advantages = rng.normal(size=(3, space.sites))
+    logits = torch.tensor(spy._logits, requires_grad=True)
+    policy = (1 - spy._even) * logits.softmax(dim=1) + spy._even / space.choices
+    chosen = policy[torch.arange(space.sites), torch.tensor([p.choices for p in placements])]
+    gain = ratio * (chosen.log() * torch.tensor(advantages)).mean(dim=0).sum()
+    (gain - 0.3 * (policy * policy.log()).sum()).backward()
+    assert spy.learn(placements, advantages, ratio) == pytest.approx(logits.grad.numpy())
 
 
-def test_a_ratio_beyond_the_clip_teaches_nothing_more():
-    searcher = Reinforce(TOY.problem, epochs=1, entropy_weight=0.0, clip=0.2)
-    cohort = searcher.ask(3, np.random.default_rng(0))
-    searcher._asked = {p: log - math.log(1.3) for p, log in searcher._asked.items()}
-    searcher._advantages = lambda placements: np.ones((3, 16))
-    searcher.tell([TOY.trial(placement, 0, 1, "done") for placement in cohort])
-    assert not searcher._logits.grad.any()
+@pytest.mark.parametrize(("ratio", "sign"), [(1.3, 1), (0.7, -1)])
+def test_a_ratio_beyond_the_clip_teaches_nothing_more(ratio, sign, rng):
+    spy = Spy(TOY.problem, epochs=1, clip=0.2, entropy_weight=0.0)
+    placements = [SPACE.sample(rng) for _ in range(3)]
+    assert not spy.learn(placements, sign * np.ones((3, 16)), ratio).any()
+    assert spy.learn(placements, -sign * np.ones((3, 16)), ratio).any()
+
+
+def test_adam_steps_as_torch_s_does(rng):
+    ours, parameter = Adam(0.1), torch.zeros(5, dtype=torch.float64)
+    theirs, moved = torch.optim.Adam([parameter], 0.1, maximize=True), np.zeros(5)
+    for gradient in rng.normal(size=(20, 5)):
+        parameter.grad = torch.tensor(gradient)
+        theirs.step()
+        moved += ours.step(gradient)
+    assert moved == pytest.approx(parameter.numpy())
 
 
 def test_a_ridge_recovers_a_linear_function_and_shrinks_what_is_unsure(rng):

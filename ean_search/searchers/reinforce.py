@@ -19,11 +19,10 @@ import math
 from collections.abc import Sequence
 
 import numpy as np
-import torch
 from pydantic import NonNegativeFloat, PositiveFloat, PositiveInt
-from torch import Tensor
 
 from ean_search.objective import Problem
+from ean_search.searchers.adam import Adam
 from ean_search.searchers.categorical import draw, mean_entropy, most_likely, one_hot
 from ean_search.searchers.limits import allowed, thinned
 from ean_search.space import Placement
@@ -31,7 +30,7 @@ from ean_search.trial import Trial
 
 MOST_EVEN = 0.25  # share of even drawing, in spaces of few sites
 FAR = 3.0  # standard deviations beyond which an advantage says no more
-TINY = 1e-9  # a spread of rewards that is rounding
+TINY = 1e-6  # a spread of rewards that means nothing
 
 
 class Reinforce:
@@ -48,7 +47,7 @@ class Reinforce:
         clip: PositiveFloat = 0.5,
         entropy_weight: NonNegativeFloat = 0.02,
         flips: PositiveFloat = 1.0,
-        ridge: PositiveFloat = 2.0,
+        ridge: PositiveFloat = 1.0,
         tries: PositiveInt = 32,
     ) -> None:
         self._problem, self._space = problem, problem.space
@@ -56,8 +55,7 @@ class Reinforce:
         self._ridge, self._tries = ridge, tries
         sites, choices = self._space.sites, self._space.choices
         self._even = min(flips * choices / (sites * (choices - 1)), MOST_EVEN)
-        self._logits = torch.zeros(sites, choices, dtype=torch.float64, requires_grad=True)
-        self._adam = torch.optim.Adam([self._logits], learning_rate)
+        self._logits, self._adam = np.zeros((sites, choices)), Adam(learning_rate)
         self._rewards: dict[Placement, float] = {}  # of all trials told; nan where there is none
         self._asked: dict[Placement, float] = {}  # and the log-probability each was drawn with
 
@@ -74,11 +72,11 @@ class Reinforce:
         mine = dict.fromkeys(t.placement for t in trials if t.placement in self._asked)
         log_asked = [[self._asked.pop(placement)] for placement in mine]
         if mine and not np.isnan(list(self._rewards.values())).all():
-            self._learn(list(mine), torch.tensor(log_asked, dtype=torch.float64))
+            self._learn(list(mine), np.array(log_asked))
 
     def probabilities(self) -> np.ndarray:
         """Give the policy as (sites, choices)."""
-        return self._policy().detach().numpy()
+        return (1 - self._even) * self._softmax() + self._even / self._space.choices
 
     @property
     def entropy(self) -> float:
@@ -88,9 +86,6 @@ class Reinforce:
     def best_guess(self) -> Placement:
         """Take every site's likeliest choice."""
         return most_likely(self._space, self.probabilities())
-
-    def _policy(self) -> Tensor:
-        return (1 - self._even) * self._logits.softmax(dim=1) + self._even / self._space.choices
 
     def _propose(self, policy: np.ndarray, rng: np.random.Generator) -> Placement:
         for even in np.linspace(0, 1, self._tries) ** 2:
@@ -103,34 +98,43 @@ class Reinforce:
         self._asked[placement] = float(np.log(chosen).sum())
         return placement
 
-    def _learn(self, placements: list[Placement], log_asked: Tensor) -> None:
-        """Climb the clipped objective of PPO, every site with its own advantage."""
-        chosen = torch.tensor(one_hot(self._space, placements))
-        advantages = torch.tensor(self._advantages(placements))
+    def _learn(self, placements: list[Placement], log_asked: np.ndarray) -> None:
+        """Climb PPO's clipped objective; log_asked is (placements, 1)."""
+        chosen = one_hot(self._space, placements)  # (placements, sites, choices)
+        advantages = self._advantages(placements)  # (placements, sites)
         for _ in range(self._epochs):
-            policy = self._policy()
-            log_site = (chosen * policy.log()).sum(dim=2)  # (placements, sites)
-            log_ratio = log_site.detach().sum(dim=1, keepdim=True) - log_asked
-            # The ratio is that of whole placements; its gradient goes through one site at a time.
-            ratio = (log_ratio + log_site - log_site.detach()).exp()
-            clipped = ratio.clamp(1 - self._clip, 1 + self._clip)
-            gain = torch.minimum(ratio * advantages, clipped * advantages).mean(dim=0).sum()
-            entropy = -(policy * policy.log()).sum()
-            self._adam.zero_grad()
-            (-gain - self._entropy_weight * entropy).backward()
-            self._adam.step()
+            policy = self.probabilities()
+            log_sites = np.log((chosen * policy).sum(axis=2))
+            ratio = np.exp(log_sites.sum(axis=1, keepdims=True) - log_asked)
+            clipped = np.where(advantages > 0, ratio > 1 + self._clip, ratio < 1 - self._clip)
+            push = np.where(clipped, 0, ratio * advantages)[:, :, None]
+            slope = (push * chosen / policy).mean(axis=0)  # of the objective, by probabilities
+            slope -= self._entropy_weight * (np.log(policy) + 1)
+            self._logits += self._adam.step(self._by_logits(slope))
+
+    def _softmax(self) -> np.ndarray:
+        weights = np.exp(self._logits - self._logits.max(axis=1, keepdims=True))
+        return weights / weights.sum(axis=1, keepdims=True)
+
+    def _by_logits(self, slope: np.ndarray) -> np.ndarray:
+        """Carry a gradient back from probabilities to logits."""
+        shares = self._softmax()
+        return (1 - self._even) * shares * (slope - (shares * slope).sum(axis=1, keepdims=True))
 
     def _advantages(self, placements: list[Placement]) -> np.ndarray:
-        """Compare scores with what the other sites' choices let expect: (placements, sites)."""
-        policy = self.probabilities()
-        known = (one_hot(self._space, list(self._rewards)) - policy).reshape(-1, policy.size)
+        """Compare scores with what the other sites' choices let expect."""
         scores = self._scores()
-        weights, constant = fit_ridge(known, np.array(list(scores.values())), self._ridge)
-        centred = one_hot(self._space, placements) - policy
-        parts = (centred * weights.reshape(policy.shape)).sum(axis=2)
-        here = np.array([scores[placement] for placement in placements])
-        unexplained = here - constant - parts.sum(axis=1)
+        known = self._centred(list(self._rewards))
+        targets = np.array(list(scores.values()))
+        gains, constant = fit_ridge(known.reshape(len(known), -1), targets, self._ridge)
+        here = self._centred(placements)
+        parts = (here * gains.reshape(here.shape[1:])).sum(axis=2)
+        unexplained = np.array([scores[p] for p in placements]) - constant - parts.sum(axis=1)
         return np.clip(unexplained[:, None] + parts, -FAR, FAR)
+
+    def _centred(self, placements: list[Placement]) -> np.ndarray:
+        """Describe attachments by how they differ from the policy: (placements, sites, k - 1)."""
+        return (one_hot(self._space, placements) - self.probabilities())[:, :, 1:]
 
     def _scores(self) -> dict[Placement, float]:
         """Standardise all rewards told."""
