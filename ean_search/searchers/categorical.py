@@ -12,6 +12,12 @@ from ean_search.env import decode, encode
 from ean_search.space import Placement, Space
 
 
+def softmax(logits: np.ndarray) -> np.ndarray:
+    """Turn logits into probabilities."""
+    weights = np.exp(logits - logits.max(axis=1, keepdims=True))
+    return weights / weights.sum(axis=1, keepdims=True)
+
+
 def draw(space: Space, probabilities: np.ndarray, rng: np.random.Generator) -> Placement:
     """Draw every site's choice from its own probabilities."""
     thresholds = probabilities.cumsum(axis=1)[:, :-1]  # rounding cannot fall off the last choice

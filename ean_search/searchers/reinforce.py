@@ -23,7 +23,7 @@ from pydantic import NonNegativeFloat, PositiveFloat, PositiveInt
 
 from ean_search.objective import Problem
 from ean_search.searchers.adam import Adam
-from ean_search.searchers.categorical import draw, mean_entropy, most_likely, one_hot
+from ean_search.searchers.categorical import draw, mean_entropy, most_likely, one_hot, softmax
 from ean_search.searchers.limits import allowed, thinned
 from ean_search.space import Placement
 from ean_search.trial import Trial
@@ -76,7 +76,7 @@ class Reinforce:
 
     def probabilities(self) -> np.ndarray:
         """Give the policy as (sites, choices)."""
-        return (1 - self._even) * self._softmax() + self._even / self._space.choices
+        return (1 - self._even) * softmax(self._logits) + self._even / self._space.choices
 
     @property
     def entropy(self) -> float:
@@ -112,13 +112,9 @@ class Reinforce:
             slope -= self._entropy_weight * (np.log(policy) + 1)
             self._logits += self._adam.step(self._by_logits(slope))
 
-    def _softmax(self) -> np.ndarray:
-        weights = np.exp(self._logits - self._logits.max(axis=1, keepdims=True))
-        return weights / weights.sum(axis=1, keepdims=True)
-
     def _by_logits(self, slope: np.ndarray) -> np.ndarray:
         """Carry a gradient back from probabilities to logits."""
-        shares = self._softmax()
+        shares = softmax(self._logits)
         return (1 - self._even) * shares * (slope - (shares * slope).sum(axis=1, keepdims=True))
 
     def _advantages(self, placements: list[Placement]) -> np.ndarray:
