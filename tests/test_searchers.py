@@ -18,6 +18,7 @@ SPACES = {
 }
 BINARY = SPACES["binary"]
 TOY = Toy(BINARY)
+pytestmark = pytest.mark.usefixtures("one_thread")
 every_searcher = pytest.mark.parametrize("name", SEARCHERS)
 
 

@@ -15,15 +15,7 @@ from ean_search.space import Space
 SPACE = Space(name="toy", backbone="x", attention=["se"], stages=(3, 4, 6, 3))
 MIXED = Space(name="toy", backbone="x", attention=["se", "eca"], stages=(2, 2, 2))
 TOY = Toy(SPACE)
-
-
-@pytest.fixture(autouse=True, scope="module")
-def one_thread():
-    """Keep torch from waiting for busy cores at every one of many small steps."""
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
+pytestmark = pytest.mark.usefixtures("one_thread")
 
 
 def rng(*seed):

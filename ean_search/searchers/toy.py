@@ -1,6 +1,6 @@
 """A separable landscape and a search loop of a few lines, to try searchers on without networks.
 
-Nothing is stored here and no budget is kept; the real loop is `ean_search.search`.
+Nothing is stored here and no budget is kept; the real loop is `ean_search.loop`.
 """
 
 import math
