@@ -58,7 +58,7 @@ class Experiment(Fields):
     data: DataSource = DataSource()
     supernet: Supernet = Supernet()
     search: Search = Search()
-    retrain: Recipe = Recipe()
+    retrain: Recipe = Recipe(epochs=8)
     cost_axis: str = "latency_ms"  # of the front
     cost_batch: int = Field(default=1, ge=1)  # images a timed forward pass sees
     eval_batch: int = Field(default=256, ge=1)
