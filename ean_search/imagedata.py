@@ -139,4 +139,4 @@ def _stream(source: DataSource, options: TimmOptions, split: str, size: int) -> 
         stream.transform = _transform(size, training=training)
         return stream
 
-    return StreamSplit(opener, len(opener(None)), source.workers)
+    return StreamSplit(opener, len(opener(None)), size=size, workers=source.workers)

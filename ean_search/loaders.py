@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 import torch
 from torch import Tensor
-from torch.utils.data import DataLoader, Dataset, IterableDataset
+from torch.utils.data import DataLoader, Dataset, IterableDataset, default_collate
 
 from ean_search.lookup import UserError
 from ean_search.splits import Batches, Seed, TensorSplit
@@ -56,7 +56,7 @@ class LoaderSplit:
     ) -> Batches:
         """Yield batches, in order or as the seed says."""
         if shuffle is None:
-            if len(self) * 3 * self.size**2 * 4 < self.in_memory:
+            if _fits(len(self), self.size, self.in_memory):
                 return self._decoded.batches(batch_size, device=device)
             return self._load(self.evaluation, self._in_order(), batch_size, device)
         rng = np.random.default_rng(shuffle)
@@ -67,13 +67,7 @@ class LoaderSplit:
 
     @cached_property
     def _decoded(self) -> TensorSplit:
-        images = torch.empty(len(self), 3, self.size, self.size)
-        labels, done = torch.empty(len(self), dtype=torch.long), 0
-        for part, part_labels in self._load(self.evaluation, self._in_order(), 64, "cpu"):
-            images[done : done + len(part)] = part
-            labels[done : done + len(part)] = part_labels
-            done += len(part)
-        return TensorSplit(images, labels)
+        return _keep(self._load(self.evaluation, self._in_order(), 64, "cpu"))
 
     def _in_order(self) -> list[tuple[int, int]]:
         return [(index, 0) for index in self.chosen.tolist()]
@@ -91,13 +85,20 @@ class StreamSplit:
     """A data set that can only be read from its start, opened afresh for every pass over it.
 
     The opener takes a seed, or None for evaluation. Shuffling is the data set's own, so the same
-    seed gives the same batches only to the same number of loader processes.
+    seed gives the same batches only to the same number of loader processes. What an evaluation
+    decodes is kept as above.
     """
 
     def __init__(
-        self, opener: Callable[[Seed | None], IterableDataset], count: int, workers: int = 1
+        self,
+        opener: Callable[[Seed | None], IterableDataset],
+        count: int,
+        *,
+        size: int,
+        workers: int = 1,
+        in_memory: int = IN_MEMORY,
     ):
-        self.opener, self.count = opener, count
+        self.opener, self.count, self.size, self.in_memory = opener, count, size, in_memory
         # Transforms draw from their process's generators: a process of their own is seeded.
         self.workers = max(1, min(workers, _cpus()))
 
@@ -112,8 +113,30 @@ class StreamSplit:
         self, batch_size: int, *, shuffle: Seed | None = None, device: str = "cpu"
     ) -> Batches:
         """Yield batches, in order or as the seed says."""
-        found = _iterate(self.opener(shuffle), batch_size, self.workers, device, seed=shuffle or ())
-        return found if shuffle is None else islice(found, self.steps(batch_size))
+        if shuffle is not None:
+            return islice(self._load(shuffle, batch_size, device), self.steps(batch_size))
+        if _fits(self.count, self.size, self.in_memory):
+            return self._decoded.batches(batch_size, device=device)
+        return self._load(None, batch_size, device)
+
+    @cached_property
+    def _decoded(self) -> TensorSplit:
+        return _keep(self._load(None, 64, "cpu"))
+
+    def _load(self, shuffle: Seed | None, batch_size: int, device: str) -> Batches:
+        source = self.opener(shuffle)
+        return _iterate(source, batch_size, self.workers, device, seed=shuffle or ())
+
+
+def _fits(count: int, size: int, limit: int) -> bool:
+    return count * 3 * size**2 * 4 < limit
+
+
+def _keep(batches: Batches) -> TensorSplit:
+    # Copies: a loader's tensors hold its processes' shared memory, and a file handle each.
+    parts = [(images.clone(), labels.clone()) for images, labels in batches]
+    images, labels = zip(*parts, strict=True)
+    return TensorSplit(torch.cat(images), torch.cat(labels))
 
 
 class _Decoder(Dataset):
@@ -122,7 +145,7 @@ class _Decoder(Dataset):
     def __init__(self, dataset: Any, transform: Transform):
         self.dataset, self.transform = dataset, transform
 
-    def __getitem__(self, key: tuple[int, int]) -> tuple[Tensor, int]:
+    def __getitem__(self, key: tuple[int, int]) -> tuple[Tensor, int] | UserError:
         index, seed = key
         try:
             image, label = self.dataset[index]
@@ -130,7 +153,7 @@ class _Decoder(Dataset):
         except (OSError, SyntaxError, EOFError) as error:  # what PIL raises at broken files
             samples = getattr(self.dataset, "samples", None)
             where = samples[index][0] if samples else f"number {index}"
-            raise UserError(f"cannot read the image {where}: {error}") from error
+            return UserError(f"cannot read the image {where}: {error}")
         with _seeded(seed):
             return self.transform(image), int(label)
 
@@ -158,21 +181,27 @@ def _iterate(
     sampler: Iterable | None = None,
     seed: Seed = (),
 ) -> Batches:
-    """Load batches and move them to a device, wording a worker's user error as one line."""
-    base = int(np.random.SeedSequence(seed).generate_state(1)[0]) if seed else 0
+    """Load batches and move them to a device."""
+    base = int(np.random.SeedSequence(seed).generate_state(1)[0])
     loader = DataLoader(
         source,
         batch_size,
         sampler=sampler,
         num_workers=workers,
+        collate_fn=_collate,
         pin_memory=device.startswith("cuda"),
         generator=torch.Generator().manual_seed(base),  # leaves the global one alone
     )
-    try:
-        for images, labels in loader:
-            yield images.to(device, non_blocking=True), labels.to(device, non_blocking=True)
-    except UserError as error:  # from a worker it comes with the worker's traceback
-        raise UserError(str(error).strip().rpartition("UserError: ")[2]) from error
+    for batch in loader:
+        if isinstance(batch, UserError):
+            raise batch
+        yield tuple(part.to(device, non_blocking=True) for part in batch)
+
+
+def _collate(items: list) -> Any:
+    """Make a batch of items; a fault travels as a value, without its process's traceback."""
+    faults = (item for item in items if isinstance(item, UserError))
+    return next(faults, None) or default_collate(items)
 
 
 def _cpus() -> int:

@@ -100,7 +100,7 @@ def test_a_unit_gates_scale_travels_with_the_weights():
         ("see", {}, "unknown attention 'see'; did you mean 'se'"),
         ("se", {"groups": 3}, "attention 'se' cannot be built with {'groups': 3}"),
         ("sge", {"groups": 7}, "sge: 7 groups do not divide 64 channels"),
-        ("nl", {"unit_gate": True}, "'nl' has no gate"),
+        ("nl", {"unit_gate": True}, "'nl' has no submodule `gate`"),
     ],
 )
 def test_what_cannot_be_built_says_why(name, options, words):

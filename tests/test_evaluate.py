@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from ean_search.evaluate import SharedWeights, score
-from ean_search.network import build, place, prune
+from ean_search.network import build, place, prune, slots
 from ean_search.space import load_space
 from ean_search.train import Recipe, fit
 from ean_search.trial import Measured
@@ -14,11 +14,14 @@ from tests.data import blobs
 
 @pytest.fixture(scope="module")
 def network():
-    """Train a network a little, so that placements differ in what they get right."""
+    """Train a network a little and upset its gates, so that placements differ in their scores."""
     space = load_space("tiny")
     network = build(space, classes=3)
     recipe = Recipe(epochs=2, batch_size=16, lr=0.003)
-    fit(place(network, space.named["every-other"]), blobs(160, 5), recipe)
+    fit(place(network, space.named["none"]), blobs(160, 5), recipe)
+    generator = torch.Generator().manual_seed(0)
+    for slot in slots(network):
+        slot.attentions[0].fc2.bias.data.normal_(0, 3, generator=generator)
     return network
 
 

@@ -116,14 +116,15 @@ class Counting(IterableDataset):
             yield torch.full((3, 4, 4), float(k)) + self.noise * torch.rand(3, 4, 4), int(k)
 
 
-def test_a_stream_is_read_in_order_for_evaluation():
-    split = StreamSplit(Counting, 10)
+@pytest.mark.parametrize("in_memory", [0, 2**20])
+def test_a_stream_is_read_in_order_for_evaluation(in_memory):
+    split = StreamSplit(Counting, 10, size=4, in_memory=in_memory)
     assert labels_of(split) == list(range(10))
     assert torch.equal(images_of(split)[:, 0, 0, 0], torch.arange(10.0))
 
 
 def test_a_stream_trains_on_full_batches_as_the_seed_says():
-    split = StreamSplit(Counting, 10)
+    split = StreamSplit(Counting, 10, size=4)
     first = images_of(split, shuffle=(0, 1))
     assert len(first) == 8
     assert torch.equal(first, images_of(split, shuffle=(0, 1)))

@@ -112,7 +112,7 @@ class Quadratic(nn.Module):
 
 
 def test_attentions_that_do_not_add_up_are_counted_directly(tiny):
-    space = load_space("tiny", attention=f"{__name__}:Quadratic")
+    space = load_space("tiny", attention=f"{__name__}:Quadratic", unit_gate=False)
     table = measure_costs(space, classes=10, rounds=1)
     price = price_list(space, table, classes=10)
     image = torch.zeros(1, 3, 32, 32)

@@ -28,7 +28,9 @@ def set_unit_gates(attention: nn.Module, name: str, channels: int) -> None:
     """Wrap every submodule called `gate` and set its scale from a forward pass on noise."""
     owners = [module for module in attention.modules() if isinstance(_gate(module), nn.Module)]
     if not owners:
-        raise UserError(f"attention {name!r} has no gate that could be scaled to a mean of 1")
+        raise UserError(
+            f"attention {name!r} has no submodule `gate` to scale to a mean of 1: --no-unit-gate"
+        )
     for owner in owners:
         owner.gate = UnitGate(owner.gate)
     hooks = [owner.gate.gate.register_forward_hook(_set_scale(owner.gate)) for owner in owners]
