@@ -40,6 +40,7 @@ EXPERIMENT_FLAGS: dict[str, tuple[str, type, str]] = {
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command and return its exit code."""
     args = make_parser().parse_args(arguments)
+    sys.path.insert(0, "")  # `my_module:MySearcher` is looked for where the user stands
     logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stderr)
     try:
         args.command(args)

@@ -9,6 +9,7 @@ from dataclasses import asdict, dataclass
 from functools import cached_property
 from pathlib import Path
 
+from ean_search.files import save_json
 from ean_search.lookup import UserError
 from ean_search.space import Placement
 from ean_search.trial import Cost
@@ -61,9 +62,7 @@ class CostTable:
 
     def save(self, path: Path) -> None:
         """Write the table as JSON."""
-        part = path.with_suffix(".part")
-        part.write_text(json.dumps(asdict(self), indent=1))
-        part.replace(path)
+        save_json(asdict(self), path)
 
     @classmethod
     def load(cls, path: Path) -> "CostTable":

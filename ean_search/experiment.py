@@ -13,6 +13,7 @@ from pydantic import Field, field_validator
 
 from ean_search.data import DataSource
 from ean_search.fields import Fields, parse_fields, read_yaml
+from ean_search.files import write_whole
 from ean_search.lookup import UserError
 from ean_search.objective import Objective
 from ean_search.searchers import DEFAULT
@@ -96,7 +97,8 @@ def load_experiment(path: Path | None, changes: dict[str, Any]) -> Experiment:
 
 def save_experiment(experiment: Experiment, path: Path) -> None:
     """Write an experiment with everything spelled out."""
-    path.write_text(yaml.safe_dump(experiment.model_dump(mode="json"), sort_keys=False))
+    text = yaml.safe_dump(experiment.model_dump(mode="json"), sort_keys=False)
+    write_whole(path, lambda part: part.write_text(text))
 
 
 def _read(path: Path) -> dict[str, Any]:

@@ -36,11 +36,12 @@ log = logging.getLogger(__name__)
 
 def start_run(experiment: Experiment, path: Path) -> Run:
     """Make a run's folder, with its experiment and what it is made with."""
-    experiment = resolve(experiment)
-    if path.exists() and any(path.iterdir()):
+    experiment, run = resolve(experiment), Run(path)
+    if run.experiment.is_file():
         raise UserError(f"{path} exists; continue it with: ean-search resume {path}")
+    if path.exists() and any(entry.name != run.provenance.name for entry in path.iterdir()):
+        raise UserError(f"{path} exists and is not a run: choose another --name")
     path.mkdir(parents=True, exist_ok=True)
-    run = Run(path)
     save_json(provenance(experiment.device), run.provenance)
     save_experiment(experiment, run.experiment)
     return run

@@ -80,7 +80,7 @@ def fit(
     """Train a network in place, and return the loss and first rate of every epoch."""
     layout = torch.channels_last if recipe.channels_last else torch.preserve_format
     network.to(device, memory_format=layout)
-    training = _Training(network, split, recipe, seed, device, step, task, progress)
+    training = _Training(network, split, recipe, seed, device, step, checkpoint, task, progress)
     if checkpoint and checkpoint.is_file():
         training.load(checkpoint)
     for epoch in range(len(training.history), recipe.epochs):
@@ -101,12 +101,13 @@ class _Training:
         seed: int,
         device: str,
         step: Step,
+        checkpoint: Path | None,
         task: str,
         progress: Progress,
     ):
         self.network, self.split, self.recipe = network, split, recipe
         self.seed, self.device, self.step = seed, device, step
-        self.task, self.progress = task, progress
+        self.checkpoint, self.task, self.progress = checkpoint, task, progress
         self.steps = split.steps(recipe.batch_size)
         self.criterion = nn.CrossEntropyLoss(label_smoothing=recipe.label_smoothing)
         self.optimizer = create_optimizer_v2(
@@ -132,6 +133,18 @@ class _Training:
             getattr(self, name).load_state_dict(state[name])
         self.history = state["history"]
 
+    def finite(self, loss: Tensor, epoch: int) -> float:
+        """Return a loss as a number, and stop if it is none."""
+        value = float(loss)
+        if np.isfinite(value):
+            return value
+        kept = f"{self.checkpoint} holds the state after epoch {epoch}"
+        raise UserError(
+            f"{self.task}: the loss became {value} in epoch {epoch + 1}; "
+            f"{kept if self.checkpoint and epoch else 'there is no good state before it'}. "
+            "A lower learning rate or gradient clipping usually helps"
+        )
+
     def run_epoch(self, epoch: int) -> None:
         """Train for one epoch and note its mean loss."""
         torch.manual_seed(int(np.random.SeedSequence((self.seed, epoch)).generate_state(1)[0]))
@@ -144,7 +157,7 @@ class _Training:
                 rate = self.optimizer.param_groups[0]["lr"]
             total += self._learn(images, labels, np.random.default_rng((self.seed, epoch, number)))
             if number % CHECK_EVERY == 0 or number == self.steps:
-                mean = _finite(total / number, epoch, self.task)
+                mean = self.finite(total / number, epoch)
                 detail = f"epoch {epoch + 1}/{self.recipe.epochs}, loss {mean:.3f}"
                 self.progress(self.task, update, self.recipe.epochs * self.steps, detail)
         self.history.append({"epoch": epoch + 1, "loss": mean, "lr": rate})
@@ -190,16 +203,6 @@ def _make_scheduler(optimizer: torch.optim.Optimizer, recipe: Recipe, steps: int
         updates_per_epoch=steps,
     )
     return scheduler
-
-
-def _finite(loss: Tensor, epoch: int, task: str) -> float:
-    value = float(loss)
-    if not np.isfinite(value):
-        raise UserError(
-            f"{task}: the loss became {value} in epoch {epoch + 1}; the last good state is that of "
-            f"epoch {epoch}. A lower --lr or gradient clipping usually helps"
-        )
-    return value
 
 
 def _amp_dtype() -> torch.dtype:

@@ -41,6 +41,18 @@ def test_a_users_own_space_is_listed_too(capsys, tmp_path):
     assert re.search(r"mine\s+resnet26t\s+eca\s+8\s+2-2-2-2", out)
 
 
+def test_a_users_own_backbone_is_found_where_the_user_stands(capsys, tmp_path, monkeypatch):
+    (tmp_path / "homegrown.py").write_text(
+        "import timm\ndef net(num_classes):\n"
+        "    return timm.create_model('resnet18', num_classes=num_classes)\n"
+    )
+    (tmp_path / "mine.yaml").write_text("backbone: homegrown:net\nattention: se\n")
+    monkeypatch.chdir(tmp_path)
+    code, out, _ = run_command(capsys, "spaces", "mine.yaml")
+    assert code == 0
+    assert "2-2-2-2" in out
+
+
 def test_costs_stand_beside_none_and_all(capsys):
     words = "cost --space tiny --placement 1010 --placement every-other".split()
     code, out, _ = run_command(capsys, *words)

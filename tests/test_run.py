@@ -84,6 +84,13 @@ def test_an_existing_folder_is_refused_with_the_command_that_continues_it(run):
     assert run.trials.read_bytes() == before
 
 
+def test_a_folder_of_something_else_is_left_alone(tmp_path):
+    (tmp_path / "thesis.tex").write_text("years of work")
+    with pytest.raises(UserError, match="is not a run"):
+        make_run(tmp_path)
+    assert [path.name for path in tmp_path.iterdir()] == ["thesis.tex"]
+
+
 def test_the_same_seed_gives_the_same_run_and_another_does_not(run, tmp_path):
     same, other = make_run(tmp_path / "same"), make_run(tmp_path / "other", seed=1)
     costs = run.costs.read_bytes()
