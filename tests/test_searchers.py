@@ -37,12 +37,24 @@ def test_no_global_generator_is_touched(name):
     assert before == (np.random.get_state()[1].tolist(), torch.get_rng_state().tolist())
 
 
-@pytest.mark.parametrize("name", ["random", "reinforce"])
-def test_nothing_is_proposed_twice_nor_beyond_the_limits(name):
-    problem = Problem(BINARY, Objective.parse("accuracy", "sites <= 3"), price)
+@pytest.mark.parametrize("name", sorted(set(SEARCHERS) - {"ean"}))  # as published: without limits
+@pytest.mark.parametrize("limits", ["sites <= 3", "sites >= 6, latency < 8"])
+def test_nothing_is_proposed_twice_nor_beyond_the_limits(name, limits):
+    problem = Problem(BINARY, Objective.parse("accuracy", limits), price)
+    worthy = sum(problem.feasible(price(placement)) for placement in BINARY.enumerate())
     told = play(make_searcher(name, problem), TOY)
+    first = {trial.placement for trial in told[:worthy] if problem.feasible(trial.cost)}
+    assert len(first) == min(worthy, len(told))
+
+
+@pytest.mark.parametrize("name", sorted(set(SEARCHERS) - {"ean", "all"}))
+@pytest.mark.parametrize("limits", ["sites <= 2", "sites >= 28"])
+def test_limits_hold_in_a_space_too_large_to_list(name, limits):
+    space = Space(name="toy", backbone="x", attention=["se"], stages=(10, 20))
+    problem = Problem(space, Objective.parse("accuracy", limits), price)
+    told = play(make_searcher(name, problem), Toy(space))
+    assert all(problem.feasible(trial.cost) for trial in told)
     assert len({trial.placement for trial in told}) == len(told)
-    assert all(trial.placement.attached <= 3 for trial in told)
 
 
 def test_random_search_finds_every_placement_of_a_small_space(rng):

@@ -4,7 +4,8 @@ A searcher proposes a cohort (`ask`) and is told how its members did (`tell`), i
 Its state may depend only on what it was made with, the generators it was given and what it was
 told: then a resumed search is a replay, and equals an uninterrupted one. It may be told trials it
 never proposed, such as the placements every run begins with, and trials that failed or were not
-evaluated because they break a limit. A class attribute `cohort` suggests how many to ask for.
+evaluated because they break a limit. A class attribute `cohort` suggests how many to ask for;
+`exhaustive = True` says that nothing is promised before everything was proposed.
 
 To add one: a file here or anywhere, a line in SEARCHERS or the name `module:Class`, and
 `check_searcher` in its test.
@@ -17,16 +18,24 @@ from typing import Any, Protocol
 import numpy as np
 from pydantic import TypeAdapter, ValidationError
 
-from ean_search.lookup import UserError, lookup, unknown
+from ean_search.lookup import UserError, load_attribute, lookup, unknown
 from ean_search.objective import Problem
 from ean_search.space import Placement
 from ean_search.trial import Trial
 
 SEARCHERS: dict[str, str] = {
     "random": "ean_search.searchers.random:Random",
+    "all": "ean_search.searchers.all:All",
+    "local": "ean_search.searchers.local:Local",
+    "evolution": "ean_search.searchers.evolution:Evolution",
+    "surrogate": "ean_search.searchers.surrogate:Surrogate",
+    "optuna-tpe": "ean_search.searchers.optuna_samplers:tpe",
+    "optuna-nsga2": "ean_search.searchers.optuna_samplers:nsga2",
     "ean": "ean_search.searchers.ean:Ean",
     "reinforce": "ean_search.searchers.reinforce:Reinforce",
 }
+# Names like `optuna:CmaEsSampler`: what comes before the colon finds what comes after it.
+FAMILIES: dict[str, str] = {"optuna": "ean_search.searchers.optuna_samplers:named_sampler"}
 DEFAULT = "reinforce"
 
 
@@ -43,10 +52,17 @@ class Searcher(Protocol):
 def make_searcher(
     searcher: str | Callable[..., Searcher], problem: Problem, /, **options: Any
 ) -> Searcher:
-    """Make a searcher from its name, `module:Class` or class, and options it knows."""
-    make = lookup(searcher, SEARCHERS, "searcher") if isinstance(searcher, str) else searcher
+    """Make a searcher from its name, `family:member`, `module:Class` or class, and its options."""
+    make = _find(searcher) if isinstance(searcher, str) else searcher
     what = searcher if isinstance(searcher, str) else make.__name__
     return make(problem, **_read_options(make, options, what))
+
+
+def _find(name: str) -> Callable[..., Searcher]:
+    family, _, member = name.partition(":")
+    if member and family in FAMILIES:
+        return load_attribute(FAMILIES[family])(member)
+    return lookup(name, SEARCHERS, "searcher")
 
 
 def _read_options(make: Callable[..., Searcher], options: dict[str, Any], what: str) -> dict:

@@ -10,11 +10,9 @@ import numpy as np
 from pydantic import PositiveInt
 
 from ean_search.objective import Problem
-from ean_search.searchers.limits import allowed
+from ean_search.searchers.fresh import Fresh
 from ean_search.space import Placement
 from ean_search.trial import Trial
-
-SMALL = 4096  # placements that may be listed to find the last unseen ones
 
 
 class Random:
@@ -23,9 +21,8 @@ class Random:
     cohort = 4
 
     def __init__(self, problem: Problem, *, tries: PositiveInt = 100) -> None:
-        self._problem = problem
-        self._tries = tries
-        self._seen: set[Placement] = set()
+        self._space, self._tries = problem.space, tries
+        self._fresh = Fresh(problem)
 
     def ask(self, n: int, rng: np.random.Generator) -> list[Placement]:
         """Propose n placements."""
@@ -33,23 +30,12 @@ class Random:
 
     def tell(self, trials: Sequence[Trial]) -> None:
         """Remember what needs no second look."""
-        self._seen.update(trial.placement for trial in trials)
+        self._fresh.add(trial.placement for trial in trials)
 
     def _propose(self, rng: np.random.Generator) -> Placement:
         for _ in range(self._tries):
-            placement = self._problem.space.sample(rng)
-            if self._is_worthwhile(placement):
-                break
-        else:
-            placement = self._one_of_the_last(rng) or placement
-        self._seen.add(placement)
-        return placement
-
-    def _one_of_the_last(self, rng: np.random.Generator) -> Placement | None:
-        space = self._problem.space
-        everything = space.enumerate() if space.size <= SMALL else []
-        left = [placement for placement in everything if self._is_worthwhile(placement)]
-        return left[rng.integers(len(left))] if left else None
-
-    def _is_worthwhile(self, placement: Placement) -> bool:
-        return placement not in self._seen and allowed(placement, self._problem)
+            placement = self._space.sample(rng)
+            if self._fresh.is_new(placement):
+                self._fresh.add([placement])
+                return placement
+        return self._fresh.near(placement, rng)

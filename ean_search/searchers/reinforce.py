@@ -8,11 +8,9 @@ The policy is one categorical a site. Four things make it learn from few evaluat
   other sites. Sites are drawn independently, so what the others explain is only noise to this one;
   and it works for cohorts of one. (Factorised baselines, https://arxiv.org/abs/1803.07246)
 - *PPO epochs* with the joint ratio of all sites (https://arxiv.org/abs/1707.06347).
-- *Nothing twice*, while something new is in reach: a draw already known is drawn again, ever more
-  evenly. One that breaks a hard limit is thinned until it holds.
+- *Nothing twice*: a known draw is repeated, ever more evenly, and thinned to keep hard limits.
 
-Rewards are standardised, so their unit does not matter; what failed or broke a limit counts as one
-standard deviation worse than the worst. There is no curiosity.
+Rewards are standardised; what failed counts as one standard deviation worse than the worst.
 """
 
 import math
@@ -24,7 +22,8 @@ from pydantic import NonNegativeFloat, PositiveFloat, PositiveInt
 from ean_search.objective import Problem
 from ean_search.searchers.adam import Adam
 from ean_search.searchers.categorical import draw, mean_entropy, most_likely, one_hot, softmax
-from ean_search.searchers.limits import allowed, thinned
+from ean_search.searchers.fresh import Fresh
+from ean_search.searchers.limits import thinned
 from ean_search.space import Placement
 from ean_search.trial import Trial
 
@@ -50,7 +49,7 @@ class Reinforce:
         ridge: PositiveFloat = 1.0,
         tries: PositiveInt = 32,
     ) -> None:
-        self._problem, self._space = problem, problem.space
+        self._problem, self._space, self._fresh = problem, problem.space, Fresh(problem)
         self._epochs, self._clip, self._entropy_weight = epochs, clip, entropy_weight
         self._ridge, self._tries = ridge, tries
         sites, choices = self._space.sites, self._space.choices
@@ -66,6 +65,7 @@ class Reinforce:
 
     def tell(self, trials: Sequence[Trial]) -> None:
         """Remember all trials, and learn from the placements asked for."""
+        self._fresh.add(trial.placement for trial in trials)
         for trial in trials:
             usable = trial.status == "done" and math.isfinite(trial.reward)
             self._rewards[trial.placement] = trial.reward if usable else math.nan
@@ -91,9 +91,11 @@ class Reinforce:
         for even in np.linspace(0, 1, self._tries) ** 2:
             mixed = (1 - even) * policy + even / self._space.choices
             placement = thinned(draw(self._space, mixed, rng), self._problem, rng)
-            new = placement not in self._rewards and placement not in self._asked
-            if new and allowed(placement, self._problem):
+            if self._fresh.is_new(placement):
                 break
+        else:
+            placement = self._fresh.near(placement, rng)
+        self._fresh.add([placement])
         chosen = policy[np.arange(len(placement)), placement.choices]
         self._asked[placement] = float(np.log(chosen).sum())
         return placement
@@ -120,9 +122,8 @@ class Reinforce:
     def _advantages(self, placements: list[Placement]) -> np.ndarray:
         """Compare scores with what the other sites' choices let expect."""
         scores = self._scores()
-        known = self._centred(list(self._rewards))
-        targets = np.array(list(scores.values()))
-        gains, constant = fit_ridge(known.reshape(len(known), -1), targets, self._ridge)
+        known = self._centred(list(self._rewards)).reshape(len(scores), -1)
+        gains, constant = fit_ridge(known, np.array(list(scores.values())), self._ridge)
         here = self._centred(placements)
         parts = (here * gains.reshape(here.shape[1:])).sum(axis=2)
         unexplained = np.array([scores[p] for p in placements]) - constant - parts.sum(axis=1)
