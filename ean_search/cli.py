@@ -24,7 +24,11 @@ EXPERIMENT_FLAGS: dict[str, tuple[str, type, str]] = {
     "--lr": ("supernet.recipe.lr", float, "its learning rate"),
     "--sampler": ("supernet.sampler", str, "bernoulli | uniform-count | complement | sandwich"),
     "--supernet": ("supernet.weights", str, "use this trained network (.safetensors)"),
-    "--searcher": ("search.searcher", str, "random | ean | reinforce | module:class"),
+    "--searcher": (
+        "search.searcher",
+        str,
+        "a name in ean_search/searchers, optuna:Sampler, or module:class",
+    ),
     "--budget": ("search.budget", int, "distinct evaluations, the named placements included"),
     "--cohort": ("search.cohort", int, "placements asked for at once"),
     "--steps": ("search.steps", int, "stop after so many cohorts, spent budget or not"),
