@@ -22,6 +22,7 @@ from ean_search.progress import Progress, silent
 from ean_search.splits import Split
 
 CHECK_EVERY = 20  # steps between looks at the loss; each look waits for the device
+FUSED = ("adam", "adamw", "momentum", "sgd")  # torch has these in one kernel, CPUs included
 STATEFUL = ("network", "optimizer", "scaler")  # what a checkpoint holds, besides the history
 
 
@@ -117,6 +118,7 @@ class _Training:
             weight_decay=recipe.weight_decay,
             momentum=recipe.momentum,
             filter_bias_and_bn=not recipe.decay_norms,
+            **({"fused": True} if recipe.optimizer in FUSED else {}),
         )
         self.scheduler = _make_scheduler(self.optimizer, recipe, self.steps)
         self.amp = recipe.amp and device.startswith("cuda")
