@@ -146,7 +146,7 @@ def _cifar_error(folder: Path, source: DataSource, error: Exception) -> UserErro
     if source.download:
         return UserError(f"cannot get {source.name} into {folder}: {first_line(error)}")
     if not folder.is_dir():
-        return UserError(f"no {source.name} at {folder}; give --root, or --download to get it")
+        return UserError(f"no {source.name} at {folder}; give --data-root, or --download to get it")
     return UserError(f"{source.name} at {folder} is incomplete or corrupt; --download gets it anew")
 
 

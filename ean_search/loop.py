@@ -20,6 +20,8 @@ from ean_search.trial import Measured, Trial
 
 PATIENCE = 100  # steps without a new placement after which a searcher counts as exhausted
 
+SYNC_AFTER = 1.0  # seconds of work that a power cut may cost
+
 
 class Evaluator(Protocol):
     """Measures placements, yielding one result after another in the order given."""
@@ -35,6 +37,7 @@ class Ledger:
     evaluator: Evaluator
     store: Store
     known: dict[Placement, Trial] = field(default_factory=dict)
+    best: Trial | None = None  # of the highest reward, the first of equals, within the limits
 
     def settle(
         self, placements: Sequence[Placement], step: int, room: int, notes: Sequence[str] = ()
@@ -58,13 +61,22 @@ class Ledger:
                     f"{self.store.path}: trial {trial.number} is {trial.placement}, but this "
                     f"search proposes {placement}: other settings, or another version, made it"
                 )
-            self.known[placement] = trial
+            self._learn(trial)
         rest = new[len(stored) :]
         measurements = self.evaluator.evaluate(rest) if rest else ()
         for placement, measured in zip(rest, measurements, strict=True):
             trial = self._judge(placement, measured, step, note.get(placement, ""))
             self.store.append(trial)
-            self.known[placement] = trial
+            self._learn(trial)
+            if measured.seconds > SYNC_AFTER:
+                self.store.sync()
+        if rest:
+            self.store.sync()
+
+    def _learn(self, trial: Trial) -> None:
+        self.known[trial.placement] = trial
+        if trial.status == "done" and (self.best is None or trial.reward > self.best.reward):
+            self.best = trial
 
     def _judge(self, placement: Placement, measured: Measured, step: int, note: str) -> Trial:
         cost = self.problem.price(placement)
@@ -137,12 +149,6 @@ def _ending(ledger: Ledger, budget: int, step: int, steps: int | None, idle: int
     return f"nothing new was proposed in {idle} steps" if idle >= PATIENCE else None
 
 
-def best_trial(trials: Sequence[Trial]) -> Trial | None:
-    """Return the trial of the highest reward, the first of equals, within the limits."""
-    done = [trial for trial in trials if trial.status == "done"]
-    return max(done, key=lambda trial: trial.reward, default=None)
-
-
 def _standing(ledger: Ledger) -> str:
-    best = best_trial(ledger.store.trials[: len(ledger.known)])
+    best = ledger.best
     return "" if best is None else f"best {best.placement}, accuracy {best.accuracy:.4f}"

@@ -1,14 +1,16 @@
 """How many images a walk over many placements may carry at once.
 
-A walk holds two maps or so a site, where a single pass holds three in all. On a GPU it may take a
-share of what is free; on a CPU it takes what a pass over a whole batch takes, because smaller
-pieces stay in the caches and are the faster ones anyway.
+A walk holds two maps or so a site, where a single pass holds three in all; the more images it
+carries, the faster it is. On a GPU it may take a share of what is free. On a CPU it may take what a
+pass over a whole batch takes and half as much again as the process already has, so that a search
+that got as far as its network does not die of its cohorts.
 """
 
 import torch
 from torch import Tensor, nn
 
 FREE_SHARE = 0.5  # of a GPU's free memory
+OWN_SHARE = 0.5  # of a process's resident memory
 
 
 def images_at_once(held: int, network: nn.Module, image: Tensor, batch_size: int) -> int:
@@ -17,8 +19,15 @@ def images_at_once(held: int, network: nn.Module, image: Tensor, batch_size: int
     if image.is_cuda:
         budget = int(FREE_SHARE * torch.cuda.mem_get_info(image.device)[0])
     else:
-        budget = batch_size * int(1.5 * widest)
+        budget = batch_size * widest + int(OWN_SHARE * resident_bytes())
     return max(1, min(batch_size, budget // (held + widest)))
+
+
+def resident_bytes() -> int:
+    """Return what this process has in memory now."""
+    import psutil
+
+    return psutil.Process().memory_info().rss
 
 
 def widest_layer(network: nn.Module, image: Tensor) -> int:

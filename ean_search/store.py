@@ -1,4 +1,4 @@
-"""The append-only record of a search: one line a trial, on the disk before the next is asked.
+"""The append-only record of a search: one line a trial, on the disk before more are asked for.
 
 The store is the only state of a search. A line that a crash tore off is dropped; anything else
 that cannot be read is an error, and nothing is ever deleted for it.
@@ -26,12 +26,16 @@ class Store:
             os.truncate(path, whole)
 
     def append(self, trial: Trial) -> None:
-        """Add a trial and wait until it is on the disk."""
+        """Add a trial: the system has it, and it outlives this process."""
         with self.path.open("ab") as file:
             file.write(trial.to_json().encode() + b"\n")
-            file.flush()
-            os.fsync(file.fileno())
         self.trials.append(trial)
+
+    def sync(self) -> None:
+        """Wait until all trials are on the disk, and outlive a power cut."""
+        if self.path.is_file():
+            with self.path.open("ab") as file:
+                os.fsync(file.fileno())
 
 
 def read_trials(path: Path, space: Space) -> list[Trial]:

@@ -39,7 +39,7 @@ class Recipe(Fields):
     schedule: Literal["cosine", "step"] = "cosine"
     milestones: tuple[int, ...] = ()  # epochs at which `step` multiplies the rate by gamma
     gamma: float = 0.1
-    warmup_epochs: int = 1
+    warmup_epochs: float = Field(default=1, ge=0)
     label_smoothing: float = Field(default=0.0, ge=0, lt=1)
     clip_grad: float | None = None
     amp: bool = True  # on a GPU only

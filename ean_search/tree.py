@@ -2,12 +2,13 @@
 
 The network is traced and cut at its slots. Placements that agree up to a site share everything
 before the next one, the next block's convolutions included; the walk goes depth first, so that
-only one path's activations are alive. What runs between two slots is the network's own code on
+only one path's activations are alive, or a few paths' side by side. What runs between two slots is the network's own code on
 the network's own modules, so logits are those of one pass after another.
 """
 
 from collections.abc import Iterator, Sequence
-from itertools import pairwise
+from dataclasses import dataclass
+from itertools import groupby, pairwise
 from typing import Any
 
 import torch
@@ -55,6 +56,16 @@ class _Piece:
         values.update(zip(self.gives, out, strict=True))
 
 
+@dataclass
+class _Branch:
+    """Placements that agree so far, and where their common activations lie."""
+
+    parent: int  # which of the branches above it comes from
+    choice: int  # at the last site
+    members: list[int]
+    states: dict[Carry, Any]  # of stateful attentions, on this path
+
+
 class PrefixTree:
     """A network in evaluation mode, cut at its slots."""
 
@@ -89,14 +100,24 @@ class PrefixTree:
             after = {a for node in work[end:] for a in node.all_input_nodes} | set(outputs)
             self.pieces.append(_Piece(network, work[start + 1 : end], after))
             self.needed.append({node.name for node in after})
+        # What gets past each slot without going through it.
+        self.passing = [
+            needed | set(piece.takes)
+            for piece, needed in zip(self.pieces[1:], self.needed[1:], strict=True)
+        ]
 
     def walk(
-        self, images: Tensor, placements: Sequence[Placement]
+        self, images: Tensor, placements: Sequence[Placement], rows: int = 1
     ) -> Iterator[tuple[list[int], Tensor]]:
-        """Yield the logits of a batch for every placement, with the placements' numbers."""
+        """Yield the logits of a batch for every placement, with the placements' numbers.
+
+        Branches lie side by side on the batch axis while they fit in so many rows, so that deep
+        layers, whose maps are small, still get batches that keep the device busy.
+        """
         values = {self.image: images}
         self._advance(0, values)
-        yield from self._descend(0, values, {}, placements, list(range(len(placements))))
+        start = [_Branch(0, 0, list(range(len(placements))), {})]
+        yield from self._descend(0, values, start, placements, max(1, rows // len(images)))
 
     def bytes_held(self, images: Tensor) -> int:
         """Return how much a walk holds while it is at its deepest, all choices still open."""
@@ -122,33 +143,77 @@ class PrefixTree:
         self,
         depth: int,
         values: Values,
-        states: dict[Carry, Any],
+        branches: Sequence[_Branch],
         placements: Sequence[Placement],
-        members: list[int],
+        width: int,
     ) -> Iterator[tuple[list[int], Tensor]]:
         if depth == len(self.slots):
-            yield members, values[self.logits]
+            for branch, logits in zip(
+                branches, values[self.logits].chunk(len(branches)), strict=True
+            ):
+                yield branch.members, logits
             return
-        choices = sorted({placements[i].choices[depth] for i in members}, reverse=True)
-        for choice in choices:
-            # The empty site comes last: its output is its input, which the network may overwrite.
-            branch = values if choice == choices[-1] else dict(values)
-            following = dict(states)
-            site = branch[self.entries[depth]]
-            branch[self.exits[depth]] = _attend(self.slots[depth], choice, site, following)
-            del site
-            self._advance(depth + 1, branch)
-            mine = [i for i in members if placements[i].choices[depth] == choice]
-            yield from self._descend(depth + 1, branch, following, placements, mine)
+        children = _fork(depth, branches, placements)
+        for start in range(0, len(children), width):
+            some = children[start : start + width]
+            last = start + width >= len(children)
+            below = values if last else dict(values)
+            site = below[self.entries[depth]]
+            out = _attend(self.slots[depth], some, site, len(branches))
+            parents = [branch.parent for branch in some]
+            for name in list(below):
+                value = below.pop(name)
+                if name in self.passing[depth]:
+                    below[name] = _rows(value, parents, len(branches))
+            below[self.exits[depth]] = out
+            del site, out, value
+            self._advance(depth + 1, below)
+            yield from self._descend(depth + 1, below, some, placements, width)
 
 
-def _attend(slot: Slot, choice: int, x: Tensor, states: dict[Carry, Any]) -> Tensor:
-    """Apply a slot's choice, a stateful one with the state of its own path."""
-    attention = slot.attentions[choice - 1] if choice else slot.original
-    if isinstance(attention, Chained):
-        y, states[attention.carry] = attention.attention(x, states.get(attention.carry))
-        return y
-    return x if attention is None else attention(x)
+def _fork(
+    depth: int, branches: Sequence[_Branch], placements: Sequence[Placement]
+) -> list[_Branch]:
+    """Split branches by what their placements choose at a site.
+
+    Empty sites come last: their output is their input, which the network may overwrite.
+    """
+    children = []
+    for number, branch in enumerate(branches):
+        chosen: dict[int, list[int]] = {}
+        for i in branch.members:
+            chosen.setdefault(placements[i].choices[depth], []).append(i)
+        children += [_Branch(number, c, mine, dict(branch.states)) for c, mine in chosen.items()]
+    return sorted(children, key=lambda child: -child.choice)
+
+
+def _rows(value: Tensor, numbers: Sequence[int], count: int) -> Tensor:
+    """Take the rows of some of the branches that lie side by side in a tensor, in that order."""
+    if list(numbers) == list(range(count)):
+        return value
+    parts = value.chunk(count)
+    return parts[numbers[0]] if len(numbers) == 1 else torch.cat([parts[i] for i in numbers])
+
+
+def _attend(slot: Slot, branches: Sequence[_Branch], site: Tensor, count: int) -> Tensor:
+    """Apply each branch's choice to its rows; a stateful one with the branch's own state."""
+    parts = []
+    for choice, group in groupby(branches, key=lambda branch: branch.choice):
+        attention = slot.attentions[choice - 1] if choice else slot.original
+        same = list(group)
+        if isinstance(attention, Chained):
+            parts += [_carry(attention, branch, site, count) for branch in same]
+            continue
+        x = _rows(site, [branch.parent for branch in same], count)
+        parts.append(x if attention is None else attention(x))
+    return parts[0] if len(parts) == 1 else torch.cat(parts)
+
+
+def _carry(attention: Chained, branch: _Branch, site: Tensor, count: int) -> Tensor:
+    x = _rows(site, [branch.parent], count)
+    state = branch.states.get(attention.carry)
+    y, branch.states[attention.carry] = attention.attention(x, state)
+    return y
 
 
 def check_tree(tree: PrefixTree, network: nn.Module, images: Tensor) -> None:
@@ -157,8 +222,9 @@ def check_tree(tree: PrefixTree, network: nn.Module, images: Tensor) -> None:
     patterns = ([0] * sites, [1] * sites, [i % 2 for i in range(sites)])
     placements = [Placement(tuple(choices), (sites,)) for choices in patterns]
     with torch.inference_mode():
-        for members, logits in tree.walk(images, placements):
-            for i in members:
-                expected = place(network, placements[i])(images)
-                if not torch.allclose(logits, expected, rtol=1e-4, atol=1e-5):
-                    raise CutError("its pieces do not compute what it computes as a whole")
+        for rows in (1, 3 * len(images)):
+            for members, logits in tree.walk(images, placements, rows):
+                for i in members:
+                    expected = place(network, placements[i])(images)
+                    if not torch.allclose(logits, expected, rtol=1e-4, atol=1e-5):
+                        raise CutError("its pieces do not compute what it computes as a whole")

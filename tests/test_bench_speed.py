@@ -2,8 +2,8 @@
 
 import pytest
 
+from ean_search.bench.peak import measure_memory
 from ean_search.bench.speed import (
-    measure_memory,
     measure_networks,
     measure_pricing,
     measure_speed,
@@ -28,8 +28,7 @@ def test_cohorts_are_timed_against_their_members(space):
 def test_steps_memory_and_prices_are_measured(space):
     assert set(measure_step(space, image_size=32, batch_size=4, rounds=2)) == {"ours", "theirs"}
     memory = measure_memory(space, image_size=32, images=8)
-    assert memory["together"] > 0
-    assert memory["one by one"] > 0
+    assert memory["together"] >= 0.9 * memory["one by one"] > 1e8
     table = measure_costs(space, classes=10, image_size=32, rounds=1)
     assert 0 < measure_pricing(space, table, count=50) < 10_000
 

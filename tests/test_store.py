@@ -20,6 +20,7 @@ def path(tmp_path):
     store = Store(tmp_path / "trials.jsonl", SPACE)
     for number in range(3):
         store.append(trial(number))
+    store.sync()
     return store.path
 
 

@@ -10,31 +10,33 @@ from ean_search.tree import CutError, PrefixTree, check_tree
 from tests.helpers import image_size, randomise
 
 
-def logits_of(tree, images, placements):
+def logits_of(tree, images, placements, rows=1):
     found = {}
     with torch.inference_mode():
-        for members, logits in tree.walk(images, placements):
+        for members, logits in tree.walk(images, placements, rows):
             found |= {placements[i]: logits for i in members}
     return found
 
 
+@pytest.mark.parametrize("rows", [1, 6])  # one branch at a time, and three side by side
 @pytest.mark.parametrize("name", shipped_spaces())
-def test_a_walk_equals_one_pass_after_another(name, rng):
+def test_a_walk_equals_one_pass_after_another(name, rows, rng):
     space = load_space(name)
     network = randomise(build(space)).eval()
     images = torch.randn(2, 3, image_size(name), image_size(name))
     placements = [space.named["none"], space.named["all"], *(space.sample(rng) for _ in range(6))]
-    found = logits_of(PrefixTree(network), images, placements)
+    found = logits_of(PrefixTree(network), images, placements, rows)
     with torch.inference_mode():
         for placement in placements:
             assert torch.allclose(found[placement], place(network, placement)(images), atol=1e-6)
 
 
-def test_states_follow_their_branches(rng, images):
+@pytest.mark.parametrize("rows", [1, 6])
+def test_states_follow_their_branches(rows, rng, images):
     space = load_space("resnet164_shared", attention={"name": "dia", "reduction": 4})
     network = randomise(build(space)).eval()
     placements = [space.sample(rng) for _ in range(5)]
-    found = logits_of(PrefixTree(network), images, placements)
+    found = logits_of(PrefixTree(network), images, placements, rows)
     with torch.inference_mode():
         for placement in placements:
             assert torch.allclose(found[placement], place(network, placement)(images), atol=1e-6)

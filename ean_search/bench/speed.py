@@ -13,6 +13,7 @@ import pandas as pd
 import torch
 from torch import Tensor, nn
 
+from ean_search.bench.peak import measure_memory
 from ean_search.cost import CostTable
 from ean_search.evaluate import SharedWeights
 from ean_search.folder import Run
@@ -189,30 +190,6 @@ def measure_pricing(space: Space, table: CostTable, count: int = 2000) -> float:
     for placement in placements:
         fresh.price(placement)
     return 1e6 * (time.perf_counter() - start) / count
-
-
-def measure_memory(space: Space, *, image_size: int = 64, images: int = 128) -> dict[str, float]:
-    """Return the peak bytes of a cohort and of single passes, on a CPU, as a profiler counts."""
-    network = build(space, classes=10).eval()
-    batch = torch.randn(images, 3, image_size, image_size)
-    split = TensorSplit(batch, torch.zeros(images, dtype=torch.long))
-    evaluator = SharedWeights(network, split, images)
-    cohort = _cohorts(space)["64 random"][0][:16]  # they open nearly every site already
-    full = [space.named["all"]]
-    return {
-        "together": _peak_bytes(lambda: list(evaluator.evaluate(cohort))),
-        "one by one": _peak_bytes(lambda: list(evaluator.evaluate(full))),
-    }
-
-
-def _peak_bytes(action: Callable[[], object]) -> float:
-    from torch.profiler import ProfilerActivity, profile
-
-    with profile(activities=[ProfilerActivity.CPU], profile_memory=True) as profiler:
-        action()
-    events = [e for e in profiler.profiler.kineto_results.events() if e.name() == "[memory]"]
-    held = np.cumsum([event.nbytes() for event in sorted(events, key=lambda e: e.start_ns())])
-    return float(held.max(initial=0))
 
 
 def measure_step(
