@@ -126,6 +126,9 @@ def _add_experiment_flags(parser: argparse.ArgumentParser) -> None:
         parser.add_argument(flag, type=kind, help=text)
     parser.add_argument("--download", action="store_true", default=None, help="fetch the data set")
     parser.add_argument(
+        "--racing", action="store_true", default=None, help="stop clearly worse placements early"
+    )
+    parser.add_argument(
         "--set",
         action="append",
         default=[],
@@ -150,6 +153,7 @@ def _experiment_changes(args: argparse.Namespace) -> dict[str, Any]:
     for flag, (field, _, _) in EXPERIMENT_FLAGS.items():
         changes[field] = getattr(args, flag.strip("-").replace("-", "_"))
     changes |= {"data.image_size": args.image_size, "data.download": args.download}
+    changes["search.racing"] = args.racing
     for text in args.set:
         field, equals, value = text.partition("=")
         if not equals:

@@ -4,11 +4,13 @@ import logging
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
 from ean_search.memory import images_at_once
 from ean_search.network import place
+from ean_search.racing import Race
 from ean_search.recalibrate import recalibrated
 from ean_search.space import Placement
 from ean_search.splits import Split
@@ -46,12 +48,18 @@ class SharedWeights:
         # Smaller pieces would calibrate once each, so with calibration the batch stays whole.
         self.tree = self._make_tree(choose_size=at_once is None and calibration is None)
 
-    def evaluate(self, placements: Sequence[Placement]) -> Iterator[Measured]:
-        """Yield the accuracy of each placement."""
-        if self.tree is None or len(placements) == 1:
-            yield from self._one_by_one(placements)
+    def evaluate(
+        self, placements: Sequence[Placement], race: Race | None = None
+    ) -> Iterator[Measured]:
+        """Yield the accuracy of each placement; in a race, of some on a part of the images."""
+        if race is not None and len(placements) > 1:
+            walk = self._pass_each if self.tree is None else self.tree.walk
+            yield from self._measure(placements, walk, self.at_once, race)
+        elif self.tree is None or len(placements) == 1:
+            for placement in placements:
+                yield from self._measure([placement], self._pass_each, self.batch_size)
         else:
-            yield from self._together(self.tree, placements)
+            yield from self._measure(placements, self.tree.walk, self.at_once)
 
     def _make_tree(self, choose_size: bool) -> PrefixTree | None:
         try:
@@ -66,32 +74,78 @@ class SharedWeights:
             return None
         return tree
 
-    def _one_by_one(self, placements: Sequence[Placement]) -> Iterator[Measured]:
-        for placement in placements:
-            yield from self._measure([placement], self._pass_one, self.batch_size)
-
-    def _together(self, tree: PrefixTree, placements: Sequence[Placement]) -> Iterator[Measured]:
-        yield from self._measure(placements, tree.walk, self.at_once)
-
-    def _pass_one(self, images: Tensor, placements: Sequence[Placement]) -> Passes:
-        yield [0], place(self.network, placements[0])(images)
+    def _pass_each(self, images: Tensor, placements: Sequence[Placement]) -> Passes:
+        for number, placement in enumerate(placements):
+            yield [number], place(self.network, placement)(images)
 
     def _measure(
-        self, placements: Sequence[Placement], walk: Callable[..., Passes], size: int
+        self,
+        placements: Sequence[Placement],
+        walk: Callable[..., Passes],
+        size: int,
+        race: Race | None = None,
     ) -> Iterator[Measured]:
         """Count the right answers of placements whose logits a walk yields."""
         start = time.perf_counter()
-        correct = torch.zeros(len(placements), dtype=torch.long, device=self.device)
+        tally = _Tally(placements, len(self.split), -(-len(self.split) // size), self.device, race)
         first = len(self.calibration)
         with torch.inference_mode(), recalibrated(self.network, first):
             for images, labels in self.split.batches(size, device=self.device):
                 if first:
                     images = torch.cat([self.calibration, images])
-                for members, logits in walk(images, placements):
-                    correct[members] += (logits[first:].argmax(1) == labels).sum()
-        accuracies = (correct.double() / len(self.split)).tolist()
+                for members, logits in walk(images, tally.running):
+                    tally.add(members, logits[first:].argmax(1) == labels)
+                tally.look()
         seconds = (time.perf_counter() - start) / len(placements)
-        yield from (Measured(accuracy, seconds) for accuracy in accuracies)
+        yield from tally.results(seconds)
+
+
+class _Tally:
+    """Right answers of a cohort, whose members may be stopped on the way."""
+
+    def __init__(
+        self,
+        placements: Sequence[Placement],
+        total: int,
+        looks: int,
+        device: str,
+        race: Race | None,
+    ):
+        self.total, self.looks, self.race = total, looks, race
+        self.numbers = list(range(len(placements)))  # of those still running
+        self.running = list(placements)
+        self.correct = torch.zeros(len(placements), dtype=torch.long, device=device)
+        self.seen = [0] * len(placements)
+        # Without a race nothing is looked at before the end, so that no device is waited for.
+        self.right: list[list[Tensor]] = [[] for _ in placements]
+        self.values = np.array([race.value(placement) for placement in placements] if race else [])
+
+    def add(self, members: Sequence[int], right: Tensor) -> None:
+        """Take in the answers of running members to one batch."""
+        for member in members:
+            number = self.numbers[member]
+            self.correct[number] += right.sum()
+            self.seen[number] += len(right)
+            if self.race:
+                self.right[number].append(right)
+
+    def look(self) -> None:
+        """Stop who has lost the race."""
+        if self.race is None:
+            return
+        right = torch.stack([torch.cat(self.right[i]) for i in self.numbers]).cpu().numpy()
+        values = self.values[self.numbers]
+        stopped = self.race.stops(right, values, self.total, self.looks)
+        keep = np.flatnonzero(~stopped)
+        self.running = [self.running[i] for i in keep]
+        self.numbers = [self.numbers[i] for i in keep]
+
+    def results(self, seconds: float) -> Iterator[Measured]:
+        """Yield what each member got."""
+        for correct, seen in zip(self.correct.tolist(), self.seen, strict=True):
+            stopped = seen < self.total
+            note = f"stopped after {seen} of {self.total} images" if stopped else ""
+            yield Measured(correct / seen, seconds, note, stopped)
 
 
 def score(network: nn.Module, batches: Iterable[tuple[Tensor, Tensor]]) -> float:

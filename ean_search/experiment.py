@@ -33,6 +33,7 @@ class Search(Fields):
     steps: int | None = None
     objective: str = "accuracy - 0.02 latency"
     limits: str = ""
+    racing: bool = False  # stop clearly worse members of a cohort before they saw all images
 
     @property
     def goal(self) -> Objective:

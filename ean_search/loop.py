@@ -6,6 +6,7 @@ all there is to a search: resuming runs the same loop again with the stored tria
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from itertools import islice
 from typing import Protocol
 
 import numpy as np
@@ -16,7 +17,7 @@ from ean_search.progress import Progress, silent
 from ean_search.searchers import Searcher
 from ean_search.space import Placement
 from ean_search.store import Store
-from ean_search.trial import Measured, Trial
+from ean_search.trial import Measured, Status, Trial
 
 PATIENCE = 100  # steps without a new placement after which a searcher counts as exhausted
 
@@ -63,7 +64,7 @@ class Ledger:
                 )
             self._learn(trial)
         rest = new[len(stored) :]
-        measurements = self.evaluator.evaluate(rest) if rest else ()
+        measurements = self._measure(new, len(stored)) if rest else iter(())
         for placement, measured in zip(rest, measurements, strict=True):
             trial = self._judge(placement, measured, step, note.get(placement, ""))
             self.store.append(trial)
@@ -73,6 +74,12 @@ class Ledger:
         if rest:
             self.store.sync()
 
+    def _measure(self, new: Sequence[Placement], stored: int) -> Iterator[Measured]:
+        """Evaluate what is not stored, with those that are where members depend on each other."""
+        if getattr(self.evaluator, "joint", False):
+            return islice(self.evaluator.evaluate(new), stored, None)
+        return self.evaluator.evaluate(new[stored:])
+
     def _learn(self, trial: Trial) -> None:
         self.known[trial.placement] = trial
         if trial.status == "done" and (self.best is None or trial.reward > self.best.reward):
@@ -81,6 +88,7 @@ class Ledger:
     def _judge(self, placement: Placement, measured: Measured, step: int, note: str) -> Trial:
         cost = self.problem.price(placement)
         feasible, done = self.problem.feasible(cost), measured.accuracy is not None
+        ended: Status = "stopped" if measured.stopped else "done"
         reward = self.problem.penalty(cost)
         if done and feasible:
             reward = self.problem.reward(measured.accuracy, cost)
@@ -88,7 +96,7 @@ class Ledger:
             number=len(self.store.trials),
             step=step,
             placement=placement,
-            status=("done" if feasible else "infeasible") if done else "failed",
+            status=(ended if feasible else "infeasible") if done else "failed",
             accuracy=measured.accuracy,
             reward=reward,
             cost=cost,

@@ -1,15 +1,16 @@
 """How many images a walk over many placements may carry at once.
 
 A walk holds two maps or so a site, where a single pass holds three in all; the more images it
-carries, the faster it is. On a GPU it may take a share of what is free. On a CPU it may take what a
-pass over a whole batch takes and half as much again as the process already has, so that a search
-that got as far as its network does not die of its cohorts.
+carries, the faster it is. It may take a share of what is free; on a CPU no more than a pass over a
+whole batch takes and half as much again as the process already has, so that a search that got as
+far as its network does not die of its cohorts.
 """
 
+import psutil
 import torch
 from torch import Tensor, nn
 
-FREE_SHARE = 0.5  # of a GPU's free memory
+FREE_SHARE = 0.5  # of the free memory
 OWN_SHARE = 0.5  # of a process's resident memory
 
 
@@ -17,16 +18,22 @@ def images_at_once(held: int, network: nn.Module, image: Tensor, batch_size: int
     """Return how many images to walk with at once, each holding so many bytes."""
     widest = widest_layer(network, image)
     if image.is_cuda:
-        budget = int(FREE_SHARE * torch.cuda.mem_get_info(image.device)[0])
+        budget = int(FREE_SHARE * free_bytes(str(image.device)))
     else:
-        budget = batch_size * widest + int(OWN_SHARE * resident_bytes())
+        own = batch_size * widest + int(OWN_SHARE * resident_bytes())
+        budget = min(own, int(FREE_SHARE * free_bytes("cpu")))
     return max(1, min(batch_size, budget // (held + widest)))
+
+
+def free_bytes(device: str) -> int:
+    """Return the memory that a device has left."""
+    if device.startswith("cuda"):
+        return torch.cuda.mem_get_info(device)[0]
+    return psutil.virtual_memory().available
 
 
 def resident_bytes() -> int:
     """Return what this process has in memory now."""
-    import psutil
-
     return psutil.Process().memory_info().rss
 
 

@@ -22,9 +22,11 @@ from ean_search.network import build
 from ean_search.objective import Problem
 from ean_search.progress import Progress, silent
 from ean_search.provenance import provenance
+from ean_search.racing import Race, Racing
 from ean_search.searchers import make_searcher
 from ean_search.sites import probe
 from ean_search.space import Placement
+from ean_search.splits import hold
 from ean_search.store import Store
 from ean_search.summary import conclude
 from ean_search.supernet import train_supernet
@@ -84,7 +86,7 @@ def do_run(run: Run, progress: Progress = silent) -> None:
     )
     evaluator = SharedWeights(
         network,
-        data.search,
+        hold(data.search, data.image_size, experiment.device),
         experiment.eval_batch,
         experiment.device,
         calibration_images(data, experiment.recalibrate),
@@ -92,7 +94,7 @@ def do_run(run: Run, progress: Progress = silent) -> None:
     ending = search(
         problem,
         searcher,
-        evaluator,
+        _race(evaluator, problem) if experiment.search.racing else evaluator,
         Store(run.trials, space),
         budget=experiment.search.budget,
         cohort=experiment.search.cohort or getattr(searcher, "cohort", COHORT),
@@ -110,6 +112,15 @@ def calibration_images(data: Data, count: int) -> torch.Tensor | None:
         return None
     images, _ = next(iter(data.train.batches(count)))
     return images
+
+
+def _race(evaluator: SharedWeights, problem: Problem) -> Racing:
+    """Let cohorts race for the reward."""
+
+    def value(placement: Placement) -> float:
+        return problem.reward(0.0, problem.price(placement))
+
+    return Racing(evaluator, Race(value))
 
 
 def _device_here(run: Run) -> str:

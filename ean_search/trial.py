@@ -7,7 +7,7 @@ from typing import Literal
 from ean_search.lookup import UserError, unknown
 from ean_search.space import Placement, Space
 
-Status = Literal["done", "failed", "infeasible"]
+Status = Literal["done", "failed", "infeasible", "stopped"]  # the last: it lost a race
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +46,7 @@ class Measured:
     accuracy: float | None
     seconds: float
     note: str = ""
+    stopped: bool = False  # before all images were seen
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,7 +14,7 @@ LAYERS = [
     {"space", "trial", "objective", "env", "backbones"},
     {"sites", "network", "attention", "sampling", "tree", "latency", "memory", "recalibrate"},
     {"splits", "loaders", "cluttered", "imagedata", "data", "train", "cost", "measure", "store"},
-    {"evaluate", "supernet", "searchers"},
+    {"racing", "evaluate", "supernet", "searchers"},
     {"loop", "pareto", "plots", "folder"},
     {"experiment", "summary", "run", "retraining", "bench"},
     {"cli", "terminal"},

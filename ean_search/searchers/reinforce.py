@@ -67,7 +67,7 @@ class Reinforce:
         """Remember all trials, and learn from the placements asked for."""
         self._fresh.add(trial.placement for trial in trials)
         for trial in trials:
-            usable = trial.status == "done" and math.isfinite(trial.reward)
+            usable = trial.status in ("done", "stopped") and math.isfinite(trial.reward)
             self._rewards[trial.placement] = trial.reward if usable else math.nan
         mine = dict.fromkeys(t.placement for t in trials if t.placement in self._asked)
         log_asked = [[self._asked.pop(placement)] for placement in mine]
