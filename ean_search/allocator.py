@@ -21,4 +21,4 @@ def keep_freed_memory() -> bool:
     if mallopt is None:  # musl has none
         return False
     options = {MMAP_THRESHOLD: NEVER, TRIM_THRESHOLD: NEVER, TOP_PAD: GROW_BY}
-    return all([mallopt(option, value) for option, value in options.items()])
+    return all(mallopt(option, value) for option, value in options.items())

@@ -1,4 +1,4 @@
-"""The command line: reads flags, calls the library, and is the only file that prints.
+"""The command line: reads flags and calls the library; it, its tables and its benches print.
 
 Heavy imports sit inside the commands, so that `--help` answers at once.
 """
@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from ean_search.allocator import keep_freed_memory
+from ean_search.cli_bench import add_bench_parser
 from ean_search.lookup import UserError
 
 # Flags that stand for a field of the experiment: dotted field, type, help.
@@ -99,17 +100,7 @@ def make_parser() -> argparse.ArgumentParser:
     retrain.add_argument("--device")
     retrain.set_defaults(command=_retrain)
 
-    bench = commands.add_parser("bench", help="measure: speed")
-    bench.add_argument("what", choices=("speed",))
-    bench.add_argument("--space", default="resnet50_shared")
-    bench.add_argument("--run", type=Path, help="time the network this run found, too")
-    bench.add_argument("--image-size", type=int, default=64, help="of the timed cohorts")
-    bench.add_argument("--images", type=int, default=128)
-    bench.add_argument("--rounds", type=int, default=3)
-    bench.add_argument("--compile", action="store_true", help="time compiled networks, too")
-    bench.add_argument("--device", default="auto")
-    bench.add_argument("--output", type=Path, default=Path("results"), help="folder for the CSVs")
-    bench.set_defaults(command=_bench)
+    add_bench_parser(commands)
     return parser
 
 
@@ -224,34 +215,6 @@ def _resume(args: argparse.Namespace) -> None:
     from ean_search.folder import load_run
 
     _proceed(load_run(args.run))
-
-
-def _bench(args: argparse.Namespace) -> None:
-    from ean_search.bench.speed import bench_speed
-    from ean_search.folder import load_run
-    from ean_search.run import find_device
-    from ean_search.sites import probe
-    from ean_search.space import load_space
-    from ean_search.terminal import print_frame, show_progress
-
-    with show_progress() as progress:
-        frames = bench_speed(
-            probe(load_space(args.space)),
-            run=load_run(args.run) if args.run else None,
-            image_size=args.image_size,
-            images=args.images,
-            rounds=args.rounds,
-            compiled=args.compile,
-            device=find_device(args.device),
-            progress=progress,
-        )
-    args.output.mkdir(parents=True, exist_ok=True)
-    for name, frame in frames.items():
-        path = args.output / f"{name}.csv"
-        frame.to_csv(path, index=False)
-        print(f"\n{path}")
-        print_frame(frame.drop(columns="hardware"))
-    print(f"on {frame.hardware[0]}")
 
 
 def _proceed(run: Any) -> None:

@@ -2,8 +2,8 @@
 
 The network is traced and cut at its slots. Placements that agree up to a site share everything
 before the next one, the next block's convolutions included; the walk goes depth first, so that
-only one path's activations are alive, or a few paths' side by side. What runs between two slots is the network's own code on
-the network's own modules, so logits are those of one pass after another.
+only one path's activations are alive, or a few paths' side by side. What runs between two slots is
+the network's own code on the network's own modules, so logits are those of one pass after another.
 """
 
 from collections.abc import Iterator, Sequence

@@ -166,3 +166,25 @@ def test_unknown_flags_and_commands_exit_with_two(capsys):
             main(words)
         assert stopped.value.code == 2
     capsys.readouterr()
+
+
+def test_racing_is_judged_on_a_finished_run(capsys, folder, tmp_path):
+    words = ["bench", "racing", str(folder), "--races", "3", "--output", str(tmp_path)]
+    code, _, _ = run_command(capsys, *words)
+    assert code == 0
+    assert "winner_lost" in (tmp_path / "racing.csv").read_text()
+
+
+def test_searchers_are_compared(capsys, tmp_path, one_thread):
+    words = "bench searchers --searchers random local --sites 16 --seeds 2 --budget 60 --output"
+    code, out, _ = run_command(capsys, *words.split(), str(tmp_path))
+    assert code == 0
+    assert out.count("local") == 1
+    assert {path.name for path in tmp_path.iterdir()} == {"searchers.csv", "searchers.png"}
+
+
+def test_cohorts_may_race(capsys, tmp_path):
+    words = ["run", "--space", "tiny", "--results", str(tmp_path), "--name", "r", "--racing"]
+    code, _, _ = run_command(capsys, *words, *SMALL)
+    assert code == 0
+    assert "racing: true" in (tmp_path / "tiny" / "r" / "experiment.yaml").read_text()

@@ -60,7 +60,11 @@ def test_a_stopped_placement_says_on_how_many_images_it_was_judged(tiny, evaluat
     favourite = tiny.named["all"]
     unfair = Race(lambda placement: 0.0 if placement == favourite else -1.0)
     results = dict(
-        zip(tiny.enumerate(), Racing(evaluator, unfair).evaluate(list(tiny.enumerate())), strict=True)
+        zip(
+            tiny.enumerate(),
+            Racing(evaluator, unfair).evaluate(list(tiny.enumerate())),
+            strict=True,
+        )
     )
     assert not results[favourite].stopped
     others = [result for placement, result in results.items() if placement != favourite]
