@@ -29,10 +29,10 @@ STATEFUL = ("network", "optimizer", "scaler")  # what a checkpoint holds, beside
 class Recipe(Fields):
     """How to train: optimiser, schedule and their figures."""
 
-    epochs: int = Field(default=4, ge=1)
+    epochs: int = Field(default=3, ge=1)
     batch_size: int = Field(default=64, ge=2)
     optimizer: str = "adamw"  # any of timm's; its `sgd` takes Nesterov's step, `momentum` does not
-    lr: float = Field(default=3e-3, gt=0)
+    lr: float = Field(default=2e-3, gt=0)
     momentum: float = 0.9
     weight_decay: float = 0.02
     decay_norms: bool = False  # weight decay on biases and norms too, as in the papers
