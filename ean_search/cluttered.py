@@ -42,8 +42,8 @@ class Canvas(Fields):
     test: int = Field(default=2_000, ge=10)
     digits: int = Field(default=2, ge=1, le=COLOURS)
     digit_size: float = Field(default=0.55, gt=0, le=1)  # of the canvas
-    tint: float = Field(default=0.1, ge=0)  # of the mean, black being 0 and white 1
-    noise: float = Field(default=0.15, ge=0)  # deviation of a cell, an eighth of the canvas wide
+    tint: float = Field(default=0.06, ge=0)  # of the mean, black being 0 and white 1
+    noise: float = Field(default=0.08, ge=0)  # deviation of a cell, an eighth of the canvas wide
     clutter: int = Field(default=1, ge=0)  # grey scraps of digits
 
 
