@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from ean_search.allocator import keep_freed_memory
-from ean_search.cli_bench import add_bench_parser
+from ean_search.cli_bench import add_bench_parser, add_set_flag, read_set_flag
 from ean_search.lookup import UserError
 
 # Flags that stand for a field of the experiment: dotted field, type, help.
@@ -119,13 +119,7 @@ def _add_experiment_flags(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--racing", action="store_true", default=None, help="stop clearly worse placements early"
     )
-    parser.add_argument(
-        "--set",
-        action="append",
-        default=[],
-        metavar="FIELD=VALUE",
-        help="any field of the experiment, such as supernet.recipe.optimizer=sgd",
-    )
+    add_set_flag(parser)
 
 
 def _space_changes(args: argparse.Namespace) -> dict[str, Any]:
@@ -136,8 +130,6 @@ def _space_changes(args: argparse.Namespace) -> dict[str, Any]:
 
 def _experiment_changes(args: argparse.Namespace) -> dict[str, Any]:
     """Gather the fields of an experiment that flags set."""
-    import yaml
-
     changes = {f"space.{name}": value for name, value in _space_changes(args).items()}
     if args.space:
         changes = {"space": {"base": args.space}} | changes
@@ -145,11 +137,7 @@ def _experiment_changes(args: argparse.Namespace) -> dict[str, Any]:
         changes[field] = getattr(args, flag.strip("-").replace("-", "_"))
     changes |= {"data.image_size": args.image_size, "data.download": args.download}
     changes["search.racing"] = args.racing
-    for text in args.set:
-        field, equals, value = text.partition("=")
-        if not equals:
-            raise UserError(f"expected --set FIELD=VALUE, got {text!r}")
-        changes[field] = yaml.safe_load(value)
+    changes |= read_set_flag(args)
     return {field: value for field, value in changes.items() if value is not None}
 
 

@@ -4,10 +4,12 @@ import argparse
 from pathlib import Path
 from typing import Any
 
+from ean_search.lookup import UserError
+
 
 def add_bench_parser(commands: Any) -> None:
     """Describe `ean-search bench` and what it can measure."""
-    bench = commands.add_parser("bench", help="measure: speed, racing, searchers")
+    bench = commands.add_parser("bench", help="measure: speed, racing, searchers, supernet")
     kinds = bench.add_subparsers(title="measurements", required=True, metavar="WHAT")
 
     speed = kinds.add_parser("speed", help="cohorts against single passes, and finished networks")
@@ -32,7 +34,15 @@ def add_bench_parser(commands: Any) -> None:
     searchers.add_argument("--budget", type=int, default=900)
     searchers.set_defaults(command=_searchers)
 
-    for kind in (speed, racing, searchers):
+    supernet = kinds.add_parser("supernet", help="estimates of sampling rules against truth")
+    supernet.add_argument("--space", default="tiny", help="small: all placements are trained")
+    supernet.add_argument("--seeds", type=int, default=3)
+    supernet.add_argument("--truth", type=Path, help="file of trainings; continued if it exists")
+    supernet.add_argument("--device", default="auto")
+    add_set_flag(supernet)
+    supernet.set_defaults(command=_supernet)
+
+    for kind in (speed, racing, searchers, supernet):
         kind.add_argument("--output", type=Path, default=Path("results"), help="folder for CSVs")
 
 
@@ -81,6 +91,47 @@ def _searchers(args: argparse.Namespace) -> None:
         frame = bench_searchers(names, args.sites, args.seeds, args.budget, progress=progress)
     _keep(frame, args.output / "searchers.csv")
     plot_regret(frame).savefig(args.output / "searchers.png")
+
+
+def _supernet(args: argparse.Namespace) -> None:
+    from ean_search.bench.supernet import bench_supernet
+    from ean_search.experiment import load_experiment
+    from ean_search.run import resolve
+    from ean_search.terminal import show_progress
+
+    changes = {"space": {"base": args.space}, "device": args.device} | read_set_flag(args)
+    experiment = resolve(load_experiment(None, changes))
+    name = experiment.space.name
+    truth = args.truth or args.output / f"truth_{name}.jsonl"
+    truth.parent.mkdir(parents=True, exist_ok=True)
+    with show_progress() as progress:
+        frame, noise = bench_supernet(experiment, truth, seeds=args.seeds, progress=progress)
+    _keep(frame, args.output / f"supernet_{name}.csv")
+    print(", ".join(f"{key.replace('_', ' ')} {value:.3g}" for key, value in noise.items()))
+
+
+def add_set_flag(parser: argparse.ArgumentParser) -> None:
+    """Let any field of an experiment be set."""
+    parser.add_argument(
+        "--set",
+        action="append",
+        default=[],
+        metavar="FIELD=VALUE",
+        help="any field of the experiment, such as supernet.recipe.optimizer=sgd",
+    )
+
+
+def read_set_flag(args: argparse.Namespace) -> dict[str, Any]:
+    """Read the fields that were set."""
+    import yaml
+
+    changes = {}
+    for text in args.set:
+        field, equals, value = text.partition("=")
+        if not equals:
+            raise UserError(f"expected --set FIELD=VALUE, got {text!r}")
+        changes[field] = yaml.safe_load(value)
+    return changes
 
 
 def _keep(frame: Any, path: Path) -> None:
