@@ -84,6 +84,7 @@ def fit(
     training = _Training(network, split, recipe, seed, device, step, checkpoint, task, progress)
     if checkpoint and checkpoint.is_file():
         training.load(checkpoint)
+    progress(task, len(training.history) * training.steps, recipe.epochs * training.steps)
     for epoch in range(len(training.history), recipe.epochs):
         training.run_epoch(epoch)
         if checkpoint:
