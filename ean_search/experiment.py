@@ -16,7 +16,7 @@ from ean_search.fields import Fields, parse_fields, read_yaml
 from ean_search.files import write_whole
 from ean_search.lookup import UserError
 from ean_search.objective import Objective
-from ean_search.searchers import DEFAULT
+from ean_search.searchers import DEFAULT, find_searcher
 from ean_search.space import Space, load_space
 from ean_search.supernet import Supernet
 from ean_search.train import Recipe
@@ -39,6 +39,12 @@ class Search(Fields):
     def goal(self) -> Objective:
         """Read the objective and its limits."""
         return Objective.parse(self.objective, self.limits)
+
+    @field_validator("searcher")
+    @classmethod
+    def _searcher_exists(cls, name: str) -> str:
+        find_searcher(name)
+        return name
 
     @field_validator("objective")
     @classmethod

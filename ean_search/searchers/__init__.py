@@ -53,12 +53,13 @@ def make_searcher(
     searcher: str | Callable[..., Searcher], problem: Problem, /, **options: Any
 ) -> Searcher:
     """Make a searcher from its name, `family:member`, `module:Class` or class, and its options."""
-    make = _find(searcher) if isinstance(searcher, str) else searcher
+    make = find_searcher(searcher) if isinstance(searcher, str) else searcher
     what = searcher if isinstance(searcher, str) else make.__name__
     return make(problem, **_read_options(make, options, what))
 
 
-def _find(name: str) -> Callable[..., Searcher]:
+def find_searcher(name: str) -> Callable[..., Searcher]:
+    """Return what makes the searcher of a name."""
     family, _, member = name.partition(":")
     if member and family in FAMILIES:
         return load_attribute(FAMILIES[family])(member)
