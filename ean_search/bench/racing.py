@@ -10,9 +10,9 @@ import numpy as np
 import pandas as pd
 import torch
 
-from ean_search.data import load_data
+from ean_search.data import Data, load_data
 from ean_search.evaluate import SharedWeights
-from ean_search.experiment import load_experiment
+from ean_search.experiment import Experiment, load_experiment
 from ean_search.folder import Run
 from ean_search.lookup import UserError
 from ean_search.measure import price_list
@@ -33,7 +33,7 @@ def bench_racing(run: Run, *, races: int = 500, batch: int = 100) -> pd.DataFram
     placements = [run.space.parse(text) for text in run.frame().placement]
     experiment = load_experiment(run.experiment, {"device": "cpu"})
     data = load_data(experiment.data)
-    right = answers(run, placements)
+    right = answers(run, experiment, data, placements)
     problem = Problem(
         run.space, experiment.search.goal, price_list(run.space, run.read_costs(), data.classes)
     )
@@ -47,10 +47,10 @@ def bench_racing(run: Run, *, races: int = 500, batch: int = 100) -> pd.DataFram
     return pd.DataFrame(rows).assign(images=right.shape[1], placements=len(placements))
 
 
-def answers(run: Run, placements: Sequence[Placement]) -> np.ndarray:
+def answers(
+    run: Run, experiment: Experiment, data: Data, placements: Sequence[Placement]
+) -> np.ndarray:
     """Tell which placements get which search images right: (placements, images)."""
-    experiment = load_experiment(run.experiment, {"device": "cpu"})
-    data = load_data(experiment.data)
     network = build(run.space, data.classes, experiment.seed)
     train_supernet(network, run.space, data.train, experiment.supernet, run.supernet)
     evaluator = SharedWeights(network, data.search, experiment.eval_batch)
