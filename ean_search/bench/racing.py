@@ -16,7 +16,7 @@ from ean_search.experiment import Experiment, load_experiment
 from ean_search.folder import Run
 from ean_search.lookup import UserError
 from ean_search.measure import price_list
-from ean_search.network import build, place
+from ean_search.network import build
 from ean_search.objective import Problem
 from ean_search.racing import Race
 from ean_search.space import Placement
@@ -58,16 +58,10 @@ def answers(
     with torch.inference_mode():
         for images, labels in data.search.batches(evaluator.at_once):
             part = np.zeros((len(placements), len(labels)), dtype=bool)
-            for members, logits in _passes(evaluator, images, placements):
+            for members, logits in evaluator.passes(images, placements):
                 part[members] = (logits.argmax(1) == labels).numpy()
             parts.append(part)
     return np.concatenate(parts, axis=1)
-
-
-def _passes(evaluator: SharedWeights, images: torch.Tensor, placements: Sequence[Placement]):
-    if evaluator.tree is not None:
-        return evaluator.tree.walk(images, placements)
-    return (([i], place(evaluator.network, p)(images)) for i, p in enumerate(placements))
 
 
 def simulate(

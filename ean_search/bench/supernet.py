@@ -13,7 +13,7 @@ import pandas as pd
 from scipy.stats import kendalltau, spearmanr
 
 from ean_search.bench.truth import f_statistic, train_all
-from ean_search.data import load_data
+from ean_search.data import Data, load_data
 from ean_search.evaluate import SharedWeights
 from ean_search.experiment import Experiment
 from ean_search.network import build
@@ -43,6 +43,7 @@ def bench_supernet(
 ) -> tuple[pd.DataFrame, dict[str, float]]:
     """Compare sampling rules, a row for each, seed and calibration; say how noisy truth is."""
     truth = train_all(experiment, truth_path, seeds, progress)
+    data = load_data(experiment.data)
     wide = truth.pivot(index="placement", columns="seed", values="accuracy")
     rows = []
     for number, (sampler, per_sample, passes) in enumerate(RULES):
@@ -52,7 +53,7 @@ def bench_supernet(
                 update={"epochs": rounds * EPOCHS // passes}
             )
             supernet = Supernet(sampler=sampler, per_sample=per_sample, recipe=recipe)
-            for images, estimates in _estimate(experiment, supernet, wide.index, seed):
+            for images, estimates in _estimate(experiment, data, supernet, wide.index, seed):
                 row = {"sampler": sampler, "per_sample": per_sample, "calibration_images": images}
                 rows.append(row | {"seed": seed} | compare(estimates, wide.mean(axis=1)))
     progress("supernets", len(RULES) * seeds, len(RULES) * seeds)
@@ -66,10 +67,10 @@ def bench_supernet(
 
 
 def _estimate(
-    experiment: Experiment, supernet: Supernet, placements: Iterable[str], seed: int
+    experiment: Experiment, data: Data, supernet: Supernet, placements: Iterable[str], seed: int
 ) -> Iterable[tuple[int, pd.Series]]:
     """Train one network for all placements, and yield its estimates for each calibration."""
-    space, data = experiment.space, load_data(experiment.data)
+    space = experiment.space
     network = build(space, data.classes, seed)
     with TemporaryDirectory() as folder:
         path = Path(folder) / "supernet.safetensors"
