@@ -97,7 +97,7 @@ def test_retraining_prints_what_the_test_split_says(capsys, folder):
 @pytest.mark.parametrize(
     ("words", "expected"),
     [
-        ("run", "expected --space NAME or --experiment FILE"),
+        ("run", "expected --space NAME, --backbone NAME or --experiment"),
         ("run --space resnet50_shard", "did you mean 'resnet50_shared'"),
         ("run --space tiny --searcher reinforc", "did you mean 'reinforce'"),
         ("run --space tiny --attention sew", "did you mean 'se'"),

@@ -12,7 +12,17 @@ PACKAGE = Path(__file__).parents[1] / "ean_search"
 LAYERS = [
     {"lookup", "fields", "files", "progress", "provenance", "cache", "allocator", "search_spaces"},
     {"space", "trial", "objective", "env", "backbones"},
-    {"sites", "network", "attention", "sampling", "tree", "latency", "memory", "recalibrate"},
+    {
+        "positions",
+        "sites",
+        "network",
+        "attention",
+        "sampling",
+        "tree",
+        "latency",
+        "memory",
+        "recalibrate",
+    },
     {"splits", "loaders", "cluttered", "imagedata", "data", "train", "cost", "measure", "store"},
     {"racing", "evaluate", "supernet", "searchers"},
     {"loop", "pareto", "plots", "folder"},
