@@ -11,7 +11,7 @@ PACKAGE = Path(__file__).parents[1] / "ean_search"
 # A module imports only from layers before its own, or from its own layer.
 LAYERS = [
     {"lookup", "fields", "files", "progress", "provenance", "cache", "allocator", "search_spaces"},
-    {"space", "trial", "objective", "env", "backbones"},
+    {"space", "trial", "objective", "env", "tables", "backbones"},
     {"sites", "network", "attention", "sampling", "tree", "latency", "memory", "recalibrate"},
     {"splits", "loaders", "cluttered", "imagedata", "data", "train", "cost", "measure", "store"},
     {"racing", "evaluate", "supernet", "searchers"},
@@ -19,7 +19,19 @@ LAYERS = [
     {"experiment", "summary", "run", "retraining", "bench"},
     {"cli", "cli_bench", "terminal"},
 ]
-LIGHT = ["space", "trial", "objective", "env", "cost", "store", "pareto", "plots", "folder", "cli"]
+LIGHT = [
+    "space",
+    "trial",
+    "objective",
+    "env",
+    "tables",
+    "cost",
+    "store",
+    "pareto",
+    "plots",
+    "folder",
+    "cli",
+]
 SOURCES = sorted(PACKAGE.rglob("*.py"))
 
 
@@ -84,7 +96,12 @@ def test_only_the_command_line_prints():
 
 def test_the_readme_names_every_module():
     readme = (PACKAGE.parent / "README.md").read_text()
-    top = [path.name for path in PACKAGE.glob("*.py")] + ["attention/", "searchers/", "backbones/"]
+    top = [path.name for path in PACKAGE.glob("*.py")] + [
+        "attention/",
+        "searchers/",
+        "backbones/",
+        "tables/",
+    ]
     assert not [name for name in top if name not in readme]
 
 
