@@ -36,8 +36,11 @@ def add_bench_parser(commands: Any) -> None:
     searchers.add_argument(
         "--sites", type=int, nargs="*", default=[16, 54], help="of landscapes; none if empty"
     )
-    searchers.add_argument("--workers", type=int, nargs="+", default=[1, 8, 64])
-    searchers.add_argument("--seeds", type=int, default=50)
+    searchers.add_argument("--seeds", type=int, default=50, help="of searchers on each table")
+    searchers.add_argument("--landscapes", type=int, default=20, help="of each number of sites")
+    searchers.add_argument(
+        "--workers", type=int, nargs="+", default=[1, 8, 64], help="simulated, on tables"
+    )
     searchers.add_argument("--budget", type=int, default=900)
     searchers.add_argument("--processes", type=int, default=os.cpu_count())
     searchers.set_defaults(command=_searchers)
@@ -110,8 +113,8 @@ def _racing(args: argparse.Namespace) -> None:
 
 def _searchers(args: argparse.Namespace) -> None:
     from ean_search.bench.curves import plot_regret
-    from ean_search.bench.searchers import bench_searchers
-    from ean_search.bench.tasks import make_tasks
+    from ean_search.bench.searchers import bench_searchers, digest
+    from ean_search.bench.tasks import make_landscapes, make_tables
     from ean_search.searchers import SEARCHERS
     from ean_search.tables import shipped_tables
     from ean_search.terminal import show_progress
@@ -120,13 +123,13 @@ def _searchers(args: argparse.Namespace) -> None:
     with show_progress() as progress:
         frame = bench_searchers(
             args.searchers or list(SEARCHERS),
-            make_tasks(args.sites, tables, args.seeds),
+            make_tables(tables, args.seeds) + make_landscapes(args.sites, args.landscapes),
             workers=args.workers,
             budget=args.budget,
             processes=args.processes,
             progress=progress,
         )
-    _keep(frame, args.output / "searchers.csv")
+    _keep(frame, args.output / "searchers.csv", digest(frame))
     plot_regret(frame).savefig(args.output / "searchers.png")
 
 
@@ -239,11 +242,11 @@ def read_set_flag(args: argparse.Namespace) -> dict[str, Any]:
     return changes
 
 
-def _keep(frame: Any, path: Path) -> None:
-    """Write a frame and show it."""
+def _keep(frame: Any, path: Path, shown: Any = None) -> None:
+    """Write a frame and show it, or what is to be seen of it."""
     from ean_search.terminal import print_frame
 
     path.parent.mkdir(parents=True, exist_ok=True)
     frame.to_csv(path, index=False, float_format="%.5g")
     print(f"\n{path}")
-    print_frame(frame.drop(columns="hardware", errors="ignore"))
+    print_frame((frame if shown is None else shown).drop(columns="hardware", errors="ignore"))

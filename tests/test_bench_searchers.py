@@ -7,8 +7,8 @@ import pytest
 from ean_search.bench.contest import checkpoints, contend, coverage, regret, rounds
 from ean_search.bench.curves import plot_regret
 from ean_search.bench.landscapes import POINT, Landscape
-from ean_search.bench.searchers import bench_searchers, summarise, trace_searchers
-from ean_search.bench.tasks import make_tasks
+from ean_search.bench.searchers import bench_searchers, digest, summarise, trace_searchers
+from ean_search.bench.tasks import make_landscapes, make_tables
 from ean_search.searchers.toy import Toy
 from ean_search.tables import Table
 from tests.synthetic import SPACE, write_synthetic
@@ -18,7 +18,7 @@ pytestmark = pytest.mark.usefixtures("one_thread")
 
 @pytest.fixture(scope="module")
 def traces():
-    return trace_searchers(["random", "local", "surrogate"], make_tasks([8], [], 6), budget=100)
+    return trace_searchers(["random", "local", "surrogate"], make_landscapes([8], 6), budget=100)
 
 
 @pytest.fixture(scope="module")
@@ -81,6 +81,14 @@ def test_searchers_are_compared_by_distinct_evaluations(traces):
     assert (late.seeds == 6).all()
 
 
+def test_a_digest_has_a_row_for_each_searcher(traces):
+    short = digest(summarise(traces))
+    assert short.searcher.tolist() == ["random", "local", "surrogate"]
+    assert short.evaluations.tolist() == [100] * 3
+    early = summarise(traces).query("evaluations == 50")
+    assert short["mean at 50"].tolist() == early["mean"].tolist()
+
+
 def test_who_never_arrives_takes_for_ever(traces):
     never = traces.assign(**{"until_1.0%": np.nan})
     assert np.isinf(summarise(never)["until_1.0%"]).all()
@@ -93,7 +101,7 @@ def test_a_table_s_optimum_is_found_where_its_mean_is_seen(source):
 
 
 def test_who_sees_one_training_keeps_some_regret(source):
-    tasks = make_tasks([], [source], 3)[3:]
+    tasks = make_tables([source], 3)[3:]
     assert {task.name for task in tasks} == {"six, one training"}
     floor = [contend("all", task, workers=1, budget=900)[-1]["regret"] for task in tasks]
     assert max(floor) > 0
@@ -121,6 +129,13 @@ def test_many_workers_save_time(source):
     assert many < 10
 
 
+def test_worker_counts_are_tried_where_the_optimum_can_be_found(source):
+    tasks = [Table(source), Table(source, sees="one"), Landscape(8, 0)]
+    frame = trace_searchers(["random"], tasks, workers=(1, 8), budget=20)
+    tried = frame.groupby("task").workers.unique().map(list).to_dict()
+    assert tried == {"six": [1, 8], "six, one training": [1], "8 sites": [1]}
+
+
 def test_the_hypervolume_is_a_share_of_the_true_front_s(source):
     table = Table(source)
     everything = SPACE.enumerate()
@@ -145,7 +160,7 @@ def test_regret_is_drawn_for_each_task_and_worker_count(traces):
 
 
 def test_a_comparison_is_the_same_every_time_and_in_any_number_of_processes():
-    tasks = make_tasks([8], [], 2)
+    tasks = make_landscapes([8], 2)
     here = bench_searchers(["random", "local"], tasks, budget=50)
     there = bench_searchers(["random", "local"], tasks, budget=50, processes=1)
     timing = ["ms_per_evaluation"]

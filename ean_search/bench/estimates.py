@@ -87,7 +87,8 @@ def estimate_all(
         for images, estimates in _estimate(experiment, data, variants[name], seed, epochs):
             row = {"variant": name, "seed": seed, "epochs": epochs, "calibration_images": images}
             add_line(path, row | {"estimates": estimates})
-    progress("supernets", len(todo), len(todo))
+    if todo:
+        progress("supernets", len(todo), len(todo))
     frames = [
         pd.DataFrame({"placement": list(row["estimates"]), "estimate": row["estimates"].values()})
         .assign(**{key: row[key] for key in ("variant", "seed", "calibration_images")})

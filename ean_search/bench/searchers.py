@@ -18,9 +18,12 @@ from ean_search.bench.contest import contend
 from ean_search.bench.tasks import Task
 from ean_search.progress import Progress, silent
 from ean_search.searchers import DEFAULT
+from ean_search.tables import Table
 
 RIVALS = tuple(dict.fromkeys(("random", "ean", DEFAULT)))
 SAME = ["task", "workers", "evaluations"]
+NEVER = 1e9  # evaluations: only its rank among differences counts
+EARLY = 50  # evaluations after which a first look is taken
 
 
 def bench_searchers(
@@ -63,9 +66,13 @@ def trace_searchers(
 def _meet(
     names: Sequence[str], workers: Sequence[int], budget: int, task: Task
 ) -> list[dict[str, object]]:
-    """Let all searchers meet a task; an exhaustive one only where the budget is for everything."""
+    """Let searchers meet a task: an exhaustive one only where the budget is for everything.
+
+    Several workers are tried on tables whose optimum can be found, and nowhere else.
+    """
     able = [name for name in names if name != "all" or task.problem.space.size <= budget]
-    return [row for name in able for count in workers for row in contend(name, task, count, budget)]
+    counts = workers if isinstance(task, Table) and task.sees == "mean" else (1,)
+    return [row for name in able for count in counts for row in contend(name, task, count, budget)]
 
 
 def _share_out(work: Callable[[Task], Any], tasks: Sequence[Task], processes: int) -> Iterator[Any]:
@@ -100,14 +107,26 @@ def summarise(traces: pd.DataFrame) -> pd.DataFrame:
         # Who never got there took longer than all who did.
         for column in (column for column in runs if "until" in column):
             row[column] = runs[column].fillna(np.inf).median()
-        row |= {f"p_{rival}": _compare(traces, runs, rival) for rival in RIVALS}
+        for rival in RIVALS:
+            rivals = traces[traces.searcher == rival]
+            both = runs.merge(rivals, on=[*SAME, "seed"], suffixes=("", "_rival"))
+            row[f"p_{rival}"] = _compare(both, "regret")
+            row[f"p_{rival}_until_1.0%"] = _compare(both, "until_1.0%")
         rows.append(row | {"ms_per_evaluation": runs.ms_per_evaluation.median()})
     return pd.DataFrame(rows)
 
 
-def _compare(traces: pd.DataFrame, runs: pd.DataFrame, rival: str) -> float:
-    """Return the two-sided p-value of regrets against a rival's on the same tasks."""
-    rivals = traces[traces.searcher == rival]
-    both = runs.merge(rivals, on=[*SAME, "seed"], suffixes=("", "_rival"))
-    gaps = both.regret - both.regret_rival
+def _compare(both: pd.DataFrame, column: str) -> float:
+    """Return the two-sided p-value of a searcher against a rival on the same tasks."""
+    gaps = both[column].fillna(NEVER) - both[f"{column}_rival"].fillna(NEVER)
     return float(wilcoxon(gaps).pvalue) if gaps.any() else float("nan")
+
+
+def digest(frame: pd.DataFrame) -> pd.DataFrame:
+    """Pick the figures to look at first, a row for each task, number of workers and searcher."""
+    keys = ["task", "workers", "searcher"]
+    last = frame.groupby(keys, sort=False).last().reset_index()
+    early = frame[frame.evaluations == EARLY].set_index(keys)
+    early = early[["mean", "hypervolume"]].add_suffix(f" at {EARLY}")
+    until = [column for column in frame if "until" in column and not column.startswith("p_")]
+    return last[[*keys, "evaluations", "mean", *until]].join(early, on=keys)

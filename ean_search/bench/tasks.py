@@ -38,8 +38,12 @@ class Task(Protocol):
         """Return the reward that a placement is judged by."""
 
 
-def make_tasks(sites: Iterable[int], tables: Iterable[str], seeds: int) -> list[Task]:
-    """List all tasks: landscapes of so many sites, and both views of each table."""
-    views = [(table, sees) for table in tables for sees in ("mean", "one")]
-    tasks: list[Task] = [Landscape(count, seed) for count in sites for seed in range(seeds)]
-    return tasks + [Table(table, seed, sees) for table, sees in views for seed in range(seeds)]
+def make_landscapes(sites: Iterable[int], seeds: int) -> list[Task]:
+    """List landscapes of so many sites, one a seed."""
+    return [Landscape(count, seed) for count in sites for seed in range(seeds)]
+
+
+def make_tables(sources: Iterable[str], seeds: int) -> list[Task]:
+    """List both views of each table, as often as there are seeds."""
+    views = [(source, sees) for source in sources for sees in ("mean", "one")]
+    return [Table(source, seed, sees) for source, sees in views for seed in range(seeds)]

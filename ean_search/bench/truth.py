@@ -6,6 +6,7 @@ first weights. What the spread between placements is worth beside that between s
 """
 
 import json
+import math
 from itertools import product
 from pathlib import Path
 
@@ -45,7 +46,8 @@ def train_all(
         batches = data.search.batches(experiment.eval_batch, device=experiment.device)
         accuracy = score(network, batches)
         add_line(path, {"placement": str(placement), "seed": seed, "accuracy": accuracy})
-    progress("stand-alone training", len(todo), len(todo))
+    if todo:
+        progress("stand-alone training", len(todo), len(todo))
     truth = read_truth(path)
     return truth[truth.seed < seeds].reset_index(drop=True)
 
@@ -104,4 +106,4 @@ def f_statistic(accuracies: pd.DataFrame) -> float:
     rest = table - rows - columns + table.mean()
     between = seeds * rows.var(ddof=1)
     within = (rest**2).sum() / ((placements - 1) * (seeds - 1))
-    return float(between / within)
+    return float(between / within) if within else math.inf
