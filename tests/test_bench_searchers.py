@@ -100,6 +100,17 @@ def test_a_table_s_optimum_is_found_where_its_mean_is_seen(source):
     assert last["until_0.1%"] <= 64
 
 
+def test_a_run_ends_where_it_can_learn_no_better(source):
+    table = Table(source, sees="one")
+    rows = contend("all", table, workers=1, budget=900)
+    assert rows[-1]["rounds"] < 64
+    assert np.isnan(rows[-1]["hypervolume"])
+    rewards = {p: table.problem.reward(table.accuracy(p), c) for p, c in table.costs.items()}
+    liked = max(rewards, key=rewards.get)
+    assert rewards[liked] == table.summit
+    assert rows[-1]["regret"] == (table.ends[1] - table.reward(liked)) / table.spread
+
+
 def test_who_sees_one_training_keeps_some_regret(source):
     tasks = make_tables([source], 3)[3:]
     assert {task.name for task in tasks} == {"six, one training"}
@@ -154,8 +165,8 @@ def test_regret_is_drawn_for_each_task_and_worker_count(traces):
     other = traces.assign(task="a table", workers=8, rounds=traces.rounds // 8)
     figure = plot_regret(summarise(pd.concat([traces, other])))
     titles = [axes.get_title(loc="left") for axes in figure.axes]
-    assert titles == ["8 sites", "a table", "8 sites, 8 workers", "a table, 8 workers"]
-    assert [len(axes.lines) for axes in figure.axes] == [3, 0, 0, 3]
+    assert titles == ["8 sites", "a table, 8 workers"]
+    assert [len(axes.lines) for axes in figure.axes] == [3, 3]
     assert figure.axes[0].get_yscale() == "log"
 
 

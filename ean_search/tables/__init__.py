@@ -103,6 +103,13 @@ class Table:
         return float(self._rewards.min()), float(self._rewards.max())
 
     @cached_property
+    def summit(self) -> float:
+        """Return the greatest reward that a searcher can see: who has, learns no better."""
+        problem = self.problem
+        worthy = (p for p, cost in self.costs.items() if problem.feasible(cost))
+        return max(problem.reward(self.accuracy(p), self.costs[p]) for p in worthy)
+
+    @cached_property
     def spread(self) -> float:
         """Return the standard deviation of rewards within the limits."""
         return float(self._rewards.std())
