@@ -29,7 +29,12 @@ def add_bench_parser(commands: Any) -> None:
     racing.set_defaults(command=_racing)
 
     searchers = kinds.add_parser("searchers", help="regret on tables and synthetic landscapes")
-    searchers.add_argument("--searchers", nargs="+", metavar="NAME", help="all by default")
+    searchers.add_argument(
+        "--searchers",
+        nargs="+",
+        metavar="NAME",
+        help="all by default; with options as in 'optuna-tpe multi=true'",
+    )
     searchers.add_argument(
         "--tables", nargs="*", metavar="TABLE", help="names or Parquet files; all by default"
     )
@@ -164,7 +169,8 @@ def _supernet(args: argparse.Namespace) -> None:
             progress=progress,
         )
     _keep(frame, args.output / f"supernet_{name}.csv")
-    _print_noise(noise(accuracies))
+    if accuracies.shape[1] > 1:
+        _print_noise(noise(accuracies))
 
 
 def _table(args: argparse.Namespace) -> None:

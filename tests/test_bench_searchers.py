@@ -9,6 +9,7 @@ from ean_search.bench.curves import plot_regret
 from ean_search.bench.landscapes import POINT, Landscape
 from ean_search.bench.searchers import bench_searchers, digest, summarise, trace_searchers
 from ean_search.bench.tasks import make_landscapes, make_tables
+from ean_search.lookup import UserError
 from ean_search.searchers.toy import Toy
 from ean_search.tables import Table
 from tests.synthetic import SPACE, write_synthetic
@@ -138,6 +139,17 @@ def test_many_workers_save_time(source):
     one, many = (contend("local", Table(source), n, budget=64)[-1]["rounds"] for n in (1, 64))
     assert one == 64
     assert many < 10
+
+
+def test_options_may_follow_a_searcher_s_name(source):
+    table = Table(source, objective="accuracy - 0.02 latency")
+    alone, front = (
+        [row["hypervolume"] for row in contend(name, table, workers=1, budget=50)]
+        for name in ("optuna-tpe", "optuna-tpe multi=true")
+    )
+    assert alone != front
+    with pytest.raises(UserError, match="unknown option of searcher 'local': 'multi'"):
+        contend("local multi=true", table, workers=1, budget=50)
 
 
 def test_worker_counts_are_tried_where_the_optimum_can_be_found(source):

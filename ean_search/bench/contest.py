@@ -59,11 +59,17 @@ class Unsaved(Store):
 
 
 def contend(name: str, task: Task, workers: int, budget: int) -> list[dict[str, object]]:
-    """Run one searcher on one task; return a row a checkpoint."""
-    budget = min(budget, SLOW.get(name, budget), task.problem.space.size)
+    """Run one searcher on one task; return a row a checkpoint.
+
+    Options may follow the searcher's name: `optuna-tpe multi=true`.
+    """
+    bare, *options = name.split()
+    budget = min(budget, SLOW.get(bare, budget), task.problem.space.size)
     whole = _is_run_whole(task, workers)
     store, start = Unsaved(math.inf if whole else task.summit), time.perf_counter()
-    searcher = make_searcher(name, task.problem)
+    searcher = make_searcher(
+        bare, task.problem, **dict(text.partition("=")[::2] for text in options)
+    )
     cohort = max(workers, getattr(searcher, "cohort", COHORT))
     with suppress(EnoughError):
         search(task.problem, searcher, task, store, budget=budget, cohort=cohort, seed=task.seed)

@@ -7,6 +7,7 @@ first weights. What the spread between placements is worth beside that between s
 
 import json
 import math
+import os
 from itertools import product
 from pathlib import Path
 
@@ -58,7 +59,9 @@ def claim(experiment: Experiment, path: Path) -> None:
     origin = {"space": made["space"], "data": made["data"], "recipe": made["supernet"]["recipe"]}
     beside = path.with_name(f"{path.stem}_origin.json")
     if not beside.is_file():
-        save_json(origin, beside)
+        mine = beside.with_name(f"{beside.name}.{os.getpid()}")  # parts begin at the same time
+        save_json(origin, mine)
+        mine.replace(beside)
     elif json.loads(beside.read_text()) != origin:
         raise UserError(f"{path} was made with other settings, see {beside}: name another file")
 
