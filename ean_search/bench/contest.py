@@ -63,33 +63,44 @@ def contend(name: str, task: Task, workers: int, budget: int) -> list[dict[str, 
 
     Options may follow the searcher's name: `optuna-tpe multi=true`.
     """
-    bare, *options = name.split()
-    budget = min(budget, SLOW.get(bare, budget), task.problem.space.size)
+    budget = min(budget, SLOW.get(name.split()[0], budget), task.problem.space.size)
     whole = _is_run_whole(task, workers)
-    store, start = Unsaved(math.inf if whole else task.summit), time.perf_counter()
-    searcher = make_searcher(
-        bare, task.problem, **dict(text.partition("=")[::2] for text in options)
-    )
-    cohort = max(workers, getattr(searcher, "cohort", COHORT))
-    with suppress(EnoughError):
-        search(task.problem, searcher, task, store, budget=budget, cohort=cohort, seed=task.seed)
-    spent = (time.perf_counter() - start) / len(store.trials)
-    regrets, clock = regret(store.trials, task), rounds(store.trials, workers)
-    low, high = task.ends
+    start = time.perf_counter()
+    trials = _run(name, task, workers, budget, math.inf if whole else task.summit)
+    spent = (time.perf_counter() - start) / len(trials)
+    regrets, clock = regret(trials, task), rounds(trials, workers)
     run = {"task": task.name, "searcher": name, "workers": workers, "seed": task.seed}
-    for goal in GOALS:
-        reached = np.flatnonzero(regrets <= goal * (high - low) / task.spread)
-        first = reached[0] if len(reached) else None
-        run[f"until_{goal:.1%}"] = math.nan if first is None else first + 1
-        run[f"rounds_until_{goal:.1%}"] = math.nan if first is None else clock[first]
-    run["ms_per_evaluation"] = 1e3 * spent
+    run |= _arrivals(regrets, clock, task) | {"ms_per_evaluation": 1e3 * spent}
     rows = []
     for n in checkpoints(budget):
         last = min(n, len(regrets)) - 1  # a searcher that ends early keeps what it found
         row = {"evaluations": n, "rounds": clock[last], "regret": regrets[last]}
-        seen = [trial.placement for trial in store.trials[:n]]
+        seen = [trial.placement for trial in trials[:n]]
         rows.append(run | row | {"hypervolume": coverage(task, seen) if whole else math.nan})
     return rows
+
+
+def _run(name: str, task: Task, workers: int, budget: int, enough: float) -> list[Trial]:
+    """Let one searcher search for as long as it takes."""
+    bare, *options = name.split()
+    given = dict(text.partition("=")[::2] for text in options)
+    searcher, store = make_searcher(bare, task.problem, **given), Unsaved(enough)
+    cohort = max(workers, getattr(searcher, "cohort", COHORT))
+    with suppress(EnoughError):
+        search(task.problem, searcher, task, store, budget=budget, cohort=cohort, seed=task.seed)
+    return store.trials
+
+
+def _arrivals(regrets: np.ndarray, clock: np.ndarray, task: Task) -> dict[str, float]:
+    """Say when each goal is reached first, in evaluations and in rounds; nan if it never is."""
+    low, high = task.ends
+    arrivals = {}
+    for goal in GOALS:
+        reached = np.flatnonzero(regrets <= goal * (high - low) / task.spread)
+        first = int(reached[0]) if len(reached) else None
+        arrivals[f"until_{goal:.1%}"] = math.nan if first is None else first + 1
+        arrivals[f"rounds_until_{goal:.1%}"] = math.nan if first is None else clock[first]
+    return arrivals
 
 
 def _is_run_whole(task: Task, workers: int) -> bool:
