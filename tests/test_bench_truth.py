@@ -1,3 +1,5 @@
+import json
+
 import pandas as pd
 import pytest
 
@@ -49,6 +51,16 @@ def test_trainings_of_different_origins_do_not_mix(truth):
     longer = resolve(load_experiment(None, TINIEST | {"supernet.recipe.epochs": 2}))
     with pytest.raises(UserError, match=r"was made with other settings, see .*_origin\.json"):
         train_all(longer, truth, seeds=1)
+
+
+def test_a_setting_that_was_added_later_is_no_other_origin(truth, experiment, tmp_path):
+    path = tmp_path / "old.jsonl"
+    path.write_text(truth.read_text())
+    origin = json.loads(truth.with_name("truth_origin.json").read_text())
+    del origin["data"]["download"]
+    (tmp_path / "old_origin.json").write_text(json.dumps(origin))
+    train_all(experiment, path, seeds=1)
+    assert path.read_text() == truth.read_text()
 
 
 def test_what_was_trained_twice_counts_once(truth, tmp_path):

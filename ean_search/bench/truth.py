@@ -10,6 +10,7 @@ import math
 import os
 from itertools import product
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -18,7 +19,7 @@ from scipy.stats import f as f_distribution
 from ean_search.bench.lines import add_line, read_lines, share
 from ean_search.data import load_data
 from ean_search.evaluate import score
-from ean_search.experiment import Experiment
+from ean_search.experiment import Experiment, load_experiment
 from ean_search.files import save_json
 from ean_search.lookup import UserError
 from ean_search.network import build, prune
@@ -55,15 +56,20 @@ def train_all(
 
 def claim(experiment: Experiment, path: Path) -> None:
     """Write beside a file what its lines come from, and refuse to add any of another origin."""
-    made = experiment.model_dump(mode="json", include={"space", "data", "supernet"})
-    origin = {"space": made["space"], "data": made["data"], "recipe": made["supernet"]["recipe"]}
+    origin = _origin(experiment)
     beside = path.with_name(f"{path.stem}_origin.json")
     if not beside.is_file():
         mine = beside.with_name(f"{beside.name}.{os.getpid()}")  # parts begin at the same time
         save_json(origin, mine)
         mine.replace(beside)
-    elif json.loads(beside.read_text()) != origin:
+    elif _origin(load_experiment(None, json.loads(beside.read_text()))) != origin:
         raise UserError(f"{path} was made with other settings, see {beside}: name another file")
+
+
+def _origin(experiment: Experiment) -> dict[str, Any]:
+    """Return the fields of an experiment that accuracies depend on."""
+    fields = {"space": True, "data": True, "supernet": {"recipe"}}
+    return experiment.model_dump(mode="json", include=fields)
 
 
 def missing(
