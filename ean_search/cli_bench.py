@@ -140,7 +140,7 @@ def _searchers(args: argparse.Namespace) -> None:
 
 def _supernet(args: argparse.Namespace) -> None:
     from ean_search.bench.estimates import VARIANTS
-    from ean_search.bench.supernet import bench_supernet
+    from ean_search.bench.supernet import average, bench_supernet
     from ean_search.bench.table import widen
     from ean_search.bench.truth import noise, train_all
     from ean_search.lookup import unknown
@@ -168,7 +168,7 @@ def _supernet(args: argparse.Namespace) -> None:
             part=args.part,
             progress=progress,
         )
-    _keep(frame, args.output / f"supernet_{name}.csv")
+    _keep(frame, args.output / f"supernet_{name}.csv", average(frame))
     if accuracies.shape[1] > 1:
         _print_noise(noise(accuracies))
 

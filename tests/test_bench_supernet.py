@@ -5,7 +5,7 @@ import pytest
 from ean_search.bench import estimates
 from ean_search.bench.estimates import VARIANTS, Variant, own_variant
 from ean_search.bench.lines import add_line
-from ean_search.bench.supernet import bench_supernet, compare
+from ean_search.bench.supernet import average, bench_supernet, compare
 from ean_search.bench.table import Workshop, make_table
 from ean_search.experiment import load_experiment
 from ean_search.lookup import UserError
@@ -38,6 +38,8 @@ def test_variants_are_compared_with_truth_and_nothing_is_trained_twice(
     assert frame.variant.tolist() == ["sandwich, distilled"] * 2 + ["other gates"] * 2
     assert frame.calibration_images.tolist() == [0, 256] * 2
     assert frame.tau.between(-1, 1).all()
+    both = average(pd.concat([frame, frame.assign(seed=1, tau=1 - frame.tau)]))
+    assert (both.tau.tolist(), both.seeds.tolist()) == (pytest.approx([0.5] * 4), [2] * 4)
     monkeypatch.setattr(estimates, "train_supernet", None)
     again = bench_supernet(experiment, accuracies, path, **settings)
     pd.testing.assert_frame_equal(again, frame)

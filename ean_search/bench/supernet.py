@@ -1,4 +1,7 @@
-"""How well weight-sharing networks rank placements that were also trained on their own."""
+"""How well weight-sharing networks rank placements that were also trained on their own.
+
+All variants are judged by the same truth, that of the space's own gates, `other gates` too.
+"""
 
 from collections.abc import Mapping
 from dataclasses import asdict
@@ -12,6 +15,7 @@ from ean_search.experiment import Experiment
 from ean_search.lookup import UserError
 from ean_search.progress import Progress, silent
 
+FIGURES = ("tau", "spearman", "tau_top_tenth", "top5_regret")
 FEW = 5  # placements of the best estimates that one would retrain
 
 
@@ -53,14 +57,22 @@ def bench_supernet(
     return pd.DataFrame(rows)
 
 
+def average(frame: pd.DataFrame) -> pd.DataFrame:
+    """Average over seeds: a row a variant and calibration."""
+    keys = ["variant", "calibration_images"]
+    means = frame.groupby(keys, sort=False)[list(FIGURES)].mean()
+    return means.assign(seeds=frame.groupby(keys, sort=False).size()).reset_index()
+
+
 def compare(estimates: pd.Series, truth: pd.Series) -> dict[str, float]:
     """Say how well estimates rank what is true, among all and among the truly best tenth."""
     truth = truth[estimates.index]
     tenth = truth.nlargest(-(-len(truth) // 10)).index
     few = estimates.nlargest(FEW).index
-    return {
-        "tau": float(kendalltau(estimates, truth).statistic),
-        "spearman": float(spearmanr(estimates, truth).statistic),
-        "tau_top_tenth": float(kendalltau(estimates[tenth], truth[tenth]).statistic),
-        "top5_regret": float(truth.max() - truth[few].max()),
-    }
+    figures = (
+        kendalltau(estimates, truth).statistic,
+        spearmanr(estimates, truth).statistic,
+        kendalltau(estimates[tenth], truth[tenth]).statistic,
+        truth.max() - truth[few].max(),
+    )
+    return dict(zip(FIGURES, map(float, figures), strict=True))
