@@ -10,7 +10,7 @@ from ean_search.lookup import UserError
 
 def add_bench_parser(commands: Any) -> None:
     """Describe `ean-search bench` and what it can measure."""
-    bench = commands.add_parser("bench", help="measure: speed, racing, searchers, supernet, table")
+    bench = commands.add_parser("bench", help="measure: speed, mixers, searchers and more")
     kinds = bench.add_subparsers(title="measurements", required=True, metavar="WHAT")
 
     speed = kinds.add_parser("speed", help="cohorts against single passes, and finished networks")
@@ -22,6 +22,11 @@ def add_bench_parser(commands: Any) -> None:
     speed.add_argument("--compile", action="store_true", help="time compiled networks, too")
     speed.add_argument("--device", default="auto")
     speed.set_defaults(command=_speed)
+
+    mixers = kinds.add_parser("mixers", help="key-only and full attention as maps grow")
+    mixers.add_argument("--channels", type=int, default=64)
+    mixers.add_argument("--device", default="auto")
+    mixers.set_defaults(command=_mixers)
 
     racing = kinds.add_parser("racing", help="how often racing loses a winner, on a finished run")
     racing.add_argument("run", type=Path)
@@ -61,7 +66,7 @@ def add_bench_parser(commands: Any) -> None:
     _add_training_flags(table)
     table.set_defaults(command=_table)
 
-    for kind in (speed, racing, searchers, supernet, table):
+    for kind in (speed, mixers, racing, searchers, supernet, table):
         kind.add_argument("--output", type=Path, default=Path("results"), help="folder for files")
 
 
@@ -107,6 +112,18 @@ def _speed(args: argparse.Namespace) -> None:
     for name, frame in frames.items():
         _keep(frame, args.output / f"{name}.csv")
     print(f"on {frame.hardware[0]}")
+
+
+def _mixers(args: argparse.Namespace) -> None:
+    from ean_search.bench.mixers import bench_mixers
+    from ean_search.run import find_device
+    from ean_search.terminal import show_progress
+
+    with show_progress() as progress:
+        frame = bench_mixers(
+            channels=args.channels, device=find_device(args.device), progress=progress
+        )
+    _keep(frame, args.output / "mixers.csv")
 
 
 def _racing(args: argparse.Namespace) -> None:

@@ -71,15 +71,15 @@ class Site:
 
 
 class _Recorder(nn.Module):
-    """Stands at a possible site and notes the map that comes by."""
+    """Stands at a possible site and notes the maps that come by."""
 
-    def __init__(self, home: str, seen: dict[str, tuple[int, ...]]):
+    def __init__(self, home: str, seen: dict[str, list[tuple[int, ...]]]):
         super().__init__()
         self.home = home
         self.seen = seen
 
     def forward(self, x: Tensor, *_: Tensor) -> Tensor:
-        self.seen[self.home] = tuple(x.shape)
+        self.seen.setdefault(self.home, []).append(tuple(x.shape))
         return x
 
 
@@ -141,7 +141,7 @@ def _positions(space: Space) -> tuple[str, ...]:
 def _look(space: Space, name: str) -> dict[str, Site]:
     """Pass shapes through a backbone, and describe the homes that they came by."""
     position = find_position(name)
-    seen: dict[str, tuple[int, ...]] = {}
+    seen: dict[str, list[tuple[int, ...]]] = {}
     with torch.device("meta"):
         backbone = make_backbone(space, classes=2).eval()
         image = torch.empty(1, 3, space.image_size, space.image_size)
@@ -150,7 +150,9 @@ def _look(space: Space, name: str) -> dict[str, Site]:
             position.put(backbone, home, _Recorder(home, seen))
         with torch.no_grad():
             backbone(image)
-    return {home: _describe(backbone, name, home, shape) for home, shape in seen.items()}
+    # Where two branches end in one drop-path, it is no site: one attention would see both.
+    once = {home: shapes[0] for home, shapes in seen.items() if len(shapes) == 1}
+    return {home: _describe(backbone, name, home, shape) for home, shape in once.items()}
 
 
 def _describe(backbone: nn.Module, position: str, home: str, shape: tuple[int, ...]) -> Site:

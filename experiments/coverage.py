@@ -9,6 +9,7 @@ same logits.
 """
 
 import csv
+import signal
 import sys
 import warnings
 from math import gcd
@@ -28,6 +29,8 @@ OUTPUT = Path(__file__).parents[1] / "results" / "coverage.csv"
 COLUMNS = "family variant attention position sites groups added_macs status reason".split()
 # Words that small variants have in their names, the smallest first.
 SMALL = "atto femto pico nano xxs xxsmall 050 xxt xtiny xs xsmall tiny mini small".split()
+LARGE = 224  # images are not made larger
+PATIENCE = 300  # seconds a trial may take
 TRIED = 6  # variants of a family of which the smallest is taken
 
 
@@ -78,6 +81,8 @@ def smallest(family: str) -> str:
 
 def attempt(variant: str, attention: str) -> dict[str, object]:
     """Try an attention on a model; say what is wrong in one line."""
+    signal.signal(signal.SIGALRM, give_up)
+    signal.alarm(PATIENCE)
     try:
         return {"status": "ok"} | try_out(make_space(variant, attention))
     except UserError as error:
@@ -85,18 +90,32 @@ def attempt(variant: str, attention: str) -> dict[str, object]:
         return {"status": status, "reason": first_line(error)}
     except Exception as error:  # whatever 98 families may do
         return {"status": "failed", "reason": f"{type(error).__name__}: {first_line(error)}"[:200]}
+    finally:
+        signal.alarm(0)
 
 
 def make_space(variant: str, attention: str) -> Space:
-    """Make a space at the model's own image size, with heads that divide its channels."""
-    size = timm.get_pretrained_cfg(variant, allow_unregistered=False)
-    image_size = size.input_size[-1] if size else 224
-    fields = {"name": variant, "backbone": variant, "image_size": image_size}
+    """Make a space at the model's own image size, or a smaller one that it can be built for."""
+    config = timm.get_pretrained_cfg(variant, allow_unregistered=False)
+    size = config.input_size[-1] if config else 224
+    fields = {"name": variant, "backbone": variant, "image_size": min(size, LARGE)}
+    if size > LARGE and takes_size(variant):
+        fields["backbone_args"] = {"img_size": LARGE}
     space = Space(**fields, attention=attention)
     if attention == "mrla_light":
         heads = gcd(8, *(site.channels for site in find_sites(space)))
         space = Space(**fields, attention={"name": attention, "heads": heads}, sharing="none")
     return probe(space)
+
+
+def takes_size(variant: str) -> bool:
+    """Say whether a model is built for one image size, which can be given."""
+    try:
+        with torch.device("meta"):
+            timm.create_model(variant, img_size=LARGE)
+    except TypeError:
+        return False
+    return True
 
 
 def try_out(space: Space) -> dict[str, object]:
@@ -126,6 +145,11 @@ def has_gradient(network: nn.Module) -> bool:
     """Say whether attentions have gradients."""
     names = (name for name, p in network.named_parameters() if p.grad is not None)
     return any("attentions" in name for name in names)
+
+
+def give_up(*_: object) -> None:
+    """End what takes too long."""
+    raise TimeoutError(f"takes more than {PATIENCE} s here")
 
 
 def claim(holds: bool, otherwise: str) -> None:
