@@ -19,6 +19,7 @@ from ean_search.space import Placement
 from ean_search.store import Store
 from ean_search.trial import Measured, Status, Trial
 
+COHORT = 8  # placements asked for at once, if neither user nor searcher cares
 PATIENCE = 100  # steps without a new placement after which a searcher counts as exhausted
 
 SYNC_AFTER = 1.0  # seconds of work that a power cut may cost
@@ -123,7 +124,7 @@ def search(
     store: Store,
     *,
     budget: int,
-    cohort: int = 8,
+    cohort: int = COHORT,
     steps: int | None = None,
     seed: int = 0,
     progress: Progress = silent,

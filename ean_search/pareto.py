@@ -3,6 +3,8 @@
 import numpy as np
 import pandas as pd
 
+REFERENCE = np.array([1.0, 0.0])  # the corner of `shares` from which a hypervolume is measured
+
 
 def front_mask(points: np.ndarray) -> np.ndarray:
     """Say which points no other dominates, small being good; of equal points the first stays."""
@@ -51,6 +53,21 @@ def hypervolume(points: np.ndarray, reference: np.ndarray) -> float:
         for i, top in enumerate(tops)
         if top > points[i, -1]
     )
+
+
+def shares(frame: pd.DataFrame, x: str = "latency_ms", y: str = "accuracy") -> np.ndarray:
+    """Place trials on axes to be small: cost as a share of its range, and negated accuracy."""
+    cost = frame[x] - frame[x].min()
+    return np.column_stack([cost / (np.ptp(frame[x]) or 1.0), -frame[y]])
+
+
+def front_hypervolume(frame: pd.DataFrame, x: str = "latency_ms", y: str = "accuracy") -> float:
+    """Return what a frame's trials dominate: accuracy, times the share of the costs evaluated."""
+    done = frame[frame[y].notna()]
+    if done.empty:
+        return 0.0
+    points = shares(done, x, y)
+    return hypervolume(points[front_mask(points)], REFERENCE)
 
 
 def knee(frame: pd.DataFrame, x: str = "latency_ms", y: str = "accuracy") -> pd.Series:

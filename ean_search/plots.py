@@ -21,6 +21,7 @@ LABELS = {
 }
 # Okabe and Ito's colours: told apart with any colour vision.
 COLOURS = ("#0072b2", "#e69f00", "#009e73", "#cc79a7", "#56b4e9", "#d55e00", "#f0e442")
+GAP = 0.6  # between the stages of a strip, in cells
 ROWS = 8  # a strip is never taller than an eighth of its axes
 INK, FAINT, EMPTY = "#333333", "#b8b8b8", "#ececec"
 
@@ -69,21 +70,24 @@ def _annotate(axes: Axes, text: str, x: float, y: float) -> None:
     )
 
 
+def strip_cells(placement: Placement) -> list[tuple[float, int]]:
+    """Give every site's place in a strip, with gaps between stages, and its choice."""
+    counts = enumerate(placement.stages)
+    gaps = (GAP * stage for stage, count in counts for _ in range(count))
+    return [(site + gap, placement.choices[site]) for site, gap in enumerate(gaps)]
+
+
 def draw_strips(axes: Axes, strips: Mapping[str, Placement], attentions: Sequence[str]) -> None:
     """Draw placements as rows of cells in network order, coloured by attention."""
     for row, placement in enumerate(strips.values()):
-        choices = iter(placement.choices)
-        for stage, count in enumerate(placement.stages):
-            start = sum(placement.stages[:stage]) + 0.6 * stage
-            for i in range(count):
-                choice = next(choices)
-                colour = COLOURS[(choice - 1) % len(COLOURS)] if choice else EMPTY
-                axes.add_patch(Rectangle((start + i, row + 0.12), 0.9, 0.76, color=colour))
+        for start, choice in strip_cells(placement):
+            colour = COLOURS[(choice - 1) % len(COLOURS)] if choice else EMPTY
+            axes.add_patch(Rectangle((start, row + 0.12), 0.9, 0.76, color=colour))
     stages = next(iter(strips.values())).stages if strips else ()
-    axes.set_xlim(0, sum(stages) + 0.6 * len(stages))
+    axes.set_xlim(0, sum(stages) + GAP * len(stages))
     axes.set_ylim(max(len(strips), ROWS), 0)
     axes.set_yticks([row + 0.5 for row in range(len(strips))], list(strips), fontsize=8)
-    starts = [sum(stages[:s]) + 0.6 * s for s in range(len(stages))]
+    starts = [sum(stages[:s]) + GAP * s for s in range(len(stages))]
     axes.set_xticks(
         [start + count / 2 for start, count in zip(starts, stages, strict=True)],
         [f"stage {s + 1}" for s in range(len(stages))],

@@ -16,7 +16,7 @@ from ean_search.experiment import Experiment, load_experiment, save_experiment
 from ean_search.files import save_json
 from ean_search.folder import Run
 from ean_search.lookup import UserError
-from ean_search.loop import search
+from ean_search.loop import COHORT, search
 from ean_search.measure import measure_costs, price_list
 from ean_search.network import build
 from ean_search.objective import Problem
@@ -32,7 +32,6 @@ from ean_search.summary import conclude
 from ean_search.supernet import train_supernet
 from ean_search.trial import Cost
 
-COHORT = 8  # placements asked for at once, if neither user nor searcher cares
 log = logging.getLogger(__name__)
 
 

@@ -19,7 +19,7 @@ from ean_search.lookup import UserError
 from ean_search.measure import measure_latency
 from ean_search.network import prune
 from ean_search.objective import Problem
-from ean_search.pareto import hypervolume
+from ean_search.pareto import front_hypervolume
 from ean_search.plots import plot_front, save_figure
 from ean_search.progress import Progress
 from ean_search.space import Placement
@@ -55,7 +55,7 @@ def conclude(
             "objective": experiment.search.objective,
             "limits": experiment.search.limits,
             "cost_axis": run.cost_axis,
-            "hypervolume": _hypervolume(frame, run.cost_axis),
+            "hypervolume": front_hypervolume(frame[frame.status == "done"], run.cost_axis),
             "comparison": _compare(problem, evaluator, images, chosen, random, progress),
             "front": front.to_dict("records"),
             "next": next_commands(run),
@@ -99,13 +99,6 @@ def _front_with_latency(
     front["latency_measured_ms"] = [measured[placement] for placement in front.placement]
     front["latency_measured_x"] = front.latency_measured_ms / measured[none]
     return front[[c for c in front.columns if not c.startswith("site") or c == "sites"]]
-
-
-def _hypervolume(frame: pd.DataFrame, axis: str) -> float:
-    """Return the volume below accuracy above none's cost, in shares of the evaluated range."""
-    done = frame[frame.status == "done"]
-    cost = (done[axis] - done[axis].min()) / (np.ptp(done[axis]) or 1.0)
-    return hypervolume(np.column_stack([cost, -done.accuracy]), np.array([1.0, 0.0]))
 
 
 def _standard_error(accuracy: float, images: int) -> float:
