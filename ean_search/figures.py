@@ -1,4 +1,4 @@
-"""Findings in, interactive plotly figures out; computes nothing. `plots.py` draws the same on paper.
+"""Findings in, interactive figures out; computes nothing. `plots.py` draws the same on paper.
 
 A colour stands for a run where several are drawn together, and for an attention where one is.
 """

@@ -4,7 +4,8 @@ Nothing is evaluated: every placement the searcher proposes has its trial alread
 does not, another version or other settings made the run, and the replay says so.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,7 +17,7 @@ from ean_search.loop import COHORT, search
 from ean_search.objective import Objective, Problem
 from ean_search.searchers import Searcher, make_searcher
 from ean_search.space import Placement, Space
-from ean_search.trial import Cost, Trial
+from ean_search.trial import Cost, Measured, Trial
 
 
 @dataclass(frozen=True)
@@ -25,6 +26,18 @@ class Stored:
 
     path: Path
     trials: list[Trial]
+
+
+class End(Exception):  # noqa: N818  (not an error: a run that stopped among its first placements)
+    """There are no more trials."""
+
+
+class Nothing:
+    """An evaluator that ends the replay where something would have to be evaluated."""
+
+    def evaluate(self, placements: Sequence[Placement]) -> Iterator[Measured]:
+        """End the replay."""
+        raise End
 
 
 class Watched:
@@ -47,23 +60,23 @@ class Watched:
 def replay(run: Run) -> pd.DataFrame | None:
     """Return a row a step, site and choice with its probability; none if there is no policy."""
     trials, fields = run.read_trials(), run.fields["search"]
-    problem = Problem(
-        run.space, Objective.parse(fields["objective"], fields["limits"]), _price(run)
-    )
+    goal = Objective.parse(fields["objective"], fields["limits"])
+    problem = Problem(run.space, goal, _price(run, trials))
     searcher = make_searcher(fields["searcher"], problem, **fields["options"])
     if not hasattr(searcher, "probabilities") or not trials:
         return None
     watched = Watched(searcher)
-    search(
-        problem,
-        watched,
-        None,
-        Stored(run.trials, trials),
-        budget=len(trials),
-        cohort=fields["cohort"] or getattr(searcher, "cohort", COHORT),
-        steps=fields["steps"],
-        seed=run.fields["seed"],
-    )
+    with suppress(End):
+        search(
+            problem,
+            watched,
+            Nothing(),
+            Stored(run.trials, trials),
+            budget=len(trials),
+            cohort=fields["cohort"] or getattr(searcher, "cohort", COHORT),
+            steps=fields["steps"],
+            seed=run.fields["seed"],
+        )
     watched.steps.append(searcher.probabilities())
     return policy_frame(np.stack(watched.steps), run.space)
 
@@ -84,7 +97,7 @@ def policy_frame(policies: np.ndarray, space: Space) -> pd.DataFrame:
     )
 
 
-def _price(run: Run) -> Callable[[Placement], Cost]:
+def _price(run: Run, trials: Sequence[Trial]) -> Callable[[Placement], Cost]:
     """Price placements as their trials say, and others by the run's table."""
-    table, known = run.read_costs(), {trial.placement: trial.cost for trial in run.read_trials()}
+    table, known = run.read_costs(), {trial.placement: trial.cost for trial in trials}
     return lambda placement: known.get(placement) or table.price(placement)

@@ -38,7 +38,7 @@ def render(runs: Sequence[Findings]) -> str:
     environment = Environment(
         loader=PackageLoader("ean_search", "page"),
         autoescape=True,
-                trim_blocks=True,
+        trim_blocks=True,
         lstrip_blocks=True,
     )
     environment.filters |= {"cells": strip_cells, "cost": placement_cost, "yaml": as_yaml}
@@ -94,7 +94,11 @@ def _switchable(draw: Callable[[str], go.Figure], axes: Sequence[str]) -> dict[s
     for axis, other in drawn.items():
         pairs = zip(figure["data"], other["data"], strict=True)
         traces = [
-            {key: new[key] for key in VIEW if key in new and (axis == axes[0] or new[key] != old[key])}
+            {
+                key: new[key]
+                for key in VIEW
+                if key in new and (axis == axes[0] or new[key] != old[key])
+            }
             for old, new in pairs
         ]
         views[axis] = {"traces": traces, "title": other["layout"]["xaxis"]["title"]}
@@ -158,8 +162,8 @@ def _compare(run: Findings) -> Iterator[str]:
     gains = {name: 100 * (best.accuracy - rows.loc[name].accuracy) for name in AGAINST}
     told = ", ".join(f"{gains[name]:+.1f} against {what}" for name, what in AGAINST.items())
     yield (
-        f"In points: {told} (their deviation {100 * rows.loc['random'].deviation:.1f}). The best of "
-        f"{len(run.trials)} was chosen on the very images that score it here: expect less of it."
+        f"In points: {told} (their deviation {100 * rows.loc['random'].deviation:.1f}). The best "
+        f"of {len(run.trials)} was chosen on the very images that score it here: expect less of it."
     )
 
 

@@ -15,9 +15,9 @@ COLUMNS = ("placement", "note", "estimate", "alone", "seed", "images", "folder")
 
 def standalone_frame(run: Run) -> pd.DataFrame:
     """Return a row a finished training: the placement's estimate, and its accuracy alone."""
-    frame = run.frame()
-    rows = []
-    for path in sorted(run.path.glob("*/*/metrics.json")):
+    paths = sorted(run.path.glob("*/*/metrics.json"))
+    frame, rows = run.frame() if paths else pd.DataFrame(), []
+    for path in paths:
         metrics = json.loads(path.read_text())
         placement = metrics.get("placement")
         match = frame[frame.placement == placement]
