@@ -14,6 +14,7 @@ from typing import Any
 
 from ean_search.allocator import keep_freed_memory
 from ean_search.cli_bench import add_bench_parser, add_set_flag, read_set_flag
+from ean_search.cli_report import add_report_parsers
 from ean_search.lookup import UserError
 
 # Flags that stand for a field of the experiment: dotted field, type, help.
@@ -100,6 +101,7 @@ def make_parser() -> argparse.ArgumentParser:
     retrain.add_argument("--device")
     retrain.set_defaults(command=_retrain)
 
+    add_report_parsers(commands)
     add_bench_parser(commands)
     return parser
 

@@ -48,7 +48,8 @@ def _front_traces(run: Findings, x: str, colour: str, *, several: bool) -> list[
     chance = marks.name == "random"
     square = {"symbol": "square-open", "size": 12, "color": colour if several else MARK}
     square["line"] = {"width": 2}
-    named = _points(marks[~chance], x, name="named", mode="markers+text", marker=square, **about)
+    mode = "markers" if several else "markers+text"
+    named = _points(marks[~chance], x, name="named", mode=mode, marker=square, **about)
     mean = {"symbol": "diamond", "size": 11, "color": colour if several else COLOURS[3]}
     random = _points(marks[chance], x, name="random, same count", marker=mean, **about)
     spread = {"type": "data", "array": 100 * marks[chance].deviation, "color": mean["color"]}
@@ -57,14 +58,15 @@ def _front_traces(run: Findings, x: str, colour: str, *, several: bool) -> list[
 
 def _points(frame: pd.DataFrame, x: str, *, mode: str = "markers", **look: object) -> go.Scatter:
     """Draw trials as points that say their placement."""
-    names = frame["name"] if "name" in frame else [""] * len(frame)
+    named = "name" in frame
+    tail = " (%{text})" if named else ""
     return go.Scatter(
         x=frame[x].tolist(),
         y=(100 * frame.accuracy.astype(float)).round(3).tolist(),
-        text=list(names) if "text" in mode else None,
+        text=frame["name"].tolist() if named else None,
         customdata=frame.placement.tolist(),
         mode=mode,
-        hovertemplate=f"<b>%{{customdata}}</b><br>%{{y:.2f}} %, {LABELS[x]} %{{x}}",
+        hovertemplate=f"<b>%{{customdata}}</b>{tail}<br>%{{y:.2f}} %, {LABELS[x]} %{{x}}",
         **look,
     )
 

@@ -25,6 +25,7 @@ from ean_search.trial import Cost
 T = TypeVar("T")
 MADE = {  # what a run leaves, and what it means if it is not there
     "experiment.yaml": "the run was stopped before it began, or this is no run's folder",
+    "provenance.json": "what the run was made with is not known",
     "costs.json": "costs have not been measured yet",
     "trials.jsonl": "the search has not begun",
     "summary.json": "the run has not come to its conclusions yet",

@@ -137,7 +137,7 @@ def verdict(run: Findings) -> Iterator[str]:
     if len(run.comparison):
         yield from _compare(run)
     if run.history is not None:
-        grew = run.history.hypervolume.diff().fillna(1).gt(0)
+        grew = run.history.hypervolume.diff().fillna(1).gt(1e-9)  # more than rounding
         last = int(run.history.evaluations[grew].max())
         yield f"The front last grew at evaluation {last} of {len(run.trials)}."
     if len(run.standalone):

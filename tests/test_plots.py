@@ -19,7 +19,8 @@ def figure():
         }
     )
     strips = {text: space.parse(text) for text in ("00-00", "10-02")}
-    return plot_front(frame, front(frame), strips, ["SE", "ECA"], title="toy")
+    named = frame[frame.note != ""]
+    return plot_front(frame, front(frame), named, strips, ["SE", "ECA"], title="toy")
 
 
 def test_the_front_is_drawn_with_its_named_placements(figure):

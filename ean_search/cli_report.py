@@ -1,0 +1,31 @@
+"""The commands that show what a run found: a page of it, and other people's viewers."""
+
+import argparse
+from pathlib import Path
+from typing import Any
+
+
+def add_report_parsers(commands: Any) -> None:
+    """Describe the commands that look at runs."""
+    report = commands.add_parser("report", help="write one page about one run or several")
+    report.add_argument("runs", type=Path, nargs="+", metavar="RUN")
+    report.add_argument("--output", type=Path, help="the page; RUN/report.html by default")
+    report.add_argument("--png", action="store_true", help="write its figures as PNG and SVG, too")
+    report.set_defaults(command=_report)
+
+
+def _report(args: argparse.Namespace) -> None:
+    from ean_search.findings import Findings, open_run
+    from ean_search.pictures import write_pictures
+    from ean_search.report import write_report
+
+    runs = [Findings(open_run(path)) for path in args.runs]
+    page = args.output or args.runs[0] / "report.html"
+    write_report(runs, page)
+    for run in runs:
+        for line in run.missing():
+            print(f"{run.run.path}: {line}")
+    print(page)
+    if args.png:
+        for path in write_pictures(runs, page.with_suffix("")):
+            print(path)
