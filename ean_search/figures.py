@@ -140,22 +140,21 @@ def policy_figure(run: Findings) -> go.Figure:
     return figure
 
 
-def standalone_figure(run: Findings) -> go.Figure:
+def agreement_figure(run: Findings) -> go.Figure:
     """Draw estimates of shared weights against accuracies of networks trained alone."""
-    frame = run.standalone
-    figure = go.Figure(
-        go.Scatter(
+    figure = go.Figure()
+    for number, (kind, frame) in enumerate(run.agreement.groupby("kind")):
+        figure.add_scatter(
+            name=kind,
             x=100 * frame.estimate,
             y=100 * frame.alone,
             text=frame.note,
             customdata=frame.placement,
             mode="markers+text",
             textposition="top center",
-            marker={"color": COLOURS[0], "size": 9},
-            hovertemplate="<b>%{customdata}</b><br>estimate %{x:.2f} %, alone %{y:.2f} %"
-            "<extra></extra>",
+            marker={"color": COLOURS[number], "size": 9, "symbol": ("circle", "square")[number]},
+            hovertemplate="<b>%{customdata}</b><br>estimate %{x:.2f} %, alone %{y:.2f} %",
         )
-    )
     across, up = "estimate with shared weights (%)", "accuracy trained alone (%)"
     return _lay_out(figure, across, up, height=420)
 

@@ -14,12 +14,12 @@ import pandas as pd
 import yaml
 
 from ean_search import pareto
+from ean_search.agreement import agreement_frame
 from ean_search.effects import site_frame
 from ean_search.folder import TRIAL_COLUMNS, Run, load_run
 from ean_search.history import history
 from ean_search.lookup import UserError
 from ean_search.policy import replay
-from ean_search.standalone import standalone_frame
 from ean_search.trial import Cost
 
 T = TypeVar("T")
@@ -152,9 +152,9 @@ class Findings:
         return self._read("policy", lambda: replay(self.run), None)
 
     @cached_property
-    def standalone(self) -> pd.DataFrame:
+    def agreement(self) -> pd.DataFrame:
         """Give estimates beside accuracies of networks that were trained alone."""
-        return self._read("trainings", lambda: standalone_frame(self.run), pd.DataFrame())
+        return self._read("trainings", lambda: agreement_frame(self.run), pd.DataFrame())
 
     @cached_property
     def costs(self) -> pd.DataFrame | None:
@@ -176,7 +176,7 @@ class Findings:
                 self.notes[name] = f"not there: {reason}"
         for make in ("fields", "summary", "provenance", "trials", "marks", "sites", "policy"):
             getattr(self, make)
-        _ = self.standalone, self.costs
+        _ = self.agreement, self.costs
         return [f"{name}: {reason}" for name, reason in self.notes.items()]
 
     def _read(self, what: str, read: Callable[[], T], instead: T) -> T:

@@ -62,5 +62,5 @@ def _figures(runs: Sequence[Findings]) -> Iterator[tuple[str, Figure]]:
         yield f"sites{tail}", plots.plot_sites(run.sites, stages)
         if run.policy is not None:
             yield f"policy{tail}", plots.plot_policy(run.policy, stages)
-        if len(run.standalone):
-            yield f"standalone{tail}", plots.plot_standalone(run.standalone)
+        if len(run.agreement):
+            yield f"agreement{tail}", plots.plot_agreement(run.agreement)

@@ -157,13 +157,16 @@ def plot_policy(frame: pd.DataFrame, stages: Sequence[int]) -> Figure:
     return figure
 
 
-def plot_standalone(frame: pd.DataFrame) -> Figure:
+def plot_agreement(frame: pd.DataFrame) -> Figure:
     """Draw estimates of shared weights against accuracies of networks trained alone."""
     figure = Figure(figsize=(6, 5), layout="constrained", dpi=120)
     axes = figure.subplots()
-    axes.scatter(100 * frame.estimate, 100 * frame.alone, color=COLOURS[0])
+    for number, (kind, part) in enumerate(frame.groupby("kind")):
+        look = {"color": COLOURS[number], "marker": "os"[number], "label": kind}
+        axes.scatter(100 * part.estimate, 100 * part.alone, **look)
     for row in frame[frame.note != ""].itertuples():
         _annotate(axes, row.note, 100 * row.estimate, 100 * row.alone)
+    axes.legend(frameon=False)
     _clear(axes, "estimate with shared weights (%)", "accuracy trained alone (%)")
     return figure
 

@@ -17,10 +17,10 @@ from markupsafe import Markup
 from plotly.offline import get_plotlyjs
 
 from ean_search import figures
+from ean_search.agreement import rank_correlations
 from ean_search.files import write_whole
 from ean_search.findings import Findings
 from ean_search.plots import COLOURS, GAP, LABELS, strip_cells
-from ean_search.standalone import rank_correlation
 
 PRICED = ("params", "macs", "flops", "latency_ms", "activation_bytes")  # of one attachment
 VIEW = ("x", "y", "text", "customdata", "hovertemplate")  # of a trace: what another axis changes
@@ -76,8 +76,8 @@ def page_figures(runs: Sequence[Findings]) -> dict[str, Any]:
             found[f"sites{number}"] = _plain(figures.sites_figure(run))
         if run.policy is not None:
             found[f"policy{number}"] = _plain(figures.policy_figure(run))
-        if len(run.standalone):
-            found[f"standalone{number}"] = _plain(figures.standalone_figure(run))
+        if len(run.agreement):
+            found[f"agreement{number}"] = _plain(figures.agreement_figure(run))
     return found
 
 
@@ -140,10 +140,10 @@ def verdict(run: Findings) -> Iterator[str]:
         grew = run.history.hypervolume.diff().fillna(1).gt(1e-9)  # more than rounding
         last = int(run.history.evaluations[grew].max())
         yield f"The front last grew at evaluation {last} of {len(run.trials)}."
-    if len(run.standalone):
-        tau = rank_correlation(run.standalone)
-        order = f"; Kendall's tau of estimate and accuracy alone: {tau:.2f}" if tau == tau else ""
-        yield f"{len(run.standalone)} networks were trained alone{order}."
+    if len(run.agreement):
+        taus = rank_correlations(run.agreement).items()
+        orders = [f"; Kendall's tau of {kind} and estimate: {tau:.2f}" for kind, tau in taus]
+        yield f"{len(run.agreement)} networks were trained alone{''.join(orders)}."
     elif len(run.measured):
         yield (
             "No network was trained alone yet, so nothing here is confirmed: "

@@ -16,7 +16,7 @@ LAYERS = [
     {"splits", "loaders", "cluttered", "imagedata", "data", "train", "cost", "measure", "store"},
     {"racing", "evaluate", "supernet", "searchers"},
     {"loop", "pareto", "plots", "folder"},
-    {"history", "effects", "standalone", "policy"},
+    {"history", "effects", "agreement", "policy"},
     {"findings"},
     {"figures", "pictures", "report"},
     {"experiment", "summary", "run", "retraining", "bench"},
@@ -24,7 +24,7 @@ LAYERS = [
 ]
 LIGHT = [
     *("space", "trial", "objective", "env", "cost", "store", "pareto", "plots", "folder", "cli"),
-    *("history", "effects", "standalone", "policy", "findings", "figures", "pictures", "report"),
+    *("history", "effects", "agreement", "policy", "findings", "figures", "pictures", "report"),
 ]
 PRINTING = ("cli.py", "cli_bench.py", "cli_report.py", "terminal.py")
 SOURCES = sorted(PACKAGE.rglob("*.py"))

@@ -10,7 +10,7 @@ from ean_search.cli import main
 from ean_search.findings import Findings, open_run
 from ean_search.report import render
 from tests.browser import Browser, chromium, wait
-from tests.test_standalone import train
+from tests.test_agreement import train
 
 EXAMPLE = Path(__file__).parents[1] / "results" / "example"
 needs_chromium = pytest.mark.skipif(chromium() is None, reason="no chromium on this machine")
@@ -133,9 +133,9 @@ def test_trainings_and_several_runs_are_shown_side_by_side(tmp_path):
         train(open_run(tmp_path / "run"), placement, 0.7 + number / 10)
     text = render([Findings(open_run(EXAMPLE)), Findings(open_run(tmp_path / "run"))])
     assert "2 networks were trained alone" in text
-    for place in ("sites0", "sites1", "policy0", "policy1", "standalone1"):
+    for place in ("sites0", "sites1", "policy0", "policy1", "agreement1"):
         assert f'data-figure="{place}"' in text
-    assert 'data-figure="standalone0"' not in text
+    assert 'data-figure="agreement0"' not in text
 
 
 def test_the_command_writes_into_the_run_and_says_where(tmp_path, capsys):

@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
+from ean_search.agreement import agreement_frame, rank_correlations
 from ean_search.folder import load_run
-from ean_search.standalone import rank_correlation, standalone_frame
 
 EXAMPLE = Path(__file__).parents[1] / "results" / "example"
 
@@ -24,21 +24,31 @@ def run(tmp_path):
 
 
 def test_trainings_stand_beside_their_estimates(run):
-    assert standalone_frame(run).empty
+    assert agreement_frame(run).empty
     train(run, "000-0000-000000-000", 0.7)
     train(run, "000-0000-000000-000", 0.72, seed=1)
     train(run, "111-1111-111111-110", 0.9)
-    frame = standalone_frame(run)
+    frame = agreement_frame(run)
     assert frame.note.tolist() == ["none", "none", ""]
     assert frame.estimate.tolist()[:2] == [0.714, 0.714]
     assert frame.estimate.isna()[2]  # never a trial of the search
     assert frame.alone.tolist() == [0.7, 0.72, 0.9]
+    assert frame.seed.tolist() == [0, 1, 0]
+
+
+def test_verified_trials_are_read_too(run):
+    lines = run.trials.read_text().splitlines(keepends=True)
+    (run.path / "verified.jsonl").write_text("".join(lines[:2]))
+    train(run, "000-0000-000000-000", 0.7)
+    frame = agreement_frame(run)
+    assert frame.kind.tolist() == ["verified", "verified", "retrained"]
+    assert frame.alone.tolist() == [0.714, 0.732, 0.7]
 
 
 def test_their_order_is_compared_over_means_of_seeds(run):
     train(run, "000-0000-000000-000", 0.7)
-    assert rank_correlation(standalone_frame(run)) != rank_correlation(standalone_frame(run))
+    assert rank_correlations(agreement_frame(run)) == {}
     train(run, "111-1111-111111-111", 0.6)
     train(run, "111-1111-111111-111", 0.9, seed=1)
     train(run, "011-1001-110000-100", 0.8)
-    assert rank_correlation(standalone_frame(run)) == 1
+    assert rank_correlations(agreement_frame(run)) == {"retrained": 1}
