@@ -53,6 +53,10 @@ class Run:
         return self.path / "front.png"
 
     @property
+    def scalars(self) -> Path:
+        return self.path / "tensorboard"
+
+    @property
     def summary(self) -> Path:
         return self.path / "summary.json"
 

@@ -3,7 +3,7 @@
 import numpy as np
 import pandas as pd
 
-from ean_search.pareto import REFERENCE, front_mask, hypervolume, shares
+from ean_search.pareto import GrowingFront
 
 
 def history(frame: pd.DataFrame, x: str = "latency_ms") -> pd.DataFrame:
@@ -27,11 +27,10 @@ def history(frame: pd.DataFrame, x: str = "latency_ms") -> pd.DataFrame:
 
 def _volumes(done: pd.DataFrame, x: str) -> pd.Series:
     """Give the hypervolume after each of the trials; it changes only where the front does."""
-    front, volume, volumes = np.empty((0, 2)), 0.0, []
-    for point in shares(done, x):
-        if not (front <= point).all(axis=1).any():
-            front = np.vstack([front, point])
-            front = front[front_mask(front)]
-            volume = hypervolume(front, REFERENCE)
+    front, volume, volumes = GrowingFront(), 0.0, []
+    low, high = done[x].min(), done[x].max()
+    for cost, accuracy in done[[x, "accuracy"]].itertuples(index=False):
+        if front.add(cost, accuracy):
+            volume = front.volume(low, high)
         volumes.append(volume)
     return pd.Series(volumes, index=done.index, dtype=float)

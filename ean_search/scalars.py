@@ -25,8 +25,11 @@ def log_scalars(folder: Path, progress: Progress) -> Iterator[Progress]:
         if not isinstance(detail, Detail):
             return
         if task not in writers:
-            name = str(folder / task.replace(" ", "_"))
-            writers[task] = SummaryWriter(name, purge_step=done, flush_secs=FLUSH_EVERY)
+            place = folder / task.replace(" ", "_")
+            # Files are named by the second; two of one second would be one.
+            suffix = f".{sum(1 for _ in place.glob('events*')):04d}"
+            options = {"purge_step": done, "flush_secs": FLUSH_EVERY, "filename_suffix": suffix}
+            writers[task] = SummaryWriter(str(place), **options)
         for figure, value in detail.figures.items():
             writers[task].add_scalar(f"{task}/{figure}", value, done)
 
