@@ -13,6 +13,12 @@ def add_report_parsers(commands: Any) -> None:
     report.add_argument("--png", action="store_true", help="write its figures as PNG and SVG, too")
     report.set_defaults(command=_report)
 
+    board = commands.add_parser("dashboard", help="serve optuna-dashboard on a run's trials")
+    board.add_argument("run", type=Path)
+    board.add_argument("--host", default="localhost")
+    board.add_argument("--port", type=int, default=8080)
+    board.set_defaults(command=_dashboard)
+
 
 def _report(args: argparse.Namespace) -> None:
     from ean_search.findings import Findings, open_run
@@ -29,3 +35,14 @@ def _report(args: argparse.Namespace) -> None:
     if args.png:
         for path in write_pictures(runs, page.with_suffix("")):
             print(path)
+
+
+def _dashboard(args: argparse.Namespace) -> None:
+    from ean_search.dashboard import dashboard
+    from ean_search.folder import load_run
+
+    with dashboard(load_run(args.run), args.host, args.port) as server:
+        print(
+            f"http://{args.host}:{server.server_port}/ follows {args.run}; Ctrl-C ends", flush=True
+        )
+        server.serve_forever()

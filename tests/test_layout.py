@@ -29,7 +29,7 @@ LAYERS = [
     {"standing", "loop", "folder"},
     {"history", "effects", "agreement", "policy"},
     {"findings"},
-    {"figures", "pictures", "report"},
+    {"figures", "pictures", "report", "dashboard"},
     {"experiment", "summary", "run", "retraining", "bench"},
     {"cli", "cli_bench", "cli_report", "terminal"},
 ]
