@@ -9,8 +9,9 @@ import pandas as pd
 import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
+from ean_search.colours import COLOURS
 from ean_search.findings import Findings
-from ean_search.plots import COLOURS, LABELS
+from ean_search.plots import LABELS
 
 FAINT, MARK = "#8c8c8c", "#d55e00"  # seen on white and on black
 STEP_LIMIT = 200  # columns of a policy; more cannot be seen

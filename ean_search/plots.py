@@ -10,6 +10,7 @@ from matplotlib.axis import Axis
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
+from ean_search.colours import COLOURS, EMPTY, FAINT, INK
 from ean_search.space import Placement
 
 LABELS = {
@@ -20,11 +21,8 @@ LABELS = {
     "sites": "attached sites",
     "activation_bytes": "activation bytes",
 }
-# Okabe and Ito's colours: told apart with any colour vision.
-COLOURS = ("#0072b2", "#e69f00", "#009e73", "#cc79a7", "#56b4e9", "#d55e00", "#f0e442")
 GAP = 0.6  # between the stages of a strip, in cells
 ROWS = 8  # a strip is never taller than an eighth of its axes
-INK, FAINT, EMPTY = "#333333", "#b8b8b8", "#ececec"
 
 
 def plot_front(

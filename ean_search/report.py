@@ -18,9 +18,10 @@ from plotly.offline import get_plotlyjs
 
 from ean_search import figures
 from ean_search.agreement import rank_correlations
+from ean_search.colours import COLOURS
 from ean_search.files import write_whole
 from ean_search.findings import Findings
-from ean_search.plots import COLOURS, GAP, LABELS, strip_cells
+from ean_search.plots import GAP, LABELS, strip_cells
 
 PRICED = ("params", "macs", "flops", "latency_ms", "activation_bytes")  # of one attachment
 VIEW = ("x", "y", "text", "customdata", "hovertemplate")  # of a trace: what another axis changes

@@ -31,7 +31,7 @@ LAYERS = [
     {"findings"},
     {"figures", "pictures", "report", "dashboard"},
     {"experiment", "summary", "run", "retraining", "bench"},
-    {"cli", "cli_bench", "cli_report", "terminal"},
+    {"cli", "cli_bench", "cli_report", "terminal", "live"},
 ]
 LIGHT = [
     *("space", "trial", "objective", "env", "cost", "store", "pareto", "plots", "folder", "cli"),

@@ -1,8 +1,9 @@
 import pandas as pd
 import pytest
 
+from ean_search.colours import EMPTY
 from ean_search.pareto import front
-from ean_search.plots import EMPTY, plot_front, save_figure
+from ean_search.plots import plot_front, save_figure
 from ean_search.space import Space
 
 
