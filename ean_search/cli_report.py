@@ -19,6 +19,13 @@ def add_report_parsers(commands: Any) -> None:
     board.add_argument("--port", type=int, default=8080)
     board.set_defaults(command=_dashboard)
 
+    explain = commands.add_parser("explain", help="draw where networks look: none, all, and found")
+    explain.add_argument("run", type=Path)
+    explain.add_argument("--placement", default="best", help="best, knee, a name or a placement")
+    explain.add_argument("--images", type=int, default=6, help="of the test split, the first ones")
+    explain.add_argument("--device", default="auto")
+    explain.set_defaults(command=_explain)
+
 
 def _report(args: argparse.Namespace) -> None:
     from ean_search.findings import Findings, open_run
@@ -46,3 +53,15 @@ def _dashboard(args: argparse.Namespace) -> None:
             f"http://{args.host}:{server.server_port}/ follows {args.run}; Ctrl-C ends", flush=True
         )
         server.serve_forever()
+
+
+def _explain(args: argparse.Namespace) -> None:
+    from ean_search.explain import explain
+    from ean_search.folder import load_run
+    from ean_search.terminal import print_frame
+
+    run = load_run(args.run)
+    placement = run.find(args.placement)
+    found = explain(run, placement, images=args.images, device=args.device)
+    print_frame(found.frame)
+    print(f"{found.weights}; maps of {found.layer}\n{found.picture}")

@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 import matplotlib
+import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.axis import Axis
@@ -166,6 +167,35 @@ def plot_agreement(frame: pd.DataFrame) -> Figure:
         _annotate(axes, row.note, 100 * row.estimate, 100 * row.alone)
     axes.legend(frameon=False)
     _clear(axes, "estimate with shared weights (%)", "accuracy trained alone (%)")
+    return figure
+
+
+def plot_maps(
+    images: np.ndarray,
+    labels: Sequence[int],
+    maps: Mapping[str, np.ndarray],
+    answers: pd.DataFrame,
+    *,
+    title: str = "",
+) -> Figure:
+    """Draw images, a row each, and over them what every network looks at, with its answer."""
+    size = (1.9 * (len(maps) + 1), 0.6 + 2.1 * len(images))
+    figure = Figure(figsize=size, layout="constrained", dpi=100)
+    panels = figure.subplots(len(images), len(maps) + 1, squeeze=False)
+    told = answers.set_index(["network", "image"])
+    for number, (row, image, label) in enumerate(zip(panels, images, labels, strict=True)):
+        row[0].imshow(image)
+        row[0].set_title(f"label {label}", fontsize=8)
+        for axes, (name, heat) in zip(row[1:], maps.items(), strict=True):
+            axes.imshow(image)
+            axes.imshow(heat[number], cmap="inferno", alpha=0.5, vmin=0, vmax=1)
+            answer, share = told.loc[(name, number), ["answer", "probability"]]
+            right = "" if answer == label else ", wrong"
+            text = f"says {answer:.0f}{right}\nlabel at {share:.2f}"
+            axes.set_title(f"{name}\n{text}" if number == 0 else text, fontsize=8)
+    for axes in panels.flat:
+        axes.axis("off")
+    figure.suptitle(title, fontsize=9, color=INK)
     return figure
 
 

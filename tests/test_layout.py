@@ -30,7 +30,7 @@ LAYERS = [
     {"history", "effects", "agreement", "policy"},
     {"findings"},
     {"figures", "pictures", "report", "dashboard"},
-    {"experiment", "summary", "run", "retraining", "bench"},
+    {"experiment", "summary", "run", "retraining", "bench", "explain"},
     {"cli", "cli_bench", "cli_report", "terminal", "live"},
 ]
 LIGHT = [
