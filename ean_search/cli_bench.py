@@ -9,7 +9,7 @@ from ean_search.lookup import UserError
 
 def add_bench_parser(commands: Any) -> None:
     """Describe `ean-search bench` and what it can measure."""
-    bench = commands.add_parser("bench", help="measure: speed, racing, searchers, supernet")
+    bench = commands.add_parser("bench", help="measure: speed, racing, searchers, supernet, report")
     kinds = bench.add_subparsers(title="measurements", required=True, metavar="WHAT")
 
     speed = kinds.add_parser("speed", help="cohorts against single passes, and finished networks")
@@ -42,7 +42,13 @@ def add_bench_parser(commands: Any) -> None:
     add_set_flag(supernet)
     supernet.set_defaults(command=_supernet)
 
-    for kind in (speed, racing, searchers, supernet):
+    report = kinds.add_parser("report", help="seconds and megabytes of a page of many trials")
+    report.add_argument("--searcher", default="reinforce")
+    report.add_argument("--sites", type=int, nargs="+", default=[16, 54])
+    report.add_argument("--trials", type=int, default=5000)
+    report.set_defaults(command=_report)
+
+    for kind in (speed, racing, searchers, supernet, report):
         kind.add_argument("--output", type=Path, default=Path("results"), help="folder for CSVs")
 
 
@@ -108,6 +114,15 @@ def _supernet(args: argparse.Namespace) -> None:
         frame, noise = bench_supernet(experiment, truth, seeds=args.seeds, progress=progress)
     _keep(frame, args.output / f"supernet_{name}.csv")
     print(", ".join(f"{key.replace('_', ' ')} {value:.3g}" for key, value in noise.items()))
+
+
+def _report(args: argparse.Namespace) -> None:
+    from ean_search.bench.report import bench_report
+    from ean_search.terminal import show_progress
+
+    with show_progress() as progress:
+        frame = bench_report(args.searcher, args.sites, args.trials, progress)
+    _keep(frame, args.output / "report.csv")
 
 
 def add_set_flag(parser: argparse.ArgumentParser) -> None:

@@ -44,13 +44,13 @@ def render(runs: Sequence[Findings]) -> str:
     )
     environment.filters |= {"cells": strip_cells, "cost": placement_cost, "yaml": as_yaml}
     read = partial(environment.loader.get_source, environment)
-    missing = {run.name: run.missing() for run in runs}
+    missing = [run.missing() for run in runs]  # first: it finds out what can be shown
     drawn = page_figures(runs)
     return environment.get_template("page.html").render(
         runs=runs,
         missing=missing,
-        verdicts={run.name: list(verdict(run)) for run in runs},
-        strips={run.name: strip_rows(run) for run in runs},
+        verdicts=[list(verdict(run)) for run in runs],
+        strips=[strip_rows(run) for run in runs],
         colours=COLOURS,
         gap=GAP,
         labels=LABELS,
