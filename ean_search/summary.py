@@ -66,7 +66,8 @@ def conclude(
 
 def next_commands(run: Run) -> list[str]:
     """List what to type after a run."""
-    return [f"ean-search retrain {run.path} --placement {name}" for name in ("best", "knee")]
+    retrain = [f"ean-search retrain {run.path} --placement {name}" for name in ("best", "knee")]
+    return [f"ean-search report {run.path}", *retrain]
 
 
 def _front_with_latency(

@@ -12,6 +12,7 @@ PACKAGE = Path(__file__).parents[1] / "ean_search"
 LAYERS = [
     {
         "lookup",
+        "colours",
         "fields",
         "files",
         "progress",
