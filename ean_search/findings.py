@@ -30,7 +30,7 @@ MADE = {  # what a run leaves, and what it means if it is not there
     "trials.jsonl": "the search has not begun",
     "summary.json": "the run has not come to its conclusions yet",
 }
-BROKEN = (UserError, OSError, ValueError, KeyError, TypeError, AttributeError, yaml.YAMLError)
+BROKEN = (UserError, OSError, ValueError, LookupError, TypeError, AttributeError, yaml.YAMLError)
 
 
 def open_run(path: Path) -> Run:

@@ -138,6 +138,18 @@ def test_trainings_and_several_runs_are_shown_side_by_side(tmp_path):
     assert 'data-figure="agreement0"' not in text
 
 
+def test_several_attentions_have_colours_and_digits(tmp_path):
+    for name in ("experiment.yaml", "trials.jsonl"):
+        text = (EXAMPLE / name).read_text()
+        text = text.replace("  - name: se\n", "  - name: eca\n    options: {}\n  - name: se\n")
+        (tmp_path / name).write_text(text.replace('"011-1001-110000-100"', '"022-1001-110000-100"'))
+    text = render([Findings(open_run(tmp_path))])
+    row = text.split('data-placement="022-1001-110000-100"')[0].rsplit("<svg", 1)[1]
+    assert re.findall(r'class="(\w+)"', row)[1:5] == ["off", "c1", "c1", "c0"]
+    assert re.findall(r">(\d)</text>", row) == list("2211111")
+    assert "costs.json: not there" in text
+
+
 def test_the_command_writes_into_the_run_and_says_where(tmp_path, capsys):
     shutil.copytree(EXAMPLE, tmp_path / "run")
     assert main(["report", str(tmp_path / "run"), "--png"]) == 0
