@@ -24,7 +24,13 @@ class Browser:
 
     def __init__(self, profile: Path, width: int, height: int = 900, *, dark: bool = False):
         port_file = profile / "DevToolsActivePort"
-        flags = ("--headless=new", "--no-sandbox", "--disable-gpu", "--no-first-run")
+        flags = (
+            "--headless=new",
+            "--no-sandbox",
+            "--disable-gpu",
+            "--disable-dev-shm-usage",
+            "--no-first-run",
+        )
         self.process = subprocess.Popen(
             [chromium(), *flags, "--remote-debugging-port=0", f"--user-data-dir={profile}"],
             stdout=subprocess.DEVNULL,
