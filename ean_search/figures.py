@@ -31,30 +31,30 @@ def front_figure(runs: Sequence[Findings], x: str | None = None) -> go.Figure:
 
 
 def _front_traces(run: Findings, x: str, colour: str, *, several: bool) -> list[go.Scatter]:
-    measured, front = run.measured, run.front(x)
-    over = measured.status == "infeasible"
-    title = {"text": run.name}
-    about = {"legendgroup": run.name, "legendgrouptitle": title} if several else {}
+    measured, over = run.measured, run.measured.status == "infeasible"
+    group = {"legendgroup": colour, "legendgrouptitle": {"text": run.name}} if several else {}
     faint = {"color": colour if several else FAINT, "size": 6, "opacity": 0.45}
-    traces = [_points(measured[~over], x, name="evaluated", marker=faint, **about)]
+    traces = [_points(measured[~over], x, name="evaluated", marker=faint)]
     if over.any():
         crossed = faint | {"symbol": "x-thin-open", "size": 8}
-        traces.append(_points(measured[over], x, name="over a limit", marker=crossed, **about))
+        traces.append(_points(measured[over], x, name="over a limit", marker=crossed))
     line = {"shape": "hv", "color": colour, "width": 2}
     dots = {"color": colour, "size": 9}
-    traces.append(
-        _points(front, x, name="front", mode="lines+markers", line=line, marker=dots, **about)
-    )
-    marks = run.marks[run.marks[x].notna()] if len(run.marks) else run.marks
+    front = _points(run.front(x), x, name="front", mode="lines+markers", marker=dots)
+    marks = _mark_traces(run.marks, x, colour if several else None)
+    return [trace.update(group) for trace in [*traces, front.update(line=line), *marks]]
+
+
+def _mark_traces(marks: pd.DataFrame, x: str, colour: str | None) -> list[go.Scatter]:
+    """Draw placements with names, which stand beside them where one run has the place for it."""
     chance = marks.name == "random"
-    square = {"symbol": "square-open", "size": 12, "color": colour if several else MARK}
-    square["line"] = {"width": 2}
-    mode = "markers" if several else "markers+text"
-    named = _points(marks[~chance], x, name="named", mode=mode, marker=square, **about)
-    mean = {"symbol": "diamond", "size": 11, "color": colour if several else COLOURS[3]}
-    random = _points(marks[chance], x, name="random, same count", marker=mean, **about)
+    square = {"symbol": "square-open", "size": 12, "color": colour or MARK, "line": {"width": 2}}
+    mode = "markers" if colour else "markers+text"
+    named = _points(marks[~chance], x, name="named", mode=mode, marker=square)
+    mean = {"symbol": "diamond", "size": 11, "color": colour or COLOURS[3]}
+    random = _points(marks[chance], x, name="random, same count", marker=mean)
     spread = {"type": "data", "array": 100 * marks[chance].deviation, "color": mean["color"]}
-    return [*traces, named.update(textposition="top center"), random.update(error_y=spread)]
+    return [named.update(textposition="top center"), random.update(error_y=spread)]
 
 
 def _points(frame: pd.DataFrame, x: str, *, mode: str = "markers", **look: object) -> go.Scatter:
@@ -106,7 +106,7 @@ def history_figure(runs: Sequence[Findings]) -> go.Figure:
             continue
         frame, colour = run.history, COLOURS[number % len(COLOURS)]
         x = frame.evaluations
-        about = {"x": x, "legendgroup": run.name, "hoverinfo": "x+y"}
+        about = {"x": x, "legendgroup": colour, "hoverinfo": "x+y"}
         faint = {"color": colour if len(runs) > 1 else FAINT, "size": 4, "opacity": 0.5}
         each = {"mode": "markers", "marker": faint}
         line = {"mode": "lines", "line": {"shape": "hv", "color": colour, "width": 2}}

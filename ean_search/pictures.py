@@ -49,7 +49,10 @@ def write_pictures(runs: Sequence[Findings], folder: Path) -> list[Path]:
 
 def _figures(runs: Sequence[Findings]) -> Iterator[tuple[str, Figure]]:
     """Yield what can be drawn; with several runs, each one's figures carry its number."""
-    histories = {run.name: run.history for run in runs if run.history is not None}
+    histories: dict[str, pd.DataFrame] = {}
+    for run in runs:
+        if run.history is not None:
+            histories[run.name + " " * sum(run.name in name for name in histories)] = run.history
     if histories:
         yield "history", plots.plot_history(histories)
     for number, run in enumerate(runs, 1):
