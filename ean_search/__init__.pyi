@@ -4,8 +4,11 @@ from .env import PlacementEnv as PlacementEnv
 from .evaluate import SharedWeights as SharedWeights
 from .experiment import Experiment as Experiment
 from .experiment import load_experiment as load_experiment
+from .figures import front_figure as front_figure
+from .findings import Findings as Findings
 from .folder import Run as Run
 from .folder import load_run as load_run
+from .history import history as history
 from .loop import search as search
 from .measure import measure_costs as measure_costs
 from .network import build as build
@@ -14,6 +17,7 @@ from .network import prune as prune
 from .objective import Objective as Objective
 from .objective import Problem as Problem
 from .pareto import front as front
+from .pareto import front_hypervolume as front_hypervolume
 from .pareto import hypervolume as hypervolume
 from .pareto import knee as knee
 from .retraining import retrain as retrain

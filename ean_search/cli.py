@@ -14,6 +14,7 @@ from typing import Any
 
 from ean_search.allocator import keep_freed_memory
 from ean_search.cli_bench import add_bench_parser, add_set_flag, read_set_flag
+from ean_search.cli_report import add_report_parsers
 from ean_search.lookup import UserError
 
 # Flags that stand for a field of the experiment: dotted field, type, help.
@@ -86,10 +87,12 @@ def make_parser() -> argparse.ArgumentParser:
     run.add_argument("--name", help="name of the run's folder; date and time if none")
     run.add_argument("--results", type=Path, default=Path("results"), help="folder of all runs")
     _add_experiment_flags(run)
+    _add_json_flag(run)
     run.set_defaults(command=_run)
 
     resume = commands.add_parser("resume", help="continue a run that was stopped")
     resume.add_argument("run", type=Path)
+    _add_json_flag(resume)
     resume.set_defaults(command=_resume)
 
     retrain = commands.add_parser("retrain", help="train a placement of a run from scratch")
@@ -100,6 +103,7 @@ def make_parser() -> argparse.ArgumentParser:
     retrain.add_argument("--device")
     retrain.set_defaults(command=_retrain)
 
+    add_report_parsers(commands)
     add_bench_parser(commands)
     return parser
 
@@ -124,6 +128,10 @@ def _add_experiment_flags(parser: argparse.ArgumentParser) -> None:
         "--racing", action="store_true", default=None, help="stop clearly worse placements early"
     )
     add_set_flag(parser)
+
+
+def _add_json_flag(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--json", action="store_true", help="print events, one JSON a line")
 
 
 def _space_changes(args: argparse.Namespace) -> dict[str, Any]:
@@ -214,29 +222,36 @@ def _run(args: argparse.Namespace) -> None:
         )
     experiment = load_experiment(args.experiment, _experiment_changes(args))
     name = args.name or datetime.now().strftime("%Y-%m-%d-%H%M%S")
-    _proceed(start_run(experiment, args.results / experiment.space.name / name))
+    _proceed(start_run(experiment, args.results / experiment.space.name / name), args.json)
 
 
 def _resume(args: argparse.Namespace) -> None:
     from ean_search.folder import load_run
 
-    _proceed(load_run(args.run))
+    _proceed(load_run(args.run), args.json)
 
 
-def _proceed(run: Any) -> None:
+def _proceed(run: Any, as_json: bool) -> None:
     """Do what is left of a run, and say what came of it."""
     from ean_search.run import do_run
-    from ean_search.terminal import print_summary, show_progress
+    from ean_search.terminal import print_event, print_summary, show_progress
 
-    print(f"run folder: {run.path}", flush=True)
+    if as_json:
+        print_event("run", {"folder": str(run.path)})
+    else:
+        print(f"run folder: {run.path}", flush=True)
     try:
-        with show_progress() as progress:
+        with show_progress(as_json) as progress:
             do_run(run, progress)
     except KeyboardInterrupt:
         kept = f"\nwhat is done is kept; continue with: ean-search resume {run.path}"
         print(kept, file=sys.stderr)
         raise
-    print_summary(run, json.loads(run.summary.read_text()))
+    summary = json.loads(run.summary.read_text())
+    if as_json:
+        print_event("summary", summary)
+    else:
+        print_summary(run, summary)
 
 
 def _retrain(args: argparse.Namespace) -> None:

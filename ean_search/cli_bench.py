@@ -61,12 +61,18 @@ def add_bench_parser(commands: Any) -> None:
     _add_training_flags(supernet)
     supernet.set_defaults(command=_supernet)
 
+    report = kinds.add_parser("report", help="seconds and megabytes of a page of many trials")
+    report.add_argument("--searcher", default="reinforce")
+    report.add_argument("--sites", type=int, nargs="+", default=[16, 54])
+    report.add_argument("--trials", type=int, default=5000)
+    report.set_defaults(command=_report)
+
     table = kinds.add_parser("table", help="make a table: train every placement on its own")
     table.add_argument("--name", help="of the table; that of the space if none")
     _add_training_flags(table)
     table.set_defaults(command=_table)
 
-    for kind in (speed, mixers, racing, searchers, supernet, table):
+    for kind in (speed, mixers, racing, searchers, supernet, table, report):
         kind.add_argument("--output", type=Path, default=Path("results"), help="folder for files")
 
 
@@ -239,6 +245,15 @@ def _read_experiment(args: argparse.Namespace, about: dict[str, Any] | None = No
 
 def _print_noise(noise: dict[str, float]) -> None:
     print(", ".join(f"{key.replace('_', ' ')} {value:.3g}" for key, value in noise.items()))
+
+
+def _report(args: argparse.Namespace) -> None:
+    from ean_search.bench.report import bench_report
+    from ean_search.terminal import show_progress
+
+    with show_progress() as progress:
+        frame = bench_report(args.searcher, args.sites, args.trials, progress)
+    _keep(frame, args.output / "report.csv")
 
 
 def add_set_flag(parser: argparse.ArgumentParser) -> None:

@@ -1,7 +1,8 @@
 """A run's folder: where everything of a run lies, and how to read it back. Imports no torch."""
 
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass, fields
 from functools import cached_property
+from operator import attrgetter
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,7 @@ from ean_search.fields import parse_fields
 from ean_search.lookup import UserError
 from ean_search.space import Placement, Space
 from ean_search.store import read_trials
-from ean_search.trial import Trial, axis_field
+from ean_search.trial import Cost, Trial, axis_field
 
 
 @dataclass(frozen=True)
@@ -50,6 +51,10 @@ class Run:
     @property
     def front_picture(self) -> Path:
         return self.path / "front.png"
+
+    @property
+    def scalars(self) -> Path:
+        return self.path / "tensorboard"
 
     @property
     def summary(self) -> Path:
@@ -109,18 +114,16 @@ def load_run(path: str | Path) -> Run:
 
 def trial_frame(trials: list[Trial], sites: int) -> pd.DataFrame:
     """Return one row a trial, costs and sites spread out over columns."""
-    rows = []
-    for trial in trials:
-        values = asdict(trial)
-        cost = values.pop("cost")
-        values["placement"] = str(trial.placement)
-        attached = {f"site{i}": choice for i, choice in enumerate(trial.placement.choices)}
-        rows.append(values | cost | attached)
-    columns = [*TRIAL_COLUMNS, *(f"site{i}" for i in range(sites))]
-    return pd.DataFrame(rows, columns=columns)
+    own, costs = attrgetter(*TRIAL_FIELDS), attrgetter(*COST_FIELDS)
+    rows = [
+        (*own(trial), *costs(trial.cost), str(trial.placement), *trial.placement.choices)
+        for trial in trials
+    ]
+    columns = [*TRIAL_FIELDS, *COST_FIELDS, "placement", *(f"site{i}" for i in range(sites))]
+    frame = pd.DataFrame(rows, columns=columns)
+    return frame[[*TRIAL_COLUMNS, *columns[len(TRIAL_COLUMNS) :]]]
 
 
-TRIAL_COLUMNS = (
-    *("number", "step", "placement", "status", "accuracy", "reward", "seconds", "note"),
-    *("sites", "params", "macs", "flops", "latency_ms", "activation_bytes"),
-)
+COST_FIELDS = tuple(field.name for field in fields(Cost))
+TRIAL_FIELDS = ("number", "step", "status", "accuracy", "reward", "seconds", "note")
+TRIAL_COLUMNS = (*TRIAL_FIELDS[:2], "placement", *TRIAL_FIELDS[2:], *COST_FIELDS)

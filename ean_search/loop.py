@@ -16,9 +16,11 @@ from ean_search.objective import Problem
 from ean_search.progress import Progress, silent
 from ean_search.searchers import Searcher
 from ean_search.space import Placement
+from ean_search.standing import Standing
 from ean_search.store import Store
 from ean_search.trial import Measured, Status, Trial
 
+COHORT = 8  # placements asked for at once, if neither user nor searcher cares
 PATIENCE = 100  # steps without a new placement after which a searcher counts as exhausted
 
 SYNC_AFTER = 1.0  # seconds of work that a power cut may cost
@@ -38,7 +40,6 @@ class Ledger:
     evaluator: Evaluator
     store: Store
     known: dict[Placement, Trial] = field(default_factory=dict)
-    best: Trial | None = None  # of the highest reward, the first of equals, within the limits
 
     def settle(
         self, placements: Sequence[Placement], step: int, room: int, notes: Sequence[str] = ()
@@ -62,13 +63,13 @@ class Ledger:
                     f"{self.store.path}: trial {trial.number} is {trial.placement}, but this "
                     f"search proposes {placement}: other settings, or another version, made it"
                 )
-            self._learn(trial)
+            self.known[trial.placement] = trial
         rest = new[len(stored) :]
         measurements = self._measure(new, len(stored)) if rest else iter(())
         for placement, measured in zip(rest, measurements, strict=True):
             trial = self._judge(placement, measured, step, note.get(placement, ""))
             self.store.append(trial)
-            self._learn(trial)
+            self.known[trial.placement] = trial
             if measured.seconds > SYNC_AFTER:
                 self.store.sync()
         if rest:
@@ -79,11 +80,6 @@ class Ledger:
         if getattr(self.evaluator, "joint", False):
             return islice(self.evaluator.evaluate(new), stored, None)
         return self.evaluator.evaluate(new[stored:])
-
-    def _learn(self, trial: Trial) -> None:
-        self.known[trial.placement] = trial
-        if trial.status == "done" and (self.best is None or trial.reward > self.best.reward):
-            self.best = trial
 
     def _judge(self, placement: Placement, measured: Measured, step: int, note: str) -> Trial:
         cost = self.problem.price(placement)
@@ -123,26 +119,32 @@ def search(
     store: Store,
     *,
     budget: int,
-    cohort: int = 8,
+    cohort: int = COHORT,
     steps: int | None = None,
     seed: int = 0,
+    axis: str = "latency_ms",
     progress: Progress = silent,
 ) -> str:
     """Spend a budget of distinct evaluations, named placements included; return why it ended."""
-    ledger = Ledger(problem, evaluator, store)
+    ledger, standing = Ledger(problem, evaluator, store), Standing(axis)
+
+    def tell(trials: list[Trial]) -> None:
+        searcher.tell(trials)
+        standing.add(trials)
+        entropy = getattr(searcher, "entropy", None)
+        progress("search", len(ledger.known), budget, standing.describe(trials, entropy))
+
     named = {placement: name for name, placement in reversed(problem.space.named.items())}
     placements = list(dict.fromkeys(problem.space.named.values()))
     for placement in placements:
-        searcher.tell(ledger.settle([placement], 0, 1, [named[placement]]))
-        progress("search", len(ledger.known), budget, _standing(ledger))
+        tell(ledger.settle([placement], 0, 1, [named[placement]]))
     step = idle = 0
     while (ending := _ending(ledger, budget, step, steps, idle)) is None:
         step += 1
         before = len(ledger.known)
         proposals = searcher.ask(cohort, np.random.default_rng((seed, step)))
-        searcher.tell(ledger.settle(proposals, step, budget - before))
+        tell(ledger.settle(proposals, step, budget - before))
         idle = idle + 1 if len(ledger.known) == before else 0
-        progress("search", len(ledger.known), budget, _standing(ledger))
     return ending
 
 
@@ -155,8 +157,3 @@ def _ending(ledger: Ledger, budget: int, step: int, steps: int | None, idle: int
     if steps is not None and step >= steps:
         return f"{steps} steps were taken"
     return f"nothing new was proposed in {idle} steps" if idle >= PATIENCE else None
-
-
-def _standing(ledger: Ledger) -> str:
-    best = ledger.best
-    return "" if best is None else f"best {best.placement}, accuracy {best.accuracy:.4f}"

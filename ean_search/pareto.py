@@ -53,6 +53,40 @@ def hypervolume(points: np.ndarray, reference: np.ndarray) -> float:
     )
 
 
+def front_hypervolume(frame: pd.DataFrame, x: str = "latency_ms", y: str = "accuracy") -> float:
+    """Return what a frame's trials dominate: accuracy, times the share of the costs evaluated."""
+    front = GrowingFront()
+    for cost, value in frame.loc[frame[y].notna(), [x, y]].itertuples(index=False):
+        front.add(cost, value)
+    return front.volume()
+
+
+class GrowingFront:
+    """A front of accuracy against a cost that takes one trial after another."""
+
+    def __init__(self) -> None:
+        self.points = np.empty((0, 2))  # cost and negated accuracy: both are to be small
+        self.low, self.high = np.inf, -np.inf  # costs of all trials taken
+
+    def add(self, cost: float, accuracy: float) -> bool:
+        """Take a trial, and say whether it joined the front."""
+        self.low, self.high = min(self.low, cost), max(self.high, cost)
+        point = np.array([cost, -accuracy])
+        if (self.points <= point).all(axis=1).any():
+            return False
+        beaten = (self.points >= point).all(axis=1)
+        self.points = np.vstack([self.points[~beaten], point])
+        return True
+
+    def volume(self, low: float | None = None, high: float | None = None) -> float:
+        """Return the hypervolume, costs being shares of a range, or of the one seen so far."""
+        if not len(self.points):
+            return 0.0
+        low, high = self.low if low is None else low, self.high if high is None else high
+        costs = (self.points[:, 0] - low) / ((high - low) or 1.0)
+        return hypervolume(np.column_stack([costs, self.points[:, 1]]), np.array([1.0, 0.0]))
+
+
 def knee(frame: pd.DataFrame, x: str = "latency_ms", y: str = "accuracy") -> pd.Series:
     """Return the member of a front that lies furthest above the line between its ends."""
     ends = frame.iloc[[0, -1]]

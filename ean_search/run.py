@@ -16,13 +16,14 @@ from ean_search.experiment import Experiment, load_experiment, save_experiment
 from ean_search.files import save_json
 from ean_search.folder import Run
 from ean_search.lookup import UserError
-from ean_search.loop import search
+from ean_search.loop import COHORT, search
 from ean_search.measure import measure_costs, price_list
 from ean_search.network import build
 from ean_search.objective import Problem
 from ean_search.progress import Progress, silent
 from ean_search.provenance import provenance
 from ean_search.racing import Race, Racing
+from ean_search.scalars import log_scalars
 from ean_search.searchers import make_searcher
 from ean_search.sites import probe
 from ean_search.space import Placement
@@ -32,7 +33,6 @@ from ean_search.summary import conclude
 from ean_search.supernet import train_supernet
 from ean_search.trial import Cost
 
-COHORT = 8  # placements asked for at once, if neither user nor searcher cares
 log = logging.getLogger(__name__)
 
 
@@ -67,7 +67,12 @@ def find_device(name: str) -> str:
 
 
 def do_run(run: Run, progress: Progress = silent) -> None:
-    """Do all stages of a run that have not been done yet."""
+    """Do all stages of a run that have not been done yet, and write what they report, too."""
+    with log_scalars(run.scalars, progress) as logged:
+        _do_stages(run, logged)
+
+
+def _do_stages(run: Run, progress: Progress) -> None:
     experiment = load_experiment(run.experiment, {"device": _device_here(run)})
     space, data = experiment.space, load_data(experiment.data)
     problem = Problem(space, experiment.search.goal, _prices(run, experiment, data, progress))
@@ -100,6 +105,7 @@ def do_run(run: Run, progress: Progress = silent) -> None:
         cohort=experiment.search.cohort or getattr(searcher, "cohort", COHORT),
         steps=experiment.search.steps,
         seed=experiment.seed,
+        axis=experiment.cost_axis,
         progress=progress,
     )
     log.info("the search ended: %s", ending)

@@ -4,12 +4,10 @@ The winners are compared with `none`, `all` and random placements of the same co
 once more in the same way, and the front's latencies are measured on pruned networks.
 """
 
-import math
 from typing import Any
 
 import numpy as np
 import pandas as pd
-from matplotlib.figure import Figure
 
 from ean_search.evaluate import SharedWeights
 from ean_search.experiment import Experiment
@@ -19,8 +17,9 @@ from ean_search.lookup import UserError
 from ean_search.measure import measure_latency
 from ean_search.network import prune
 from ean_search.objective import Problem
-from ean_search.pareto import hypervolume
-from ean_search.plots import plot_front, save_figure
+from ean_search.pareto import front_hypervolume
+from ean_search.pictures import front_picture, standard_error
+from ean_search.plots import save_figure
 from ean_search.progress import Progress
 from ean_search.space import Placement
 
@@ -55,34 +54,20 @@ def conclude(
             "objective": experiment.search.objective,
             "limits": experiment.search.limits,
             "cost_axis": run.cost_axis,
-            "hypervolume": _hypervolume(frame, run.cost_axis),
+            "hypervolume": front_hypervolume(frame[frame.status == "done"], run.cost_axis),
             "comparison": _compare(problem, evaluator, images, chosen, random, progress),
             "front": front.to_dict("records"),
             "next": next_commands(run),
         },
         run.summary,
     )
-    save_figure(picture(run, frame, front, images), run.front_picture)
+    save_figure(front_picture(run, frame, front, images), run.front_picture)
 
 
 def next_commands(run: Run) -> list[str]:
     """List what to type after a run."""
-    return [f"ean-search retrain {run.path} --placement {name}" for name in ("best", "knee")]
-
-
-def picture(run: Run, frame: pd.DataFrame, front: pd.DataFrame, images: int) -> Figure:
-    """Draw a run's front with the placements on it."""
-    strips = {}
-    for _, row in front.iloc[::-1].iterrows():
-        label = f"{100 * row.accuracy:.1f} %  {row.note}".strip()
-        strips.setdefault(label + " " * list(strips).count(label), run.find(row.placement))
-    names = [attention.name.upper() for attention in run.space.attention]
-    error = 100 * _standard_error(front.accuracy.max(), images)
-    title = (
-        f"{run.space.name}: {len(frame)} placements evaluated, {len(front)} on the front; "
-        f"standard error of an accuracy: {error:.1f} points"
-    )
-    return plot_front(frame, front, strips, names, x=run.cost_axis, title=title)
+    retrain = [f"ean-search retrain {run.path} --placement {name}" for name in ("best", "knee")]
+    return [f"ean-search report {run.path}", *retrain]
 
 
 def _front_with_latency(
@@ -99,17 +84,6 @@ def _front_with_latency(
     front["latency_measured_ms"] = [measured[placement] for placement in front.placement]
     front["latency_measured_x"] = front.latency_measured_ms / measured[none]
     return front[[c for c in front.columns if not c.startswith("site") or c == "sites"]]
-
-
-def _hypervolume(frame: pd.DataFrame, axis: str) -> float:
-    """Return the volume below accuracy above none's cost, in shares of the evaluated range."""
-    done = frame[frame.status == "done"]
-    cost = (done[axis] - done[axis].min()) / (np.ptp(done[axis]) or 1.0)
-    return hypervolume(np.column_stack([cost, -done.accuracy]), np.array([1.0, 0.0]))
-
-
-def _standard_error(accuracy: float, images: int) -> float:
-    return math.sqrt(accuracy * (1 - accuracy) / images)
 
 
 def _compare(
@@ -130,7 +104,7 @@ def _compare(
         name: {
             "placement": str(placement),
             "accuracy": accuracy[placement],
-            "standard_error": _standard_error(accuracy[placement], images),
+            "standard_error": standard_error(accuracy[placement], images),
             "reward": problem.reward(accuracy[placement], problem.price(placement)),
             "sites": placement.attached,
             "latency_ms": problem.price(placement).latency_ms,

@@ -1,4 +1,4 @@
-"""What the command line shows: tables, and progress as bars, or as lines without a terminal."""
+"""What the command line shows: tables, and progress as a live view, as lines or as JSON events."""
 
 import json
 import time
@@ -9,13 +9,12 @@ from typing import Any
 
 import pandas as pd
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
-from rich.progress import Progress as Bars
 from rich.table import Table
 
 from ean_search.cost import CostTable
 from ean_search.folder import Run
-from ean_search.progress import Progress
+from ean_search.live import live_view
+from ean_search.progress import Detail, Progress
 from ean_search.space import Placement, Space
 from ean_search.trial import Cost
 
@@ -23,35 +22,28 @@ LINE_EVERY = 10.0  # seconds between two lines of one task, where there is no te
 
 
 @contextmanager
-def show_progress() -> Iterator[Progress]:
-    """Show what tasks report: bars on a terminal, lines elsewhere."""
+def show_progress(as_json: bool = False) -> Iterator[Progress]:
+    """Show what tasks report: a live view on a terminal, lines elsewhere, or events for scripts."""
     console = Console(stderr=True)
-    if not console.is_terminal:
+    if as_json:
+        yield _report_event
+    elif console.is_terminal:
+        with live_view(console) as view:
+            yield view.write
+    else:
         yield _line_writer(console)
-        return
-    columns = (
-        *(TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn()),
-        *(
-            TextColumn("{task.fields[rate]}"),
-            TimeRemainingColumn(),
-            TextColumn("{task.fields[detail]}"),
-        ),
-    )
-    with Bars(*columns, console=console) as bars:
-        yield _bar_writer(bars)
 
 
-def _bar_writer(bars: Bars) -> Progress:
-    started: dict[str, Any] = {}
+def print_event(event: str, about: dict[str, Any]) -> None:
+    """Print something that happened as one line of JSON."""
+    print(json.dumps({"event": event, **about}), flush=True)
 
-    def write(task: str, done: int, total: int, detail: str = "") -> None:
-        if task not in started:
-            started[task] = bars.add_task(task, total=total, completed=done, rate="", detail=detail)
-        bars.update(started[task], completed=done, total=total, detail=detail)
-        speed = bars.tasks[bars.task_ids.index(started[task])].speed
-        bars.update(started[task], rate=f"{speed:.1f}/s" if speed else "")
 
-    return write
+def _report_event(task: str, done: int, total: int, detail: str = "") -> None:
+    about: dict[str, Any] = {"task": task, "done": done, "total": total, "detail": detail}
+    if isinstance(detail, Detail):
+        about |= {"figures": detail.figures, "placement": detail.placement or None}
+    print_event("progress", about)
 
 
 def _line_writer(console: Console) -> Progress:

@@ -18,7 +18,7 @@ from torch import Tensor, nn
 from ean_search.fields import Fields
 from ean_search.files import load_checkpoint, save_checkpoint
 from ean_search.lookup import UserError, unknown
-from ean_search.progress import Progress, silent
+from ean_search.progress import Detail, Progress, silent
 from ean_search.splits import Split
 
 CHECK_EVERY = 20  # steps between looks at the loss; each look waits for the device
@@ -161,7 +161,8 @@ class _Training:
             total += self._learn(images, labels, np.random.default_rng((self.seed, epoch, number)))
             if number % CHECK_EVERY == 0 or number == self.steps:
                 mean = self.finite(total / number, epoch)
-                detail = f"epoch {epoch + 1}/{self.recipe.epochs}, loss {mean:.3f}"
+                text = f"epoch {epoch + 1}/{self.recipe.epochs}, loss {mean:.3f}"
+                detail = Detail(text, {"loss": mean, "lr": rate})
                 self.progress(self.task, update, self.recipe.epochs * self.steps, detail)
         self.history.append({"epoch": epoch + 1, "loss": mean, "lr": rate})
 

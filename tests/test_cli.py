@@ -93,6 +93,18 @@ def test_resuming_a_finished_run_says_again_what_it_found(capsys, folder):
     assert (folder / "trials.jsonl").read_bytes() == before
 
 
+def test_scripts_may_follow_a_run_by_its_events(capsys, folder):
+    code, out, _ = run_command(capsys, "resume", str(folder), "--json")
+    assert code == 0
+    events = [json.loads(line) for line in out.splitlines()]
+    assert events[0] == {"event": "run", "folder": str(folder)}
+    searching = [event for event in events if event.get("task") == "search"]
+    assert searching[-1]["done"] == 6
+    assert "hypervolume" in searching[-1]["figures"]
+    assert events[-1]["event"] == "summary"
+    assert events[-1]["trials"] == 6
+
+
 def test_retraining_prints_what_the_test_split_says(capsys, folder):
     words = ["retrain", str(folder), "--placement", "knee", "--epochs", "1"]
     code, out, _ = run_command(capsys, *words)

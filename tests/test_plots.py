@@ -1,8 +1,9 @@
 import pandas as pd
 import pytest
 
+from ean_search.colours import EMPTY
 from ean_search.pareto import front
-from ean_search.plots import EMPTY, plot_front, save_figure
+from ean_search.plots import plot_front, save_figure
 from ean_search.space import Space
 
 
@@ -19,7 +20,8 @@ def figure():
         }
     )
     strips = {text: space.parse(text) for text in ("00-00", "10-02")}
-    return plot_front(frame, front(frame), strips, ["SE", "ECA"], title="toy")
+    named = frame[frame.note != ""]
+    return plot_front(frame, front(frame), named, strips, ["SE", "ECA"], title="toy")
 
 
 def test_the_front_is_drawn_with_its_named_placements(figure):

@@ -16,6 +16,7 @@ from ean_search.experiment import load_experiment
 from ean_search.folder import load_run
 from ean_search.lookup import UserError
 from ean_search.run import do_run, find_device, start_run
+from tests.test_scalars import read as read_scalars
 
 SMALL = {
     "space": {"base": "tiny"},
@@ -47,7 +48,7 @@ def test_a_run_leaves_everything_it_was_made_with_and_found(run):
     names = {path.name for path in run.path.iterdir()}
     assert names == {
         *("experiment.yaml", "provenance.json", "costs.json", "supernet.safetensors"),
-        *("trials.jsonl", "front.csv", "front.png", "summary.json"),
+        *("trials.jsonl", "front.csv", "front.png", "summary.json", "tensorboard"),
     }
     made = json.loads(run.provenance.read_text())
     assert {"python", "packages", "hardware", "git"} <= made.keys()
@@ -75,6 +76,15 @@ def test_its_front_and_summary_agree_with_its_trials(run):
         assert accuracy[row["placement"]] == row["accuracy"]
     assert comparison["random"]["sites"] == comparison["best"]["sites"]
     assert run.find("best") == run.space.parse(comparison["best"]["placement"])
+
+
+def test_tensorboard_finds_what_it_reported(run):
+    tags = {tag for task in ("supernet", "search") for tag in read_scalars(run.scalars / task)}
+    search = ("accuracy", "reward", "best_reward", "entropy", "hypervolume")
+    assert tags >= {"supernet/loss", "supernet/lr", *(f"search/{name}" for name in search)}
+    reached = dict(read_scalars(run.scalars / "search")["search/hypervolume"])
+    summary = json.loads(run.summary.read_text())
+    assert reached[12] == pytest.approx(summary["hypervolume"], rel=1e-5)
 
 
 def test_an_existing_folder_is_refused_with_the_command_that_continues_it(run):

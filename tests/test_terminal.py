@@ -1,8 +1,10 @@
+import json
+
 import pytest
 from rich.console import Console
 
 from ean_search import terminal
-from ean_search.progress import silent
+from ean_search.progress import Detail, silent
 
 
 @pytest.fixture
@@ -35,6 +37,16 @@ def test_on_a_terminal_progress_is_a_bar(monkeypatch, capsys):
     assert "training" in shown
     assert "3/3" in shown
     assert "loss 1.0" in shown
+
+
+def test_scripts_get_an_event_a_line(capsys):
+    with terminal.show_progress(as_json=True) as progress:
+        progress("latency", 1, 2)
+        progress("search", 3, 9, Detail("best 1-0", {"front": 2}, "1-0"))
+    first, second = map(json.loads, capsys.readouterr().out.splitlines())
+    assert first == {"event": "progress", "task": "latency", "done": 1, "total": 2, "detail": ""}
+    assert second["figures"] == {"front": 2}
+    assert second["placement"] == "1-0"
 
 
 def test_tables_align_figures_to_the_right(capsys):

@@ -4,7 +4,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from ean_search.plots import COLOURS, EMPTY, FAINT, INK
+from ean_search.colours import COLOURS, EMPTY, FAINT, INK
 
 LEAST = 1e-2  # a logarithm has no zero: regret below this is drawn at the bottom
 INKS = (*COLOURS, INK, FAINT)

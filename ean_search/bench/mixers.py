@@ -1,5 +1,7 @@
 """Token mixers against each other as maps grow: key-only attention is linear, full is quadratic."""
 
+from functools import partial
+
 import pandas as pd
 import torch
 
@@ -22,7 +24,7 @@ def bench_mixers(
         progress("mixers", number, len(SIDES), f"{side * side:,} tokens")
         mixers = {name: make_attention(name, channels).eval().to(device) for name in MIXERS}
         x = torch.randn(1, channels, side, side, device=device)
-        forwards = {name: (lambda m=mixer: m(x)) for name, mixer in mixers.items()}
+        forwards = {name: partial(mixer, x) for name, mixer in mixers.items()}
         times = time_interleaved(forwards, rounds=rounds, device=device)
         row = {"tokens": side * side, "channels": channels}
         for name, mixer in mixers.items():

@@ -56,6 +56,8 @@ class Reinforce:
         self._even = min(flips * choices / (sites * (choices - 1)), MOST_EVEN)
         self._logits, self._adam = np.zeros((sites, choices)), Adam(learning_rate)
         self._rewards: dict[Placement, float] = {}  # of all trials told; nan where there is none
+        self._order: dict[Placement, int] = {}  # where each stands among them
+        self._chosen = np.empty((0, sites, choices))  # all of them in that order, one-hot
         self._asked: dict[Placement, float] = {}  # and the log-probability each was drawn with
 
     def ask(self, n: int, rng: np.random.Generator) -> list[Placement]:
@@ -66,6 +68,10 @@ class Reinforce:
     def tell(self, trials: Sequence[Trial]) -> None:
         """Remember all trials, and learn from the placements asked for."""
         self._fresh.add(trial.placement for trial in trials)
+        new = list(dict.fromkeys(t.placement for t in trials if t.placement not in self._order))
+        if new:
+            self._order |= {placement: len(self._order) + i for i, placement in enumerate(new)}
+            self._chosen = np.concatenate([self._chosen, one_hot(self._space, new)])
         for trial in trials:
             usable = trial.status in ("done", "stopped") and math.isfinite(trial.reward)
             self._rewards[trial.placement] = trial.reward if usable else math.nan
@@ -122,23 +128,23 @@ class Reinforce:
     def _advantages(self, placements: list[Placement]) -> np.ndarray:
         """Compare scores with what the other sites' choices let expect."""
         scores = self._scores()
-        known = self._centred(list(self._rewards)).reshape(len(scores), -1)
-        gains, constant = fit_ridge(known, np.array(list(scores.values())), self._ridge)
-        here = self._centred(placements)
+        known = self._centred(self._chosen).reshape(len(scores), -1)
+        gains, constant = fit_ridge(known, scores, self._ridge)
+        here = self._centred(one_hot(self._space, placements))
         parts = (here * gains.reshape(here.shape[1:])).sum(axis=2)
-        unexplained = np.array([scores[p] for p in placements]) - constant - parts.sum(axis=1)
+        mine = scores[[self._order[placement] for placement in placements]]
+        unexplained = mine - constant - parts.sum(axis=1)
         return np.clip(unexplained[:, None] + parts, -FAR, FAR)
 
-    def _centred(self, placements: list[Placement]) -> np.ndarray:
+    def _centred(self, chosen: np.ndarray) -> np.ndarray:
         """Describe attachments by how they differ from the policy: (placements, sites, k - 1)."""
-        return (one_hot(self._space, placements) - self.probabilities())[:, :, 1:]
+        return (chosen - self.probabilities())[:, :, 1:]
 
-    def _scores(self) -> dict[Placement, float]:
-        """Standardise all rewards told."""
+    def _scores(self) -> np.ndarray:
+        """Standardise all rewards told, in their order."""
         rewards = np.array(list(self._rewards.values()))
         scores = (rewards - np.nanmean(rewards)) / max(np.nanstd(rewards), TINY)
-        filled = np.where(np.isnan(scores), np.nanmin(scores) - 1, scores)
-        return dict(zip(self._rewards, filled, strict=True))
+        return np.where(np.isnan(scores), np.nanmin(scores) - 1, scores)
 
 
 def fit_ridge(inputs: np.ndarray, targets: np.ndarray, ridge: float) -> tuple[np.ndarray, float]:

@@ -1,0 +1,103 @@
+"""A controller's policy over time, from the store alone: the search is run again on its trials.
+
+Nothing is evaluated: every placement the searcher proposes has its trial already, and where it
+does not, another version or other settings made the run, and the replay says so.
+"""
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from ean_search.folder import Run
+from ean_search.loop import COHORT, search
+from ean_search.objective import Objective, Problem
+from ean_search.searchers import Searcher, make_searcher
+from ean_search.space import Placement, Space
+from ean_search.trial import Cost, Measured, Trial
+
+
+@dataclass(frozen=True)
+class Stored:
+    """Trials to be read again, in place of a store that could be written."""
+
+    path: Path
+    trials: list[Trial]
+
+
+class End(Exception):  # noqa: N818  (not an error: a run that stopped among its first placements)
+    """There are no more trials."""
+
+
+class Nothing:
+    """An evaluator that ends the replay where something would have to be evaluated."""
+
+    def evaluate(self, placements: Sequence[Placement]) -> Iterator[Measured]:
+        """End the replay."""
+        raise End
+
+
+class Watched:
+    """A searcher, and the probabilities of its policy before every step."""
+
+    def __init__(self, searcher: Searcher) -> None:
+        self.searcher = searcher
+        self.steps: list[np.ndarray] = []  # (sites, choices) each
+
+    def ask(self, n: int, rng: np.random.Generator) -> list[Placement]:
+        """Note the policy and let the searcher propose."""
+        self.steps.append(self.searcher.probabilities())
+        return self.searcher.ask(n, rng)
+
+    def tell(self, trials: Sequence[Trial]) -> None:
+        """Let the searcher learn."""
+        self.searcher.tell(trials)
+
+
+def replay(run: Run) -> pd.DataFrame | None:
+    """Return a row a step, site and choice with its probability; none if there is no policy."""
+    trials, fields = run.read_trials(), run.fields["search"]
+    goal = Objective.parse(fields["objective"], fields["limits"])
+    problem = Problem(run.space, goal, _price(run, trials))
+    searcher = make_searcher(fields["searcher"], problem, **fields["options"])
+    if not hasattr(searcher, "probabilities") or not trials:
+        return None
+    watched = Watched(searcher)
+    with suppress(End):
+        search(
+            problem,
+            watched,
+            Nothing(),
+            Stored(run.trials, trials),
+            budget=len(trials),
+            cohort=fields["cohort"] or getattr(searcher, "cohort", COHORT),
+            steps=fields["steps"],
+            seed=run.fields["seed"],
+        )
+    watched.steps.append(searcher.probabilities())
+    return policy_frame(np.stack(watched.steps), run.space)
+
+
+def policy_frame(policies: np.ndarray, space: Space) -> pd.DataFrame:
+    """Spread out policies (steps, sites, choices) over rows."""
+    steps, sites, choices = (axis.ravel() for axis in np.indices(policies.shape))
+    names = np.array(["none", *(attention.name for attention in space.attention)])
+    return pd.DataFrame(
+        {
+            "step": steps,
+            "site": sites,
+            "stage": np.array(space.groups)[sites],
+            "choice": choices,
+            "attention": names[choices],
+            "probability": policies.ravel(),
+        }
+    )
+
+
+def _price(run: Run, trials: Sequence[Trial]) -> Callable[[Placement], Cost]:
+    """Price placements as their trials say, and others by the run's table."""
+    table, known = run.read_costs(), {trial.placement: trial.cost for trial in trials}
+    return lambda placement: known.get(placement) or table.price(placement)

@@ -1,0 +1,54 @@
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+
+from ean_search.agreement import agreement_frame, rank_correlations
+from ean_search.folder import load_run
+
+EXAMPLE = Path(__file__).parents[1] / "results" / "example"
+
+
+def train(run, placement, accuracy, seed=0):
+    folder = run.path / "retrain" / f"{placement}-seed{seed}"
+    folder.mkdir(parents=True)
+    metrics = {"placement": placement, "test_accuracy": accuracy, "seed": seed, "test_images": 10}
+    (folder / "metrics.json").write_text(json.dumps(metrics))
+
+
+@pytest.fixture
+def run(tmp_path):
+    shutil.copytree(EXAMPLE, tmp_path / "run")
+    return load_run(tmp_path / "run")
+
+
+def test_trainings_stand_beside_their_estimates(run):
+    assert agreement_frame(run).empty
+    train(run, "000-0000-000000-000", 0.7)
+    train(run, "000-0000-000000-000", 0.72, seed=1)
+    train(run, "111-1111-111111-110", 0.9)
+    frame = agreement_frame(run)
+    assert frame.note.tolist() == ["none", "none", ""]
+    assert frame.estimate.tolist()[:2] == [0.714, 0.714]
+    assert frame.estimate.isna()[2]  # never a trial of the search
+    assert frame.alone.tolist() == [0.7, 0.72, 0.9]
+    assert frame.seed.tolist() == [0, 1, 0]
+
+
+def test_verified_trials_are_read_too(run):
+    lines = run.trials.read_text().splitlines(keepends=True)
+    (run.path / "verified.jsonl").write_text("".join(lines[:2]))
+    train(run, "000-0000-000000-000", 0.7)
+    frame = agreement_frame(run)
+    assert frame.kind.tolist() == ["verified", "verified", "retrained"]
+    assert frame.alone.tolist() == [0.714, 0.732, 0.7]
+
+
+def test_their_order_is_compared_over_means_of_seeds(run):
+    train(run, "000-0000-000000-000", 0.7)
+    assert rank_correlations(agreement_frame(run)) == {}
+    train(run, "111-1111-111111-111", 0.6)
+    train(run, "111-1111-111111-111", 0.9, seed=1)
+    train(run, "011-1001-110000-100", 0.8)
+    assert rank_correlations(agreement_frame(run)) == {"retrained": 1}

@@ -1,0 +1,33 @@
+import shutil
+from pathlib import Path
+
+from ean_search.findings import Findings, open_run
+from ean_search.pictures import write_pictures
+from tests.test_agreement import train
+
+EXAMPLE = Path(__file__).parents[1] / "results" / "example"
+
+
+def test_the_pages_figures_are_written_as_png_and_svg(tmp_path):
+    paths = write_pictures([Findings(open_run(EXAMPLE))], tmp_path)
+    assert {path.stem for path in paths} == {"front", "sites", "history", "policy"}
+    for path in paths:
+        start = path.read_bytes()[:100]
+        assert b"PNG" in start if path.suffix == ".png" else b"<?xml" in start
+
+
+def test_several_runs_share_a_history_and_have_numbers(tmp_path):
+    shutil.copytree(EXAMPLE, tmp_path / "run")
+    other = open_run(tmp_path / "run")
+    train(other, "000-0000-000000-000", 0.7)
+    names = [
+        path.stem
+        for path in write_pictures([Findings(open_run(EXAMPLE)), Findings(other)], tmp_path)
+    ]
+    assert names.count("history") == 2
+    assert {"front_1", "front_2", "sites_2", "policy_1", "agreement_2"} < set(names)
+    assert "agreement_1" not in names
+
+
+def test_a_run_without_trials_has_no_pictures(tmp_path):
+    assert write_pictures([Findings(open_run(tmp_path))], tmp_path / "pictures") == []
