@@ -29,6 +29,7 @@ class Attachment:
     activation_bytes: int
     own_params: int = 0
     chain: int = -1  # of sites that hand a state on
+    writes_only: bool = False  # for later sites of the chain: nothing if none of them reads
     later: tuple[tuple[int, int], ...] = ()  # macs and flops as the second of its chain, third, ...
 
     def counts(self, before: int) -> tuple[int, int]:
@@ -57,7 +58,7 @@ class CostTable:
 
     def _sum(self, placement: Placement) -> Cost:
         rows = zip(self.attachments, placement.choices, strict=True)
-        used = [row[choice - 1] for row, choice in rows if choice]
+        used = _without_unread([row[choice - 1] for row, choice in rows if choice])
         shared = {a.group: a.params for a in used}
         own = sum(a.own_params - a.replaced_params for a in used)
         macs, flops = self.plain.macs, self.plain.flops
@@ -67,7 +68,7 @@ class CostTable:
             before[a.chain] = before.get(a.chain, 0) + 1
             macs, flops = macs + counts[0], flops + counts[1]
         return Cost(
-            sites=len(used),
+            sites=placement.attached,
             params=self.plain.params + sum(shared.values()) + own,
             macs=macs,
             flops=flops,
@@ -89,6 +90,18 @@ class CostTable:
             return cls(plain=Cost(**values.pop("plain")), attachments=attachments, **values)
         except (ValueError, TypeError, KeyError) as error:
             raise UserError(f"{path} is not a cost table: {error}") from error
+
+
+def _without_unread(used: list[Attachment]) -> list[Attachment]:
+    """Leave out what only writes for later sites, where none reads."""
+    read: set[int] = set()
+    needed = []
+    for attachment in reversed(used):
+        if not attachment.writes_only:
+            read.add(attachment.chain)
+        if attachment.chain in read or not attachment.writes_only:
+            needed.append(attachment)
+    return needed[::-1]
 
 
 def _read(entry: dict) -> Attachment:

@@ -161,12 +161,13 @@ class _Alone(nn.Module):
         self.module = module
         self.state = state
 
-    def forward(self, *inputs: Tensor) -> Tensor:
+    def forward(self, *inputs: Tensor) -> Any:
         if not isinstance(self.module, Chained):
             return self.module(*inputs)
         attention = self.module.attention
         y, state = attention(*inputs, self.state)
-        return attention.finish(0, state) if hasattr(attention, "finish") else y
+        # The state is returned, too: a tracer forgets what nobody uses.
+        return attention.finish(0, state) if hasattr(attention, "finish") else (y, state)
 
 
 def _attachments(space: Space, network: nn.Module) -> tuple[tuple[Attachment, ...], ...]:
@@ -192,12 +193,17 @@ def _attachments(space: Space, network: nn.Module) -> tuple[tuple[Attachment, ..
                     activation_bytes=4 * slot.site.elements,
                     latency_ms=0.0,
                     chain=chain,
+                    writes_only=getattr(_inner(module), "writes_only", False),
                     **_counts(slot, module, earlier[chain]),
                 )
             )
         earlier.update({attachment.chain for attachment in row})
         rows.append(tuple(row))
     return tuple(rows)
+
+
+def _inner(module: nn.Module) -> nn.Module:
+    return module.attention if isinstance(module, Chained) else module
 
 
 def _counts(slot: Slot, module: nn.Module, earlier: int) -> dict[str, Any]:

@@ -36,7 +36,9 @@ class Slot(nn.Module):
     @property
     def chosen(self) -> nn.Module | None:
         """Return what the slot has chosen, None being its input as it is."""
-        return self.attentions[self.choice - 1] if self.choice else self.original
+        attention = self.attentions[self.choice - 1] if self.choice else None
+        idle = attention is None or getattr(attention, "idle", False)
+        return self.original if idle else attention
 
     def forward(self, x: Tensor, *previous: Tensor) -> Tensor:
         if isinstance(self.choice, Tensor):

@@ -67,8 +67,8 @@ def test_gates_fit_maps_of_any_layout(backbone, args, layout, prefix, position):
 def test_pruning_takes_wraps_away(rng):
     space = load_small("resnet50_mrla_base")
     network = build(space)
-    pruned = prune(network, space.parse("000-0010-000000-002"))
-    assert sum(isinstance(m, AfterBlock) for m in pruned.modules()) == 2
+    pruned = prune(network, space.parse("000-0010-000000-021"))
+    assert sum(isinstance(m, AfterBlock) for m in pruned.modules()) == 3
     plain = prune(network, space.named["none"])
     assert {*plain.state_dict()} == {*make_backbone(space, 10).state_dict()}
     broad = load_small("deit_small_broad")
@@ -135,3 +135,9 @@ def test_a_model_may_run_in_two_threads_at_once():
     expected = [run(x) for x in images]
     with ThreadPoolExecutor(4) as pool:
         assert all(map(torch.equal, pool.map(run, images), expected))
+
+
+def test_what_nobody_reads_is_not_written():
+    space = load_small("resnet50_mrla_base")
+    pruned = prune(build(space), space.parse("212-2000-000000-002"))
+    assert sum(isinstance(m, AfterBlock) for m in pruned.modules()) == 2

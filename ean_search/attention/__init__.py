@@ -8,6 +8,7 @@ first. What it needs beyond that it says by class attributes, all of them option
 - `stateful = True`: it gets a state last, None at first, and gives (y, state). Sites whose
   attentions have the same `chain` hand it on; `finish(x, state)` may add the last one to the
   stage's output.
+- `writes_only = True`: y is x; where no later site of the chain reads, it is not even run.
 - `shared`: the names of its submodules that sites of a group share; everything by default.
 - `at(site, **options)`: builds one from a site, for maps as they come there, in any layout.
 """

@@ -40,8 +40,11 @@ class Chained(nn.Module):
         self.attention = attention
         self.carry = carry
         self.first = self.last = True
+        self.idle = False  # it would leave a state that nobody reads, and do nothing else
 
     def forward(self, *inputs: Tensor) -> Tensor:
+        if self.idle:
+            return inputs[0]
         y, state = self.attention(*inputs, None if self.first else self.carry.take())
         if not self.last:
             self.carry.put(state)
@@ -63,6 +66,10 @@ class Finish(nn.Module):
 
 def link(chain: list[Chained], finish: Finish | None) -> None:
     """Tell the attached sites of a chain, in network order, which is first and which is last."""
+    for chained in chain:
+        chained.idle = False
+    while chain and getattr(chain[-1].attention, "writes_only", False):
+        chain.pop().idle = True
     for chained in chain:
         chained.first = chained is chain[0]
         chained.last = chained is chain[-1] and finish is None

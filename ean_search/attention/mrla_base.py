@@ -68,6 +68,8 @@ class MRLABase(nn.Module):
 class MRLAWrite(MRLABase):
     """Leave a key and a value for later sites, and the map as it is."""
 
+    writes_only = True
+
     def __init__(self, channels: int, **options):
         super().__init__(channels, **options)
         if isinstance(self.branch, MapBranch):
