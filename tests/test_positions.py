@@ -141,3 +141,14 @@ def test_what_nobody_reads_is_not_written():
     space = load_small("resnet50_mrla_base")
     pruned = prune(build(space), space.parse("212-2000-000000-002"))
     assert sum(isinstance(m, AfterBlock) for m in pruned.modules()) == 2
+
+
+def test_layer_attention_fits_maps_with_channels_last():
+    args = {"img_size": 64, "window_size": 4}
+    space = space_of(
+        "swin_tiny_patch4_window7_224", attention="mrla_light", backbone_args=args, sharing="none"
+    )
+    assert find_sites(space)[0].layout == "nhwc"
+    network = place(build(space).eval(), space.named["all"])
+    with torch.no_grad():
+        assert network(torch.randn(1, 3, 64, 64)).isfinite().all()

@@ -10,7 +10,7 @@ first. What it needs beyond that it says by class attributes, all of them option
   stage's output.
 - `writes_only = True`: y is x; where no later site of the chain reads, it is not even run.
 - `shared`: the names of its submodules that sites of a group share; everything by default.
-- `at(site, **options)`: builds one from a site, for maps as they come there, in any layout.
+- `at(site, **options)`: builds one from a site, for maps with channels first or tokens as they come.
 """
 
 from typing import Any
@@ -18,7 +18,7 @@ from typing import Any
 from timm.layers import get_attn
 from torch import nn
 
-from ean_search.attention.layout import CHANNELS_FIRST, Adapted
+from ean_search.attention.layout import CHANNELS_FIRST, CHANNELS_LAST, Adapted
 from ean_search.attention.unit_gate import set_unit_gates
 from ean_search.lookup import UserError, lookup, unknown
 
@@ -63,7 +63,7 @@ def make_attention_at(
         if unit_gate:
             raise UserError(f"{name}: has no gate to scale to a mean of 1: --no-unit-gate")
         attention = _build(name, kind.at, site, options)
-        layout = CHANNELS_FIRST
+        layout = CHANNELS_LAST if site.layout == CHANNELS_LAST else CHANNELS_FIRST
     else:
         attention = make_attention(name, site.channels, unit_gate=unit_gate, **options)
         layout = site.layout
