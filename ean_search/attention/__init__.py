@@ -10,7 +10,7 @@ first. What it needs beyond that it says by class attributes, all of them option
   stage's output.
 - `writes_only = True`: y is x; where no later site of the chain reads, it is not even run.
 - `shared`: the names of its submodules that sites of a group share; everything by default.
-- `at(site, **options)`: builds one from a site, for maps with channels first or tokens as they come.
+- `at(site, **options)`: builds one from a site, for tokens or maps with channels first.
 """
 
 from typing import Any
