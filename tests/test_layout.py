@@ -13,7 +13,8 @@ LAYERS = [
     {"lookup", "fields", "files", "progress", "provenance", "cache", "allocator", "search_spaces"},
     {"space", "trial", "objective", "env", "backbones"},
     {"sites", "network", "attention", "sampling", "tree", "latency", "memory", "recalibrate"},
-    {"splits", "loaders", "cluttered", "imagedata", "data", "train", "cost", "measure", "store"},
+    {"splits", "loaders", "augment", "cluttered", "imagedata", "data", "recipe", "train"}
+    | {"cost", "measure", "store"},
     {"racing", "evaluate", "supernet", "searchers"},
     {"loop", "pareto", "plots", "folder"},
     {"experiment", "summary", "run", "retraining", "bench"},
