@@ -169,9 +169,7 @@ class _Training:
                 images = images.contiguous(memory_format=torch.channels_last)
             yield images, labels
 
-    def _mixed(
-        self, images: Tensor, labels: Tensor, key: tuple[int, ...]
-    ) -> tuple[Tensor, Tensor]:
+    def _mixed(self, images: Tensor, labels: Tensor, key: tuple[int, ...]) -> tuple[Tensor, Tensor]:
         """Mix a batch's images with each other, if the recipe does, as the step's number says."""
         if self.mixup is None:
             return images, labels
