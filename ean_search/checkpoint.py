@@ -14,6 +14,7 @@ from torch import nn
 from ean_search.data import Data, DataSource
 from ean_search.fields import Fields, parse_fields
 from ean_search.files import load_weights
+from ean_search.folder import Run
 from ean_search.lookup import UserError
 from ean_search.network import build, prune
 from ean_search.recipe import Recipe
@@ -91,6 +92,28 @@ def open_checkpoint(path: str | Path) -> Checkpoint:
     if checkpoint.read_metrics() is None:
         raise UserError(f"{path} is not trained to its end; the same `retrain` command goes on")
     return checkpoint
+
+
+def find_trained(
+    run: Run, placement: Placement, recipe: str | None = None, seed: int | None = None
+) -> Checkpoint:
+    """Find a run's retrained network of a placement; of several, the first seed's."""
+    root = run.path / "retrain"
+    found = [Checkpoint(about.parent) for about in sorted(root.rglob("training.json"))]
+    fitting = [
+        c
+        for c in found
+        if c.trained.placement == str(placement)
+        and c.metrics.is_file()
+        and seed in (None, c.trained.seed)
+        and (recipe is None or Path(recipe).stem in c.path.parent.parts)
+    ]
+    if not fitting:
+        raise UserError(
+            f"{placement} is not retrained yet: ean-search retrain {run.path} --placement "
+            f"{placement}" + (f" --recipe {recipe}" if recipe else "")
+        )
+    return min(fitting, key=lambda c: c.trained.seed)
 
 
 def preprocessing(data: Data) -> dict[str, Any]:

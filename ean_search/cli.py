@@ -14,6 +14,7 @@ from typing import Any
 
 from ean_search.allocator import keep_freed_memory
 from ean_search.cli_bench import add_bench_parser, add_set_flag, read_set_flag
+from ean_search.cli_export import add_export_parser
 from ean_search.cli_retrain import add_retrain_parser
 from ean_search.lookup import UserError
 
@@ -94,6 +95,7 @@ def make_parser() -> argparse.ArgumentParser:
     resume.set_defaults(command=_resume)
 
     add_retrain_parser(commands)
+    add_export_parser(commands)
     add_bench_parser(commands)
     return parser
 

@@ -29,6 +29,9 @@ def add_retrain_parser(commands: Any) -> None:
         metavar="FILE",
         help="start the backbone from timm's weights, or from a file's",
     )
+    retrain.add_argument(
+        "--export", metavar="FORMATS", help="timm,onnx,...: tried before training, written after"
+    )
     retrain.add_argument("--device")
     add_set_flag(retrain)
     retrain.set_defaults(command=_retrain)
@@ -45,14 +48,37 @@ def _retrain(args: argparse.Namespace) -> None:
     changes = {field: value for field, value in changes.items() if value is not None}
     changes |= read_set_flag(args)
     start = {"recipe": args.recipe, "pretrained": args.pretrained}
+    plan = plan_retraining(run, changes, **start)
+    forms = _check_export(args, run, plan)
     if args.seeds > 1 or args.compare:
-        return _compare(args, run, plan_retraining(run, changes, **start))
+        _compare(args, run, plan)
+        return _export(forms, plan.checkpoint(run.find(args.placement), plan.experiment.seed))
     with show_progress() as progress:
         metrics = retrain(run, run.find(args.placement), changes, progress, **start)
     print(
         f"{metrics['placement']}: {100 * metrics['test_accuracy']:.2f} % of "
         f"{metrics['test_images']} test images; {metrics['folder']}"
     )
+    _export(forms, plan.checkpoint(run.find(args.placement), plan.experiment.seed))
+
+
+def _check_export(args: argparse.Namespace, run: Any, plan: Any) -> list[str]:
+    """Try the formats that are wanted after training."""
+    forms = args.export.split(",") if args.export else []
+    if forms:
+        from ean_search.export import check_export
+
+        trained = plan.trained(run.find(args.placement), plan.experiment.seed)
+        for form in forms:
+            check_export(trained, form)
+    return forms
+
+
+def _export(forms: list[str], checkpoint: Any) -> None:
+    for form in forms:
+        from ean_search.export import export
+
+        print(export(checkpoint, form).path)
 
 
 def _compare(args: argparse.Namespace, run: Any, plan: Any) -> None:

@@ -74,12 +74,13 @@ def find_sites(space: Space) -> tuple[Site, ...]:
 def _find_sites(key: str) -> tuple[Site, ...]:
     space = Space.model_validate_json(key)
     seen: dict[str, tuple[int, ...]] = {}
+    channels = space.backbone_args.get("in_chans", 3)
     with torch.device("meta"):
         backbone = make_backbone(space, classes=2).eval()
         for block, module in list(_homes(backbone)):
             module.se = _Recorder(block, seen)
         with torch.no_grad():
-            backbone(torch.empty(1, 3, space.image_size, space.image_size))
+            backbone(torch.empty(1, channels, space.image_size, space.image_size))
     if not seen:
         raise UserError(
             f"backbone {space.backbone!r} has no site: no block of it has an attribute `.se`. "

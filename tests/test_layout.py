@@ -18,11 +18,12 @@ LAYERS = [
     | {"cost", "measure", "store"},
     {"racing", "evaluate", "supernet", "searchers"},
     {"loop", "pareto", "plots", "folder"},
-    {"experiment", "summary", "run", "checkpoint", "retraining", "comparison", "bench"},
-    {"cli", "cli_bench", "cli_retrain", "terminal"},
+    {"experiment", "summary", "run", "bench"}
+    | {"checkpoint", "retraining", "comparison", "models", "export"},
+    {"cli", "cli_bench", "cli_retrain", "cli_export", "terminal"},
 ]
 LIGHT = ["space", "trial", "objective", "env", "cost", "store", "pareto", "plots", "folder", "cli"]
-PRINTING = ("cli.py", "cli_bench.py", "cli_retrain.py", "terminal.py")
+PRINTING = ("cli.py", "cli_bench.py", "cli_retrain.py", "cli_export.py", "terminal.py")
 SOURCES = sorted(PACKAGE.rglob("*.py"))
 
 
