@@ -33,6 +33,7 @@ class Trained(Fields):
     recipe: Recipe
     pretrained: str | None = None  # `timm`, or the file whose weights the backbone started from
     preprocessing: dict[str, Any] = {}  # in timm's words
+    folded_from: str | None = None  # the placement that was trained, if this is what is left of it
 
 
 @dataclass(frozen=True)
@@ -104,6 +105,7 @@ def find_trained(
         c
         for c in found
         if c.trained.placement == str(placement)
+        and c.trained.folded_from is None
         and c.metrics.is_file()
         and seed in (None, c.trained.seed)
         and (recipe is None or Path(recipe).stem in c.path.parent.parts)

@@ -9,7 +9,7 @@ from ean_search.lookup import UserError
 
 def add_bench_parser(commands: Any) -> None:
     """Describe `ean-search bench` and what it can measure."""
-    bench = commands.add_parser("bench", help="measure: speed, racing, searchers, supernet")
+    bench = commands.add_parser("bench", help="measure: speed, searchers, chains, ...")
     kinds = bench.add_subparsers(title="measurements", required=True, metavar="WHAT")
 
     speed = kinds.add_parser("speed", help="cohorts against single passes, and finished networks")
@@ -42,7 +42,16 @@ def add_bench_parser(commands: Any) -> None:
     add_set_flag(supernet)
     supernet.set_defaults(command=_supernet)
 
-    for kind in (speed, racing, searchers, supernet):
+    evidence = kinds.add_parser("evidence", help="search, then retrain with paired seeds")
+    evidence.add_argument("experiment", type=Path, help="experiment YAML")
+    evidence.add_argument("--placement", default="best", help="of those found")
+    evidence.add_argument("--compare", default="none,all,random:2,every-other", metavar="NAMES")
+    evidence.add_argument("--seeds", type=int, default=5)
+    evidence.add_argument("--name", help="of the run's folder and the rows; the YAML's if none")
+    add_set_flag(evidence)
+    evidence.set_defaults(command=_evidence)
+
+    for kind in (speed, racing, searchers, supernet, evidence):
         kind.add_argument("--output", type=Path, default=Path("results"), help="folder for CSVs")
 
 
@@ -108,6 +117,27 @@ def _supernet(args: argparse.Namespace) -> None:
         frame, noise = bench_supernet(experiment, truth, seeds=args.seeds, progress=progress)
     _keep(frame, args.output / f"supernet_{name}.csv")
     print(", ".join(f"{key.replace('_', ' ')} {value:.3g}" for key, value in noise.items()))
+
+
+def _evidence(args: argparse.Namespace) -> None:
+    from ean_search.bench.evidence import add_rows, bench_evidence
+    from ean_search.experiment import load_experiment
+    from ean_search.terminal import show_progress
+
+    name = args.name or args.experiment.stem
+    experiment = load_experiment(args.experiment, read_set_flag(args))
+    with show_progress() as progress:
+        frame = bench_evidence(
+            experiment,
+            args.output / experiment.space.name / name,
+            args.compare,
+            name=name,
+            placement=args.placement,
+            seeds=args.seeds,
+            progress=progress,
+        )
+    path = args.output / "evidence.csv"
+    _keep(add_rows(frame, path), path)
 
 
 def add_set_flag(parser: argparse.ArgumentParser) -> None:

@@ -19,7 +19,7 @@ LAYERS = [
     {"racing", "evaluate", "supernet", "searchers"},
     {"loop", "pareto", "plots", "folder"},
     {"experiment", "summary", "run", "bench"}
-    | {"checkpoint", "retraining", "comparison", "models", "export"},
+    | {"checkpoint", "retraining", "comparison", "models", "export", "fold"},
     {"cli", "cli_bench", "cli_retrain", "cli_export", "terminal"},
 ]
 LIGHT = ["space", "trial", "objective", "env", "cost", "store", "pareto", "plots", "folder", "cli"]
