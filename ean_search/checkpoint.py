@@ -3,7 +3,6 @@
 The folder says all that is needed to build the network again; the run it came from need not exist.
 """
 
-import json
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -13,7 +12,7 @@ from torch import nn
 
 from ean_search.data import Data, DataSource
 from ean_search.fields import Fields, parse_fields
-from ean_search.files import load_weights
+from ean_search.files import load_weights, read_json
 from ean_search.folder import Run
 from ean_search.lookup import UserError
 from ean_search.network import build, prune
@@ -62,7 +61,7 @@ class Checkpoint:
     @cached_property
     def trained(self) -> Trained:
         """Read what was trained."""
-        return parse_fields(Trained, json.loads(self.about.read_text()), str(self.about))
+        return parse_fields(Trained, read_json(self.about), str(self.about))
 
     @property
     def placement(self) -> Placement:
@@ -70,7 +69,7 @@ class Checkpoint:
 
     def read_metrics(self) -> dict[str, Any] | None:
         """Return what the training reached, or None if it is not finished."""
-        return json.loads(self.metrics.read_text()) if self.metrics.is_file() else None
+        return read_json(self.metrics)
 
     def network(self, placement: Placement | None = None) -> nn.Module:
         """Build the trained network; another placement than its own hardly ever fits."""

@@ -16,6 +16,7 @@ from ean_search.allocator import keep_freed_memory
 from ean_search.cli_bench import add_bench_parser, add_set_flag, read_set_flag
 from ean_search.cli_export import add_export_parser
 from ean_search.cli_retrain import add_retrain_parser
+from ean_search.cli_transfer import add_transfer_parser
 from ean_search.lookup import UserError
 
 # Flags that stand for a field of the experiment: dotted field, type, help.
@@ -96,6 +97,7 @@ def make_parser() -> argparse.ArgumentParser:
 
     add_retrain_parser(commands)
     add_export_parser(commands)
+    add_transfer_parser(commands)
     add_bench_parser(commands)
     return parser
 

@@ -56,16 +56,30 @@ def compare(
     rounds: int = 50,
 ) -> pd.DataFrame:
     """Retrain all with all seeds, and return a row each; the first is who is compared."""
-    if not plan.run.costs.is_file():
-        raise UserError(f"{plan.run.path} has no costs yet: ean-search resume {plan.run.path}")
-    placements = list(dict.fromkeys(p for several in chosen.values() for p in several))
+    placements = everyone(plan.run, chosen)
     reached = {}
     for seed in seeds:
         for placement in placements:
             metrics = plan.train(placement, seed, progress)
             reached[placement, seed] = metrics["test_accuracy"]
             progress("trainings", len(reached), len(placements) * len(seeds))
-    costs = _costs(plan, placements, rounds)
+    return tabulate(chosen, seeds, reached, price_and_time(plan, placements, rounds))
+
+
+def everyone(run: Run, chosen: Contestants) -> list[Placement]:
+    """List all contestants once, if the run knows what things cost."""
+    if not run.costs.is_file():
+        raise UserError(f"{run.path} has no costs yet: ean-search resume {run.path}")
+    return list(dict.fromkeys(p for several in chosen.values() for p in several))
+
+
+def tabulate(
+    chosen: Contestants,
+    seeds: Sequence[int],
+    reached: Mapping[tuple[Placement, int], float],
+    costs: pd.DataFrame,
+) -> pd.DataFrame:
+    """Describe what every contestant reached with its seeds, beside what it costs."""
     accuracies = {
         name: np.array([np.mean([reached[p, seed] for p in several]) for seed in seeds])
         for name, several in chosen.items()
@@ -129,7 +143,9 @@ def paired_interval(differences: np.ndarray) -> tuple[float, float]:
     return mean, float(stats.t.ppf(0.975, count - 1) * error)
 
 
-def _costs(plan: Retraining, placements: Sequence[Placement], rounds: int) -> pd.DataFrame:
+def price_and_time(
+    plan: Retraining, placements: Sequence[Placement], rounds: int = 50
+) -> pd.DataFrame:
     """Count and time the pruned networks, in turn, with the plain and the full one beside them."""
     table, device = plan.run.read_costs(), plan.experiment.device
     none, full = (plan.space.named[name] for name in ("none", "all"))

@@ -23,6 +23,11 @@ def save_json(value: Any, path: Path) -> None:
     write_whole(path, lambda part: part.write_text(json.dumps(value, indent=2) + "\n"))
 
 
+def read_json(path: Path) -> Any:
+    """Read a value, or None if there is no such file."""
+    return json.loads(path.read_text()) if path.is_file() else None
+
+
 def save_checkpoint(state: dict[str, Any], path: Path) -> None:
     """Write a training state."""
     import torch

@@ -129,7 +129,7 @@ def print_costs(
     )
 
 
-def print_comparison(frame: pd.DataFrame, table: CostTable) -> None:
+def print_comparison(frame: pd.DataFrame, table: CostTable, metric: str = "test") -> None:
     """Print what retraining made of several placements."""
     rows = [
         [
@@ -142,7 +142,7 @@ def print_comparison(frame: pd.DataFrame, table: CostTable) -> None:
         for number, row in frame.iterrows()
     ]
     versus = f"{frame['name'][0]} minus this (95 %)"
-    header = ["", "placement", "test %", "sd", versus, "sites", "params", "MACs", "FLOPs"]
+    header = ["", "placement", f"{metric} %", "sd", versus, "sites", "params", "MACs", "FLOPs"]
     print_table([*header, "latency ms", ""], rows)
     print(
         f"{frame.seeds[0]} seeds each, paired; {table.image_size} px, latency of a batch of "

@@ -14,16 +14,25 @@ LAYERS = [
     {"space", "trial", "objective", "env", "backbones"},
     {"sites", "network", "attention", "sampling", "tree", "latency", "memory", "recalibrate"}
     | {"pretrained"},
-    {"splits", "loaders", "augment", "cluttered", "imagedata", "data", "recipe", "train"}
+    {"splits", "loaders", "augment", "cluttered", "imagedata", "data", "scenes", "recipe", "train"}
     | {"cost", "measure", "store"},
     {"racing", "evaluate", "supernet", "searchers"},
     {"loop", "pareto", "plots", "folder"},
     {"experiment", "summary", "run", "bench"}
-    | {"checkpoint", "retraining", "comparison", "models", "export", "fold"},
-    {"cli", "cli_bench", "cli_retrain", "cli_export", "terminal"},
+    | {
+        "checkpoint",
+        "retraining",
+        "comparison",
+        "models",
+        "export",
+        "fold",
+        "transfer",
+        "transferring",
+    },
+    {"cli", "cli_bench", "cli_retrain", "cli_export", "cli_transfer", "terminal"},
 ]
 LIGHT = ["space", "trial", "objective", "env", "cost", "store", "pareto", "plots", "folder", "cli"]
-PRINTING = ("cli.py", "cli_bench.py", "cli_retrain.py", "cli_export.py", "terminal.py")
+PRINTING = [f"{n}.py" for n in "cli cli_bench cli_retrain cli_export cli_transfer terminal".split()]
 SOURCES = sorted(PACKAGE.rglob("*.py"))
 
 
