@@ -19,7 +19,7 @@ def add_transfer_parser(commands: Any) -> None:
     transfer.add_argument("--recipe", help="that the networks were retrained by")
     transfer.add_argument("--scratch", action="store_true", help="start from fresh weights")
     transfer.add_argument("--epochs", type=int, help="of the task")
-    transfer.add_argument("--train-images", type=int, help="of the embedded scenes")
+    transfer.add_argument("--images", type=int, help="training scenes; a quarter as many test")
     transfer.add_argument("--data-root", help="of the data to classify")
     transfer.add_argument("--device")
     transfer.set_defaults(command=_transfer)
@@ -36,8 +36,9 @@ def _transfer(args: argparse.Namespace) -> None:
     from ean_search.transferring import Transfer, transfer
 
     run = load_run(args.run)
-    options = {"root": args.data_root, "train": args.train_images}
-    task = make_task(args.task, **{k: v for k, v in options.items() if v is not None})
+    options = {"root": args.data_root} if args.data_root else {}
+    options |= {"train": args.images, "test": max(10, args.images // 4)} if args.images else {}
+    task = make_task(args.task, **options)
     if args.epochs:
         task = replace(task, recipe=task.recipe.model_copy(update={"epochs": args.epochs}))
     changes = {"seed": args.seed, "device": args.device}

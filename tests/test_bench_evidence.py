@@ -1,3 +1,5 @@
+from pathlib import Path
+
 import pandas as pd
 import pytest
 
@@ -6,6 +8,7 @@ from ean_search.experiment import load_experiment
 from ean_search.lookup import UserError
 from tests.test_run import SMALL
 
+CHAINS = sorted((Path(__file__).parents[1] / "experiments").glob("evidence_*.yaml"))
 CHAIN = SMALL | {"retrain.epochs": 1, "data.options": {"train": 400, "test": 100}}
 
 
@@ -33,3 +36,11 @@ def test_a_chain_goes_on_and_its_rows_replace_its_own(tmp_path):
     changed = load_experiment(None, CHAIN | {"search.budget": 5})
     with pytest.raises(UserError, match="holds another experiment"):
         bench_evidence(changed, folder, "none", seeds=1)
+
+
+@pytest.mark.parametrize("path", CHAINS, ids=lambda path: path.stem)
+def test_the_shipped_chains_can_be_read_and_their_attention_changed(path):
+    experiment = load_experiment(path, {})
+    assert experiment.space.attention[0].name == path.stem.removeprefix("evidence_")
+    other = load_experiment(path, {"space.attention": "eca"})
+    assert other.space.attention[0].name == "eca"

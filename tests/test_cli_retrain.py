@@ -33,12 +33,23 @@ def run_command(capsys, *words):
 def test_a_network_is_compared_exported_folded_and_transferred(capsys, folder):
     words = ["--placement", "1-0-0-1", "--recipe", "quick", *SHORT]
     code, out, _ = run_command(
-        capsys, "retrain", folder, *words, "--seeds", 2, "--compare", "none", "--export", "torch"
+        capsys,
+        "retrain",
+        folder,
+        *words,
+        "--seeds",
+        2,
+        "--compare",
+        "none",
+        "--export",
+        "safetensors",
     )
     assert code == 0
     assert "2 seeds each, paired" in out
     assert re.search(r"none +0-0-0-0 +\d+\.\d\d", out)
-    assert (folder / "retrain" / "quick" / "1-0-0-1-seed0" / "export" / "model.pt2").is_file()
+    assert (
+        folder / "retrain" / "quick" / "1-0-0-1-seed0" / "export" / "model.safetensors"
+    ).is_file()
     assert list(pd.read_csv(folder / "retrain" / "quick" / "comparison.csv").seeds) == [2, 2]
 
     words = ["--placement", "1-0-0-1", "--recipe", "quick"]
@@ -55,8 +66,8 @@ def test_a_network_is_compared_exported_folded_and_transferred(capsys, folder):
     assert run_command(capsys, "export", folded, "--format", "safetensors")[0] == 0
 
     code, out, _ = run_command(
-        capsys, "transfer", folder, *words, *("--task", "segment", "--train-images", 40),
-        *("--compare", "none", "--seeds", 2, *SHORT),
+        capsys, "transfer", folder, *words, *("--task", "segment", "--images", 16),
+        *("--compare", "none", "--seeds", 1, *SHORT),
     )  # fmt: skip
     assert code == 0
     assert "mIoU of segment" in out
@@ -85,7 +96,7 @@ def test_an_unfinished_run_offers_its_best_so_far(capsys, folder, caplog):
         ("export nowhere", "is not a retrained network"),
         ("prune RUN", "expected --fold"),
         ("transfer RUN --task detct", "did you mean 'detect'"),
-        ("transfer RUN --task detect --train-images 10", "not retrained yet"),
+        ("transfer RUN --task detect --images 10", "not retrained yet"),
     ],
 )
 def test_user_errors_are_one_line(capsys, folder, words, expected):
