@@ -31,7 +31,7 @@ FEW = {  # proposals: a canvas has a handful of things on it
 }
 
 
-def detect(*, train: int = 2000, test: int = 500, size: int = 64, seed: int = 0) -> Task:
+def detect(*, train: int = 1000, test: int = 250, size: int = 64, seed: int = 0) -> Task:
     """Make the detection task."""
     parts = load_scenes(Canvas(train=train, test=test), size, seed)
     splits = [part.split(part.boxes) for part in parts]
