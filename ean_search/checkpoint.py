@@ -3,19 +3,20 @@
 The folder says all that is needed to build the network again; the run it came from need not exist.
 """
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from torch import nn
+from torch import Tensor, nn
 
 from ean_search.data import Data, DataSource
 from ean_search.fields import Fields, parse_fields
 from ean_search.files import load_weights, read_json
 from ean_search.folder import Run
 from ean_search.lookup import UserError
-from ean_search.network import build, prune
+from ean_search.network import build, place, prune
 from ean_search.recipe import Recipe
 from ean_search.space import Placement, Space
 from ean_search.splits import TensorSplit
@@ -81,6 +82,25 @@ class Checkpoint:
             own = f"trained with placement {self.placement}, read with {chosen}"
             raise UserError(f"{error} ({own})") from error
         return network.eval()
+
+    def network_with_slots(self) -> nn.Module:
+        """Build the network with a slot a site, the trained weights in those that were."""
+        network = build(self.trained.space, self.trained.classes)
+        for name, module in network.named_modules():
+            module.name_with_slots = name  # what a pruned copy is called here
+        pruned = prune(network, self.placement)
+        load_weights(pruned, self.weights)
+        for module in pruned.modules():
+            if hasattr(module, "name_with_slots"):  # carries are made anew, and have no weights
+                home = dict(_own_tensors(network.get_submodule(module.name_with_slots)))
+                for name, tensor in _own_tensors(module):
+                    home[name].data.copy_(tensor)
+        return place(network, self.placement).eval()
+
+
+def _own_tensors(module: nn.Module) -> Iterator[tuple[str, Tensor]]:
+    yield from module.named_parameters(recurse=False)
+    yield from module.named_buffers(recurse=False)
 
 
 def open_checkpoint(path: str | Path) -> Checkpoint:

@@ -134,7 +134,9 @@ def timm_config(network: nn.Module, trained: Trained) -> dict[str, Any]:
         | {
             "placement": trained.placement,
             "attention": [choice.model_dump() for choice in space.attention],
+            "position": space.position,
             "sharing": space.sharing,
+            "stage_length": space.stage_length,
             "unit_gate": space.unit_gate,
             "backbone_args": space.backbone_args,
         },

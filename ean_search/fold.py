@@ -17,8 +17,7 @@ from torch.nn.modules.batchnorm import _BatchNorm
 from ean_search.checkpoint import Checkpoint
 from ean_search.evaluate import score
 from ean_search.files import save_json, save_weights
-from ean_search.lookup import UserError
-from ean_search.network import Slot, build, place, prune, slots
+from ean_search.network import Slot, prune, slots
 from ean_search.space import Placement
 from ean_search.splits import Split
 
@@ -65,7 +64,7 @@ def fold(
     Where it falls by more than the tolerance, the worst sites are left attached, one after another.
     """
     placement = checkpoint.placement
-    network = place(_with_slots(checkpoint), placement).to(device).eval()
+    network = checkpoint.network_with_slots().to(device)
 
     def scored(one: nn.Module) -> float:
         return score(one, split.batches(batch_size, device=device))
@@ -180,29 +179,13 @@ def _fold_into_norms(
 ) -> nn.Module:
     """Prune a network, with the emptied sites' constants in the norms before them."""
     small = prune(network, placement)
+    named = {getattr(m, "name_with_slots", None): m for m in small.modules()}
     for use in chosen:
-        norm = small.get_submodule(use.norm)
+        norm = named[use.norm]
         scale = use.scale.to(norm.weight.device)
         norm.weight.data *= scale
         norm.bias.data *= scale
     return small.eval()
-
-
-def _with_slots(checkpoint: Checkpoint) -> nn.Module:
-    """Load a trained network into one with a slot a site."""
-    trained, placement = checkpoint.trained, checkpoint.placement
-    network = build(trained.space, trained.classes)
-    weights = checkpoint.network().state_dict()
-    names = {slot: name for name, slot in network.named_modules() if isinstance(slot, Slot)}
-    for slot, choice in zip(slots(network), placement.choices, strict=True):
-        home = f"{names[slot]}."
-        inner = f"attentions.{choice - 1}." if choice else "original."
-        for name in [name for name in weights if name.startswith(home)]:
-            weights[home + inner + name.removeprefix(home)] = weights.pop(name)
-    left = network.load_state_dict(weights, strict=False).unexpected_keys
-    if left:
-        raise UserError(f"{checkpoint.path}: no place for {left[0]} in the network with all sites")
-    return network
 
 
 def _without(placement: Placement, sites: set[int]) -> Placement:

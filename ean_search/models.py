@@ -37,7 +37,7 @@ MODELS = {
     "ean_regnetx_002": "regnet_shared",
     "ean_efficientnet_b0": "efficientnet_b0_shared",
 }
-SPACE_FIELDS = ("backbone", "attention", "sharing", "unit_gate")
+SPACE_FIELDS = ("backbone", "attention", "position", "sharing", "stage_length", "unit_gate")
 
 
 def make_network(
@@ -58,7 +58,8 @@ def make_network(
     else:
         start = load_space(space, **changes)
     own = start.backbone_args if backbone_args is None else backbone_args
-    if {**own, **arguments} != start.backbone_args:  # perhaps of another depth
+    # Another depth, or another attention, may have other sites.
+    if {**own, **arguments} != start.backbone_args or changes:
         other = {"backbone_args": {**own, **arguments}, "stages": (), "placements": {}}
         start = start.model_copy(update=other)
     chosen = probe(start)

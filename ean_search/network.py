@@ -6,13 +6,16 @@ network without slots, in which an empty site has no module and costs nothing.
 
 import copy
 from collections.abc import Sequence
+from itertools import groupby
 
 import torch
 from torch import Tensor, nn
 
-from ean_search.attention import is_stateful, make_attention
-from ean_search.attention.chain import Carry, Chained, link
+from ean_search.attention import find_attention, is_stateful, make_attention_at
+from ean_search.attention.chain import Carry, Chained, Finish, link
 from ean_search.lookup import UserError
+from ean_search.positions import find_position
+from ean_search.positions.wraps import Finishing, replace, unwrap
 from ean_search.sites import Site, find_sites, make_backbone, probe
 from ean_search.space import Placement, Space
 
@@ -29,19 +32,24 @@ class Slot(nn.Module):
         self.attentions = nn.ModuleList(attentions)
         self.choice = 0
 
-    def forward(self, x: Tensor) -> Tensor:
+    @property
+    def chosen(self) -> nn.Module | None:
+        """Return what the slot has chosen, None being its input as it is."""
+        return self.attentions[self.choice - 1] if self.choice else self.original
+
+    def forward(self, x: Tensor, *previous: Tensor) -> Tensor:
         if isinstance(self.choice, Tensor):
-            return self._each(x, self.choice)
+            return self._each(x, previous, self.choice)
         if self.choice:
-            return self.attentions[self.choice - 1](x)
+            return self.attentions[self.choice - 1](x, *previous)
         return x if self.original is None else self.original(x)
 
-    def _each(self, x: Tensor, choices: Tensor) -> Tensor:
+    def _each(self, x: Tensor, previous: Sequence[Tensor], choices: Tensor) -> Tensor:
         """Give every sample of a batch its own choice."""
         out = x if self.original is None else self.original(x)
         for number, attention in enumerate(self.attentions, 1):
-            mine = (choices == number).view(-1, 1, 1, 1)
-            out = torch.where(mine, attention(x), out)
+            mine = (choices == number).view(-1, *[1] * (x.dim() - 1))
+            out = torch.where(mine, attention(x, *previous), out)
         return out
 
 
@@ -53,30 +61,54 @@ def build(space: Space, classes: int = 10, seed: int = 0) -> nn.Module:
         network = make_backbone(space, classes)
         made: dict[tuple, nn.Module] = {}
         for site in find_sites(space):
-            block = network.get_submodule(site.block)
+            position = find_position(site.position)
+            original = position.original(network, site.home)
             attentions = [_attention(space, site, k, made) for k in range(len(space.attention))]
-            block.se = Slot(site, block.se, attentions)
+            position.put(network, site.home, Slot(site, original, attentions))
+        _finish_chains(network)
     return network
 
 
 def _attention(space: Space, site: Site, number: int, made: dict[tuple, nn.Module]) -> nn.Module:
-    """Return a site's attention: its group's, if there is one already."""
-    group = (number, *sharing_group(space, site))
+    """Return a site's attention, which may be its group's, or share parts with it."""
     choice = space.attention[number]
-    if group not in made:
-        made[group] = make_attention(
-            choice.name, site.channels, unit_gate=space.unit_gate, **choice.options
+    kind = find_attention(choice.name)
+    parts = getattr(kind, "shared", None) if space.sharing != "whole" else None
+    group = (getattr(kind, "chain", number) if parts else number, *sharing_group(space, site))
+    attention = made.get(group)
+    if attention is None or parts:
+        attention = make_attention_at(
+            site, choice.name, unit_gate=space.unit_gate, **choice.options
         )
-    attention = made[group]
+        first = made.setdefault(group, attention)
+        for part in parts or ():
+            setattr(attention, part, getattr(first, part))
     if not is_stateful(attention):
         return attention
-    carry = made.setdefault(("carry", number, site.stage, site.channels), Carry())
-    return Chained(attention, carry)
+    chain = (getattr(kind, "chain", number), site.stage, site.channels, site.partition)
+    return Chained(attention, made.setdefault(("carry", *chain), Carry()))
 
 
-def sharing_group(space: Space, site: Site) -> tuple[int, ...]:
+def _finish_chains(network: nn.Module) -> None:
+    """Put the ends of chains whose last state is a part of the output behind their stages."""
+    for _, stage in groupby(slots(network), key=lambda slot: slot.site.stage):
+        found = list(stage)
+        ends: dict[Carry, nn.Module] = {}
+        for slot in found:
+            for chained in slot.attentions:
+                if isinstance(chained, Chained) and hasattr(chained.attention, "finish"):
+                    ends[chained.carry] = chained.attention
+        if ends:
+            last = found[-1].site.block
+            finishes = [Finish(attention, carry) for carry, attention in ends.items()]
+            replace(network, last, Finishing(network.get_submodule(last), finishes))
+
+
+def sharing_group(space: Space, site: Site) -> tuple[object, ...]:
     """Name the sites that share modules with this one."""
-    return (site.stage, site.channels) if space.sharing == "stage" else (site.number,)
+    if space.sharing == "none":
+        return (site.number,)
+    return (site.stage, site.channels, site.partition)
 
 
 def slots(network: nn.Module) -> list[Slot]:
@@ -90,7 +122,7 @@ def place(network: nn.Module, placement: Placement) -> nn.Module:
     found = _fitting_slots(network, placement)
     for slot, choice in zip(found, placement.choices, strict=True):
         slot.choice = choice
-    _link_chains(found)
+    _link_chains(network, found)
     return network
 
 
@@ -110,9 +142,10 @@ def prune(network: nn.Module, placement: Placement) -> nn.Module:
     """Return a copy of the network that has only what a placement uses."""
     # Set before copying: the copy must not carry per-sample choices along.
     pruned = place(copy.deepcopy(network), placement)
-    for slot in slots(pruned):
-        block = pruned.get_submodule(slot.site.block)
-        block.se = slot.attentions[slot.choice - 1] if slot.choice else slot.original
+    for path, slot in list(pruned.named_modules()):
+        if isinstance(slot, Slot):
+            replace(pruned, path, slot.chosen)
+    unwrap(pruned)
     return pruned
 
 
@@ -123,12 +156,15 @@ def _fitting_slots(network: nn.Module, placement: Placement) -> list[Slot]:
     return found
 
 
-def _link_chains(found: list[Slot]) -> None:
+def _link_chains(network: nn.Module, found: list[Slot]) -> None:
     """Tell the attached sites of every chain which is first and which is last."""
     chains: dict[Carry, list[Chained]] = {}
+    finishes = {m.carry: m for m in network.modules() if isinstance(m, Finish)}
+    for carry in finishes:
+        chains[carry] = []
     for slot in found:
         used = slot.attentions[slot.choice - 1] if slot.choice else None
         if isinstance(used, Chained):
             chains.setdefault(used.carry, []).append(used)
-    for chain in chains.values():
-        link(chain)
+    for carry, chain in chains.items():
+        link(chain, finishes.get(carry))

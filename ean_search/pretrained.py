@@ -1,8 +1,8 @@
 """Starts a network's backbone from weights trained elsewhere: timm's, or those of a file.
 
 Tensors are taken where name and shape agree, so another head or a narrower backbone keeps its own.
-Attention begins where it changes least: gates at a mean of 1 (see attention/unit_gate.py), and a
-module that adds a normed branch, which it calls `branch_norm`, with that norm's weight at 0.
+Attention begins where it changes least: gates at a mean of 1 (see attention/unit_gate.py), branches
+that are added after a norm with that norm's weight at 0.
 """
 
 import logging
@@ -18,9 +18,12 @@ from huggingface_hub import constants
 from timm.models import load_state_dict
 from torch import Tensor, nn
 
+from ean_search.attention import find_attention
+from ean_search.attention.residual import MapBranch
 from ean_search.backbones import BACKBONES
 from ean_search.lookup import UserError
 from ean_search.network import Slot
+from ean_search.positions.wraps import Finishing, Noted, Wrap
 from ean_search.space import Space
 
 log = logging.getLogger(__name__)
@@ -40,20 +43,27 @@ def load_backbone(network: nn.Module, space: Space, source: str) -> None:
         raise UserError(f"nothing in the weights of {source} fits {space.backbone}")
     log.info("%d of the backbone's %d tensors start from %s", taken, names, source)
     for module in network.modules():
-        norm = getattr(module, "branch_norm", None)
-        if isinstance(norm, nn.Module):
-            nn.init.zeros_(norm.weight)
+        if isinstance(module, MapBranch):
+            nn.init.zeros_(module.norm.weight)
 
 
-def _backbone_tensors(network: nn.Module) -> Iterator[tuple[str, Tensor]]:
+def gentle(space: Space) -> Space:
+    """Return a space whose gates start at a mean of 1, if its attentions are gates."""
+    gates = not any(hasattr(find_attention(choice.name), "at") for choice in space.attention)
+    return space.model_copy(update={"unit_gate": space.unit_gate or gates})
+
+
+def _backbone_tensors(module: nn.Module, name: str = "") -> Iterator[tuple[str, Tensor]]:
     """Yield the tensors that the plain backbone has, by the names they have there."""
-    slots = {name: module for name, module in network.named_modules() if isinstance(module, Slot)}
-    owned = tuple(f"{name}.attentions." for name in slots)
-    for name, tensor in network.state_dict().items():
-        if not name.startswith(owned):
-            for slot in slots:
-                name = name.replace(f"{slot}.original.", f"{slot}.", 1)
-            yield name, tensor
+    if isinstance(module, Slot | Wrap | Noted | Finishing):
+        inner = module.original if isinstance(module, Slot) else module.inner
+        if inner is not None:
+            yield from _backbone_tensors(inner, name)
+        return
+    own = [*module.named_parameters(recurse=False), *module.named_buffers(recurse=False)]
+    yield from ((f"{name}.{key}".lstrip("."), tensor) for key, tensor in own)
+    for key, child in module.named_children():
+        yield from _backbone_tensors(child, f"{name}.{key}".lstrip("."))
 
 
 def _timm_weights(backbone: str) -> Mapping[str, Tensor]:

@@ -18,7 +18,7 @@ from ean_search.folder import Run
 from ean_search.lookup import UserError
 from ean_search.measure import count_params
 from ean_search.network import build, prune
-from ean_search.pretrained import load_backbone
+from ean_search.pretrained import gentle, load_backbone
 from ean_search.progress import Progress, silent
 from ean_search.provenance import provenance
 from ean_search.recipe import load_recipe
@@ -44,9 +44,9 @@ class Retraining:
 
     @property
     def space(self) -> Space:
-        """Return the run's space; gates of a pretrained network start at a mean of 1."""
+        """Return the run's space; attention is gentle at first on what is trained already."""
         space = self.experiment.space
-        return space.model_copy(update={"unit_gate": True}) if self.pretrained else space
+        return gentle(space) if self.pretrained else space
 
     def checkpoint(self, placement: Placement, seed: int) -> Checkpoint:
         """Name the folder of one training."""

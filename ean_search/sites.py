@@ -1,52 +1,75 @@
 """Where attention can go in a backbone: its sites, found by probing it.
 
-The families of ResNet, ResNeXt, RegNet, EfficientNet, MobileNet and their kin keep an attribute
-`.se` in every block. A forward pass of shapes alone tells which of them run, in which order, and
-on which maps. Sites with the same parent module form a stage.
+A position (`positions/`) names the homes that a backbone has for attention; a forward pass of shapes
+alone tells which of them run, in which order, and on which maps. Sites whose blocks have the same
+parent module form a stage.
 """
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from itertools import groupby
-from typing import Any
 
 import timm
 import torch
 from torch import Tensor, nn
 
+from ean_search.attention import positions_of
+from ean_search.attention.layout import CHANNELS_FIRST, CHANNELS_LAST, TOKENS
 from ean_search.backbones import BACKBONES
 from ean_search.lookup import UserError, lookup, unknown
+from ean_search.positions import find_position
 from ean_search.space import Space
 
 
 @dataclass(frozen=True)
 class Site:
-    """One place for an attention: the block it is in, and the map it gets there."""
+    """One place for an attention: where it is, and the map it gets there."""
 
     number: int
-    block: str
+    position: str
+    home: str
     stage: int
     channels: int
     height: int
     width: int
+    layout: str = CHANNELS_FIRST
+    prefix: int = 0  # tokens that are not on the map
+    heads: int = 0  # of a self-attention
+    partition: tuple = ()  # sites with different windows cannot attend to each other
+
+    @property
+    def block(self) -> str:
+        """Name the block the site belongs to."""
+        depth = find_position(self.position).DEPTH
+        return self.home.rsplit(".", depth)[0] if depth else self.home
 
     @property
     def elements(self) -> int:
         """Count the map's elements for one image."""
-        return self.channels * self.height * self.width
+        return self.channels * (self.height * self.width + self.prefix)
+
+    def example(self, images: int = 1, device: str = "cpu") -> tuple[Tensor, ...]:
+        """Make maps such as the site gives to an attention."""
+        if self.layout == CHANNELS_FIRST:
+            shape = (images, self.channels, self.height, self.width)
+        elif self.layout == CHANNELS_LAST:
+            shape = (images, self.height, self.width, self.channels)
+        else:
+            shape = (images, self.prefix + self.height * self.width, self.channels)
+        maps = 2 if self.position == "block" else 1
+        return tuple(torch.randn(shape, device=device) for _ in range(maps))
 
 
 class _Recorder(nn.Module):
     """Stands at a possible site and notes the map that comes by."""
 
-    def __init__(self, block: str, seen: dict[str, tuple[int, ...]]):
+    def __init__(self, home: str, seen: dict[str, tuple[int, ...]]):
         super().__init__()
-        self.block = block
+        self.home = home
         self.seen = seen
 
-    def forward(self, x: Tensor) -> Tensor:
-        self.seen[self.block] = tuple(x.shape)
+    def forward(self, x: Tensor, *_: Tensor) -> Tensor:
+        self.seen[self.home] = tuple(x.shape)
         return x
 
 
@@ -65,39 +88,105 @@ def make_backbone(space: Space, classes: int) -> nn.Module:
 
 def find_sites(space: Space) -> tuple[Site, ...]:
     """List the sites of a space's backbone in the order they run."""
-    return _find_sites(
-        space.model_copy(update={"name": "", "stages": (), "placements": {}}).model_dump_json()
-    )
+    plain = {"name": "", "stages": (), "placements": {}}
+    return _find_sites(space.model_copy(update=plain).model_dump_json())
 
 
 @lru_cache(maxsize=64)
 def _find_sites(key: str) -> tuple[Site, ...]:
     space = Space.model_validate_json(key)
+    positions = _positions(space)
+    for position in positions:
+        seen = _look(space, position)
+        if seen:
+            return _number(space, position, seen)
+    words = " or ".join(f"{WANTED[position]}" for position in positions)
+    raise UserError(f"backbone {space.backbone!r} has no site: {words}")
+
+
+WANTED = {
+    "residual": "no block of it has an attribute `.se` or a drop-path",
+    "block": "no block of it adds its own input",
+    "qkv": "no self-attention of it has a layer `.qkv`",
+    "mixer": "no block of it has an attribute `.token_mixer`",
+}
+
+
+def _positions(space: Space) -> tuple[str, ...]:
+    """Return the positions that all attentions of a space can be at, the best first."""
+    names = [choice.name for choice in space.attention]
+    common = [p for p in positions_of(names[0]) if all(p in positions_of(n) for n in names)]
+    if space.position != "auto":
+        for name in names:
+            if space.position not in positions_of(name):
+                wanted = " or ".join(positions_of(name))
+                raise UserError(f"{name}: goes to position {wanted}, not {space.position}")
+        return (space.position,)
+    if not common:
+        wanted = "; ".join(f"{name}: {' or '.join(positions_of(name))}" for name in names)
+        raise UserError(f"no position is right for all attentions of the space ({wanted})")
+    return tuple(common)
+
+
+def _look(space: Space, name: str) -> dict[str, Site]:
+    """Pass shapes through a backbone, and describe the homes that they came by."""
+    position = find_position(name)
     seen: dict[str, tuple[int, ...]] = {}
-    channels = space.backbone_args.get("in_chans", 3)
     with torch.device("meta"):
         backbone = make_backbone(space, classes=2).eval()
-        for block, module in list(_homes(backbone)):
-            module.se = _Recorder(block, seen)
+        channels = space.backbone_args.get("in_chans", 3)
+        image = torch.empty(1, channels, space.image_size, space.image_size)
+        homes = position.homes(backbone, image)
+        for home in homes:
+            position.put(backbone, home, _Recorder(home, seen))
         with torch.no_grad():
-            backbone(torch.empty(1, channels, space.image_size, space.image_size))
-    if not seen:
-        raise UserError(
-            f"backbone {space.backbone!r} has no site: no block of it has an attribute `.se`. "
-            "ResNet, ResNeXt, RegNet, EfficientNet, MobileNet and MNASNet families have"
-        )
-    stages = groupby(seen, key=lambda block: block.rpartition(".")[0])
-    placed = [(block, stage) for stage, (_, blocks) in enumerate(stages) for block in blocks]
-    return tuple(
-        Site(number, block, stage, *seen[block][1:]) for number, (block, stage) in enumerate(placed)
-    )
+            backbone(image)
+    return {home: _describe(backbone, name, home, shape) for home, shape in seen.items()}
 
 
-def _homes(backbone: nn.Module) -> Iterator[tuple[str, Any]]:
-    """Yield every block that has a home for an attention."""
-    for name, module in backbone.named_modules():
-        if hasattr(module, "se"):
-            yield name, module
+def _describe(backbone: nn.Module, position: str, home: str, shape: tuple[int, ...]) -> Site:
+    """Say what map of which layout comes by at a home."""
+    options = {"number": 0, "position": position, "home": home, "stage": 0}
+    if position == "qkv":
+        return Site(**options, **_describe_qkv(backbone, home, shape))
+    if len(shape) == 4 and shape[1] == shape[2] != shape[3]:
+        return Site(**options, channels=shape[3], height=shape[1], width=shape[2],
+                    layout=CHANNELS_LAST)  # fmt: skip
+    if len(shape) == 4:
+        return Site(**options, channels=shape[1], height=shape[2], width=shape[3])
+    if len(shape) != 3:
+        raise UserError(f"{home}: expected a map or tokens, got a tensor of shape {shape}")
+    prefix = getattr(backbone, "num_prefix_tokens", 0)
+    side = int((shape[1] - prefix) ** 0.5)
+    if side * side != shape[1] - prefix:
+        raise UserError(f"{home}: expected tokens on a square grid, got {shape[1] - prefix}")
+    return Site(**options, channels=shape[2], height=side, width=side, layout=TOKENS, prefix=prefix)
+
+
+def _describe_qkv(backbone: nn.Module, home: str, shape: tuple[int, ...]) -> dict:
+    owner, _, _ = home.rpartition(".")
+    attention = backbone.get_submodule(owner)
+    block = backbone.get_submodule(owner.rpartition(".")[0])
+    return {
+        "channels": shape[-1],
+        "height": shape[-2],
+        "width": 1,
+        "layout": TOKENS,
+        "heads": attention.num_heads,
+        "partition": tuple(getattr(block, "shift_size", ())),
+    }
+
+
+def _number(space: Space, position: str, seen: dict[str, Site]) -> tuple[Site, ...]:
+    """Number sites and their stages in the order they ran."""
+    found: list[Site] = []
+    stage = -1
+    for _, group in groupby(seen.values(), key=lambda site: site.block.rpartition(".")[0]):
+        sites = list(group)
+        for number, site in enumerate(sites):
+            stage += number % (space.stage_length or len(sites)) == 0
+            found.append(replace(site, number=len(found), stage=stage))
+    return tuple(found)
 
 
 def probe(space: Space) -> Space:

@@ -55,9 +55,11 @@ class Space(Fields):
     backbone: str
     backbone_args: dict[str, Any] = {}
     attention: tuple[AttentionChoice, ...] = Field(min_length=1, max_length=len(DIGITS) - 1)
-    sharing: Literal["stage", "none"] = "stage"
+    position: Literal["auto", "residual", "block", "qkv", "mixer"] = "auto"
+    sharing: Literal["stage", "whole", "none"] = "stage"
     unit_gate: bool = False
     image_size: int = Field(default=224, ge=8)
+    stage_length: int | None = Field(default=None, ge=1)  # stages are cut into such pieces
     stages: tuple[int, ...] = ()
     placements: dict[str, str] = {}
 

@@ -1,7 +1,7 @@
 """Forward passes of many placements at once: what they have in common is computed once.
 
-The network is traced and cut at its slots. Placements that agree up to a site share everything
-before the next one, the next block's convolutions included; the walk goes depth first, so that
+The network is traced and cut at its slots, and where chains are finished. Placements that agree up
+to a site share everything before the next one, the next block's convolutions included; the walk goes depth first, so that
 only one path's activations are alive, or a few paths' side by side. What runs between two slots is
 the network's own code on the network's own modules, so logits are those of one pass after another.
 """
@@ -15,7 +15,7 @@ import torch
 from torch import Tensor, fx, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
-from ean_search.attention.chain import Carry, Chained
+from ean_search.attention.chain import Carry, Chained, Finish
 from ean_search.network import Slot, place, slots
 from ean_search.space import Placement
 
@@ -29,7 +29,7 @@ class CutError(Exception):
 class _SlotTracer(fx.Tracer):
     def is_leaf_module(self, module: nn.Module, qualified_name: str) -> bool:
         # Norms stay whole, timm's too, so that hooks on them are called.
-        return isinstance(module, Slot | _BatchNorm) or super().is_leaf_module(
+        return isinstance(module, Slot | Finish | _BatchNorm) or super().is_leaf_module(
             module, qualified_name
         )
 
@@ -75,22 +75,22 @@ class PrefixTree:
             graph = _SlotTracer().trace(network)
         except Exception as error:  # whatever a network does that a tracer cannot follow
             raise CutError(f"it cannot be traced: {error}") from error
-        self.slots = slots(network)
         self._cut(network, graph)
 
     def _cut(self, network: nn.Module, graph: fx.Graph) -> None:
-        names = {slot: name for name, slot in network.named_modules() if isinstance(slot, Slot)}
-        targets = [names[slot] for slot in self.slots]
+        stops = {n: m for n, m in network.named_modules() if isinstance(m, Slot | Finish)}
         nodes = list(graph.nodes)
-        found = [n for n in nodes if n.op == "call_module" and n.target in targets]
-        if [node.target for node in found] != targets:
+        found = [n for n in nodes if n.op == "call_module" and n.target in stops]
+        self.stops: list[Slot | Finish] = [stops[node.target] for node in found]
+        passed = [stop for stop in self.stops if isinstance(stop, Slot)]
+        if passed != slots(network) or len(found) != len(stops):
             raise CutError("its slots do not run one after another, each once")
         inputs = [node for node in nodes if node.op == "placeholder" and node.users]
         outputs = next(node for node in nodes if node.op == "output").all_input_nodes
         if len(inputs) != 1 or len(outputs) != 1:
             raise CutError("it has more than one input or output")
         self.image, self.logits = inputs[0].name, outputs[0].name
-        self.entries = [node.args[0].name for node in found]
+        self.entries = [[a.name for a in node.args] for node in found]
         self.exits = [node.name for node in found]
         work = [n for n in nodes if n.op not in ("placeholder", "output")]
         bounds = [-1, *(work.index(node) for node in found), len(work)]
@@ -123,13 +123,13 @@ class PrefixTree:
         """Return how much a walk holds while it is at its deepest, all choices still open."""
         values, held = {self.image: images}, []
         with torch.inference_mode():
-            for depth, slot in enumerate([*self.slots, None]):
+            for depth in range(len(self.stops) + 1):
                 self._advance(depth, values)
                 held += values.values()
-                if slot is not None:
-                    site = values[self.entries[depth]]
-                    # A new tensor, as an attached site gives; zero would be the site itself.
-                    values[self.exits[depth]] = site.clone()
+                if depth < len(self.stops):
+                    x = values[self.entries[depth][0]]
+                    # A new tensor, as an attached site gives; an empty one gives the same.
+                    values[self.exits[depth]] = x.clone()
         sizes = {v.untyped_storage().data_ptr(): v.untyped_storage().nbytes() for v in held}
         return sum(sizes.values())
 
@@ -147,34 +147,35 @@ class PrefixTree:
         placements: Sequence[Placement],
         width: int,
     ) -> Iterator[tuple[list[int], Tensor]]:
-        if depth == len(self.slots):
+        if depth == len(self.stops):
             for branch, logits in zip(
                 branches, values[self.logits].chunk(len(branches)), strict=True
             ):
                 yield branch.members, logits
             return
-        children = _fork(depth, branches, placements)
+        stop = self.stops[depth]
+        children = _fork(stop, branches, placements)
         for start in range(0, len(children), width):
             some = children[start : start + width]
             last = start + width >= len(children)
             below = values if last else dict(values)
-            site = below[self.entries[depth]]
-            out = _attend(self.slots[depth], some, site, len(branches))
+            inputs = [below[name] for name in self.entries[depth]]
+            out = _attend(stop, some, inputs, len(branches))
             parents = [branch.parent for branch in some]
             for name in list(below):
                 value = below.pop(name)
                 if name in self.passing[depth]:
                     below[name] = _rows(value, parents, len(branches))
             below[self.exits[depth]] = out
-            del site, out, value
+            del inputs, out, value
             self._advance(depth + 1, below)
             yield from self._descend(depth + 1, below, some, placements, width)
 
 
 def _fork(
-    depth: int, branches: Sequence[_Branch], placements: Sequence[Placement]
+    stop: Slot | Finish, branches: Sequence[_Branch], placements: Sequence[Placement]
 ) -> list[_Branch]:
-    """Split branches by what their placements choose at a site.
+    """Split branches by what their placements choose at a site; a chain's end splits nothing.
 
     Empty sites come last: their output is their input, which the network may overwrite.
     """
@@ -182,7 +183,8 @@ def _fork(
     for number, branch in enumerate(branches):
         chosen: dict[int, list[int]] = {}
         for i in branch.members:
-            chosen.setdefault(placements[i].choices[depth], []).append(i)
+            choice = placements[i].choices[stop.site.number] if isinstance(stop, Slot) else 0
+            chosen.setdefault(choice, []).append(i)
         children += [_Branch(number, c, mine, dict(branch.states)) for c, mine in chosen.items()]
     return sorted(children, key=lambda child: -child.choice)
 
@@ -195,30 +197,43 @@ def _rows(value: Tensor, numbers: Sequence[int], count: int) -> Tensor:
     return parts[numbers[0]] if len(numbers) == 1 else torch.cat([parts[i] for i in numbers])
 
 
-def _attend(slot: Slot, branches: Sequence[_Branch], site: Tensor, count: int) -> Tensor:
+def _attend(
+    stop: Slot | Finish, branches: Sequence[_Branch], inputs: Sequence[Tensor], count: int
+) -> Tensor:
     """Apply each branch's choice to its rows; a stateful one with the branch's own state."""
     parts = []
     for choice, group in groupby(branches, key=lambda branch: branch.choice):
-        attention = slot.attentions[choice - 1] if choice else slot.original
         same = list(group)
-        if isinstance(attention, Chained):
-            parts += [_carry(attention, branch, site, count) for branch in same]
+        apply = stop if isinstance(stop, Finish) else stop.attentions[choice - 1]
+        if choice == 0 and isinstance(stop, Slot):
+            apply = stop.original
+        if isinstance(apply, Chained | Finish):
+            for branch in same:
+                rows = [_rows(x, [branch.parent], count) for x in inputs]
+                parts.append(_apply_stateful(apply, branch, rows))
             continue
-        x = _rows(site, [branch.parent for branch in same], count)
-        parts.append(x if attention is None else attention(x))
+        rows = [_rows(x, [branch.parent for branch in same], count) for x in inputs]
+        attached = choice > 0
+        parts.append(
+            rows[0] if apply is None else apply(*rows) if attached else apply(rows[0])
+        )
     return parts[0] if len(parts) == 1 else torch.cat(parts)
 
 
-def _carry(attention: Chained, branch: _Branch, site: Tensor, count: int) -> Tensor:
-    x = _rows(site, [branch.parent], count)
-    state = branch.states.get(attention.carry)
-    y, branch.states[attention.carry] = attention.attention(x, state)
+def _apply_stateful(
+    apply: Chained | Finish, branch: _Branch, inputs: Sequence[Tensor]
+) -> Tensor:
+    """Go on with a branch's state, or finish it."""
+    if isinstance(apply, Finish):
+        state = branch.states.pop(apply.carry, None)
+        return inputs[0] if state is None else apply.attention.finish(inputs[0], state)
+    y, branch.states[apply.carry] = apply.attention(*inputs, branch.states.get(apply.carry))
     return y
 
 
 def check_tree(tree: PrefixTree, network: nn.Module, images: Tensor) -> None:
     """Refuse a tree that does not compute what the network does."""
-    sites = len(tree.slots)
+    sites = sum(isinstance(stop, Slot) for stop in tree.stops)
     patterns = ([0] * sites, [1] * sites, [i % 2 for i in range(sites)])
     placements = [Placement(tuple(choices), (sites,)) for choices in patterns]
     with torch.inference_mode():

@@ -55,6 +55,13 @@ def test_a_stage_long_chain_is_written_too(tmp_path):
         assert export(source, form).difference <= 1e-4
 
 
+def test_attention_after_blocks_is_written_too(tmp_path):
+    space = load_space("resnet26_small", attention="mrla_light", unit_gate=False)
+    for form in ("timm", "torch"):
+        source = checkpoint(tmp_path / form, trained(space=space, placement="10-11-00-01"))
+        assert export(source, form).difference <= 1e-4
+
+
 def test_timm_opens_the_folder_as_a_backbone_and_with_another_head(tmp_path):
     folder = export(checkpoint(tmp_path / "net", trained()), "timm").path
     assert {path.name for path in folder.iterdir()} == {

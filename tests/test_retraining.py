@@ -10,8 +10,11 @@ from ean_search.evaluate import score
 from ean_search.experiment import load_experiment
 from ean_search.files import save_weights
 from ean_search.lookup import UserError
+from ean_search.network import build, prune
+from ean_search.pretrained import gentle, load_backbone
 from ean_search.retraining import plan_retraining, retrain
 from ean_search.run import do_run, start_run
+from ean_search.space import load_space
 from tests.test_run import SMALL
 
 SHORT = {"retrain.epochs": 1}
@@ -99,3 +102,15 @@ def test_training_can_start_from_a_backbones_weights(run, tmp_path):
     # SE's gates have a mean of 1 but are not 1, so the logits are near those of the backbone.
     assert torch.allclose(started(image), network.eval()(image), atol=0.02)
     assert plan.checkpoint(run.find("all"), 9).path.parent.name == "pretrained"
+
+
+def test_added_branches_leave_a_pretrained_backbone_as_it_is(tmp_path):
+    space = load_space("resnet26_small", attention="mrla_light", unit_gate=False)
+    plain = prune(build(space, seed=3), space.named["none"]).eval()
+    save_weights(plain, tmp_path / "plain.safetensors")
+    network = build(space, seed=4)
+    load_backbone(network, space, str(tmp_path / "plain.safetensors"))
+    image = torch.randn(2, 3, 32, 32)
+    started = prune(network, space.named["all"]).eval()
+    assert torch.equal(started(image), plain(image))
+    assert not gentle(space).unit_gate

@@ -1,19 +1,32 @@
 """How a stateful attention hands its state from one site to the next.
 
-The state lives in a `Carry`, a module of its own: a replica of the network (DataParallel, a deep
-copy) gets a replica of the carry. The first attached site of a chain starts from no state,
-whatever an earlier pass may have left, and the last one clears it, so nothing outlives a pass.
+Within a pass the state lies in a `Carry`, a module of its own: a copy of the network gets a copy of
+the carry, and threads that share a network have an entry each. The first attached site of a chain
+starts from no state, whatever a pass that failed may have left; the last one leaves none. Tracers
+(`torch.compile`, `torch.export`, `torch.fx`) see a plain value that goes from site to site.
 """
 
+import threading
 from typing import Any
 
+import torch
 from torch import Tensor, nn
 
 
 class Carry(nn.Module):
-    """The state between two sites of one chain."""
+    """What is on its way between two modules of one network, in one pass."""
 
-    state: Any = None
+    def __init__(self):
+        super().__init__()
+        self.states: dict[int, Any] = {}
+
+    def put(self, state: Any) -> None:
+        """Leave a state for the next module."""
+        self.states[_thread()] = state
+
+    def take(self) -> Any:
+        """Take the state and leave none."""
+        return self.states.pop(_thread())
 
     def __deepcopy__(self, memo: dict) -> "Carry":
         return memo.setdefault(id(self), Carry())
@@ -28,14 +41,35 @@ class Chained(nn.Module):
         self.carry = carry
         self.first = self.last = True
 
-    def forward(self, x: Tensor) -> Tensor:
-        y, state = self.attention(x, None if self.first else self.carry.state)
-        self.carry.state = None if self.last else state
+    def forward(self, *inputs: Tensor) -> Tensor:
+        y, state = self.attention(*inputs, None if self.first else self.carry.take())
+        if not self.last:
+            self.carry.put(state)
         return y
 
 
-def link(chain: list[Chained]) -> None:
-    """Mark the first and the last of the attached sites, given in network order."""
+class Finish(nn.Module):
+    """The end of a chain whose state itself becomes a part of the output."""
+
+    def __init__(self, attention: nn.Module, carry: Carry):
+        super().__init__()
+        self.attention = attention
+        self.carry = carry
+        self.reached = False  # by a state; if not, this is the identity
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.attention.finish(x, self.carry.take()) if self.reached else x
+
+
+def link(chain: list[Chained], finish: Finish | None) -> None:
+    """Tell the attached sites of a chain, in network order, which is first and which is last."""
     for chained in chain:
         chained.first = chained is chain[0]
-        chained.last = chained is chain[-1]
+        chained.last = chained is chain[-1] and finish is None
+    if finish is not None:
+        finish.reached = bool(chain)
+
+
+def _thread() -> int:
+    # Compilers follow one pass only, and cannot follow the question.
+    return 0 if torch.compiler.is_compiling() else threading.get_ident()

@@ -1,0 +1,59 @@
+"""Broad attention (BViT, arXiv 2202.06268): one attention over the features of many layers.
+
+Queries, keys and values of the connected layers are joined on the feature axis of each head. Their
+product is the sum of the layers' own, so the state is that sum and the values; neither queries nor
+keys are kept. It has no parameters. A site is a layer's membership; the sum is finished and added
+after the last block of the stage.
+"""
+
+import torch
+from torch import Tensor, nn
+from torch.nn.functional import adaptive_avg_pool1d
+
+from ean_search.lookup import UserError
+
+State = tuple[Tensor, tuple[Tensor, ...]]  # logits (b, heads, n, n); values (b, heads, n, size)
+
+
+class Broad(nn.Module):
+    """Gather what connected layers attend to, and add it, pooled to the network's width."""
+
+    positions = ("qkv",)
+    stateful = True
+    chain = "broad"
+
+    def __init__(self, heads: int, gamma: float = 0.4, scale: str = "layer"):
+        super().__init__()
+        if scale not in ("layer", "joint"):
+            raise UserError(f"expected scale layer or joint, got {scale!r}")
+        self.heads = heads
+        self.gamma = gamma
+        self.joint = scale == "joint"  # 1 / sqrt(|S| d), not 1 / sqrt(d) as in the published code
+
+    @classmethod
+    def at(cls, site, **options) -> nn.Module:
+        """Build one for a layer."""
+        return cls(site.heads, **options)
+
+    def forward(self, qkv: Tensor, state: State | None) -> tuple[Tensor, State]:
+        parts = qkv.unflatten(2, (3, self.heads, -1)).permute(2, 0, 3, 1, 4)
+        query, key, value = parts.unbind(0)
+        logits = query @ key.transpose(-1, -2)
+        value = value.contiguous()  # a copy, so that queries and keys are not kept with it
+        if state is None:
+            return qkv, (logits, (value,))
+        return qkv, (state[0] + logits, (*state[1], value))
+
+    def finish(self, x: Tensor, state: State) -> Tensor:
+        """Add the broad attention to a stage's output."""
+        return x + self.gamma * self.joined(state)
+
+    def joined(self, state: State, mask: Tensor | None = None) -> Tensor:
+        """Attend over all members at once: (b, n, features of one layer)."""
+        logits, values = state
+        size = values[0].shape[-1] * (len(values) if self.joint else 1)
+        logits = logits / size**0.5
+        weights = (logits if mask is None else logits + mask).softmax(-1)
+        # Per head the members' features lie side by side, (b, n, heads, members * size).
+        joined = torch.cat([weights @ value for value in values], dim=-1).transpose(1, 2)
+        return adaptive_avg_pool1d(joined.flatten(2), self.heads * values[0].shape[-1])
