@@ -32,7 +32,7 @@ def add_export_parser(commands: Any) -> None:
 def add_trained_flags(parser: argparse.ArgumentParser) -> None:
     """Let a retrained network be named."""
     parser.add_argument("source", type=Path, help="a run, or a retrained network's folder")
-    parser.add_argument("--placement", default="best", help="of a run's retrained networks")
+    parser.add_argument("--placement", help="of a run's retrained networks; its best if none")
     parser.add_argument("--recipe", help="that it was retrained by")
     parser.add_argument("--seed", type=int, help="the lowest there is, if none")
 
@@ -44,9 +44,13 @@ def find_checkpoint(args: argparse.Namespace) -> Any:
 
     run = Run(args.source)
     if not run.experiment.is_file():
-        return open_checkpoint(args.source)
-    warn_of_unfinished(run, args.placement)
-    return find_trained(run, run.find(args.placement), args.recipe, args.seed)
+        checkpoint = open_checkpoint(args.source)
+        if args.placement:  # says what does not fit, if it is not the trained one
+            checkpoint.network(checkpoint.trained.space.parse(args.placement))
+        return checkpoint
+    name = args.placement or "best"
+    warn_of_unfinished(run, name)
+    return find_trained(run, run.find(name), args.recipe, args.seed)
 
 
 def _export(args: argparse.Namespace) -> None:

@@ -64,6 +64,10 @@ def test_a_network_is_compared_exported_folded_and_transferred(capsys, folder):
     assert re.search(r"1-0-0-1 -> [01]-0-0-[01], threshold 0.5: accuracy on 200 search images", out)
     folded = re.search(r"; (.*folded)", out).group(1)
     assert run_command(capsys, "export", folded, "--format", "safetensors")[0] == 0
+    trained = folder / "retrain" / "quick" / "1-0-0-1-seed0"
+    code, _, err = run_command(capsys, "export", trained, "--placement", "1-1-0-1")
+    assert code == 2
+    assert re.search(r"it lacks layer2.0.se\S+, .*trained with placement 1-0-0-1, read with", err)
 
     code, out, _ = run_command(
         capsys, "transfer", folder, *words, *("--task", "segment", "--images", 16),

@@ -12,7 +12,17 @@ PACKAGE = Path(__file__).parents[1] / "ean_search"
 LAYERS = [
     {"lookup", "fields", "files", "progress", "provenance", "cache", "allocator", "search_spaces"},
     {"space", "trial", "objective", "env", "backbones"},
-    {"sites", "network", "attention", "sampling", "tree", "latency", "memory", "recalibrate"}
+    {
+        "sites",
+        "positions",
+        "network",
+        "attention",
+        "sampling",
+        "tree",
+        "latency",
+        "memory",
+        "recalibrate",
+    }
     | {"pretrained"},
     {"splits", "loaders", "augment", "cluttered", "imagedata", "data", "scenes", "recipe", "train"}
     | {"cost", "measure", "store"},
