@@ -12,33 +12,15 @@ PACKAGE = Path(__file__).parents[1] / "ean_search"
 LAYERS = [
     {"lookup", "fields", "files", "progress", "provenance", "cache", "allocator", "search_spaces"},
     {"space", "trial", "objective", "env", "backbones"},
-    {
-        "sites",
-        "positions",
-        "network",
-        "attention",
-        "sampling",
-        "tree",
-        "latency",
-        "memory",
-        "recalibrate",
-    }
-    | {"pretrained"},
+    {"sites", "positions", "network", "attention", "sampling", "tree", "latency", "memory"}
+    | {"recalibrate", "pretrained"},
     {"splits", "loaders", "augment", "cluttered", "imagedata", "data", "scenes", "recipe", "train"}
     | {"cost", "measure", "store"},
     {"racing", "evaluate", "supernet", "searchers"},
     {"loop", "pareto", "plots", "folder"},
     {"experiment", "summary", "run", "bench"}
-    | {
-        "checkpoint",
-        "retraining",
-        "comparison",
-        "models",
-        "export",
-        "fold",
-        "transfer",
-        "transferring",
-    },
+    | {"checkpoint", "retraining", "comparison", "models", "export", "fold"}
+    | {"transfer", "transferring"},
     {"cli", "cli_bench", "cli_retrain", "cli_export", "cli_transfer", "terminal"},
 ]
 LIGHT = ["space", "trial", "objective", "env", "cost", "store", "pareto", "plots", "folder", "cli"]
