@@ -9,19 +9,13 @@ import torch
 
 import ean_search.models  # noqa: F401
 from ean_search.cli import main
-from ean_search.experiment import load_experiment
-from ean_search.run import do_run, start_run
-from tests.test_run import SMALL
 
 SHORT = ("--epochs", "1", "--device", "cpu")
 
 
-@pytest.fixture(scope="module")
-def folder(tmp_path_factory):
-    few = {"data.options": {"train": 500, "test": 100}, "search.budget": 6}
-    run = start_run(load_experiment(None, SMALL | few), tmp_path_factory.mktemp("results") / "run")
-    do_run(run)
-    return run.path
+@pytest.fixture
+def folder(short_run):
+    return short_run.path
 
 
 def run_command(capsys, *words):
@@ -61,7 +55,7 @@ def test_a_network_is_compared_exported_folded_and_transferred(capsys, folder):
 
     code, out, _ = run_command(capsys, "prune", folder, *words, "--fold", "--threshold", 0.5)
     assert code == 0
-    assert re.search(r"1-0-0-1 -> [01]-0-0-[01], threshold 0.5: accuracy on 200 search images", out)
+    assert re.search(r"1-0-0-1 -> [01]-0-0-[01], threshold 0.5: accuracy on 100 search images", out)
     folded = re.search(r"; (.*folded)", out).group(1)
     assert run_command(capsys, "export", folded, "--format", "safetensors")[0] == 0
     trained = folder / "retrain" / "quick" / "1-0-0-1-seed0"

@@ -11,7 +11,8 @@ from ean_search.comparison import (
 )
 from ean_search.lookup import UserError
 from ean_search.retraining import plan_retraining
-from tests.test_retraining import SHORT, run  # noqa: F401
+
+SHORT = {"retrain.epochs": 1}
 
 
 def test_paired_intervals_are_students():
@@ -21,24 +22,24 @@ def test_paired_intervals_are_students():
     assert np.isnan(paired_interval(np.array([1.0]))[1])
 
 
-def test_names_stand_for_placements(run):  # noqa: F811
-    chosen = contestants(run, "1-0-0-0", "none, all,random:3")
+def test_names_stand_for_placements(short_run):
+    chosen = contestants(short_run, "1-0-0-0", "none, all,random:3")
     assert list(chosen) == ["1-0-0-0", "none", "all", "random:3"]
     drawn = chosen["random:3"]
     assert len(set(drawn)) == 3
     assert all(p.attached == 1 for p in drawn)
-    assert run.find("1-0-0-0") not in drawn
+    assert short_run.find("1-0-0-0") not in drawn
     with pytest.raises(UserError, match="not 9 other placements with 1 attach"):
-        contestants(run, "1-0-0-0", "random:9")
+        contestants(short_run, "1-0-0-0", "random:9")
     with pytest.raises(UserError, match="expected random:N"):
-        contestants(run, "1-0-0-0", "random:none")
+        contestants(short_run, "1-0-0-0", "random:none")
 
 
-def test_seeds_are_paired_and_finished_trainings_kept(run):  # noqa: F811
-    plan = plan_retraining(run, SHORT, recipe="quick")
-    chosen = contestants(run, "1-0-0-0", "none,random:2")
+def test_seeds_are_paired_and_finished_trainings_kept(short_run):
+    plan = plan_retraining(short_run, SHORT, recipe="quick")
+    chosen = contestants(short_run, "1-0-0-0", "none,random:2")
     first = compare(plan, chosen, [0, 1], rounds=2)
-    kept = plan.checkpoint(run.find("none"), 1).metrics
+    kept = plan.checkpoint(short_run.find("none"), 1).metrics
     before = kept.stat().st_mtime_ns
     again = compare(plan, chosen, [0, 1], rounds=2)
     assert kept.stat().st_mtime_ns == before
@@ -54,5 +55,5 @@ def test_seeds_are_paired_and_finished_trainings_kept(run):  # noqa: F811
     assert row.low <= row.found_minus_this <= row.high
     assert (first.params > 0).all()
     path = save_comparison(plan, first, trainings)
-    assert path == run.path / "retrain" / "quick" / "comparison.csv"
+    assert path == short_run.path / "retrain" / "quick" / "comparison.csv"
     assert list(pd.read_csv(path)["name"]) == list(chosen)

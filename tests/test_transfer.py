@@ -10,8 +10,8 @@ from ean_search.transfer import make_task
 from ean_search.transfer.detect import _match, _precision
 from ean_search.transfer.pyramid import Pyramid
 from ean_search.transferring import Transfer, transfer
-from tests.test_retraining import SHORT, run  # noqa: F401
 
+SHORT = {"retrain.epochs": 1}
 FEW = {"train": 32, "test": 12, "size": 48}
 
 
@@ -23,10 +23,10 @@ def short(name, **options):
 
 
 @pytest.mark.parametrize("name", ["detect", "segment"])
-def test_backbones_are_compared_and_finished_trainings_kept(run, name):  # noqa: F811
-    plan = plan_retraining(run, {"device": "cpu"})
+def test_backbones_are_compared_and_finished_trainings_kept(short_run, name):
+    plan = plan_retraining(short_run, {"device": "cpu"})
     transfers = Transfer(plan, short(name, **FEW), scratch=True)
-    chosen = contestants(run, "1-0-0-0", "none")
+    chosen = contestants(short_run, "1-0-0-0", "none")
     frame = transfer(transfers, chosen, [0, 1], rounds=1)
     assert list(frame["name"]) == ["1-0-0-0", "none"]
     assert frame.accuracy.between(0, 1).all()
@@ -36,18 +36,20 @@ def test_backbones_are_compared_and_finished_trainings_kept(run, name):  # noqa:
     assert done.stat().st_mtime_ns == before
     assert list(again.accuracy) == list(frame.accuracy)
     with pytest.raises(UserError, match="other settings"):
-        Transfer(plan, short(name, **FEW | {"train": 40}), scratch=True).train(run.find("none"), 0)
+        Transfer(plan, short(name, **FEW | {"train": 40}), scratch=True).train(
+            short_run.find("none"), 0
+        )
 
 
-def test_backbones_start_from_what_was_retrained(run):  # noqa: F811
-    plan = plan_retraining(run, SHORT | {"seed": 4})
+def test_backbones_start_from_what_was_retrained(short_run):
+    plan = plan_retraining(short_run, SHORT | {"seed": 4})
     task = short("classify:cluttered")
     transfers = Transfer(plan, task)
     with pytest.raises(UserError, match="not retrained yet"):
-        transfer(transfers, contestants(run, "0-0-1-0", "none"), [4])
-    plan.train(run.find("0-0-1-0"), 4)
-    network = transfers.network(run.find("0-0-1-0"), 4)
-    trained = plan.checkpoint(run.find("0-0-1-0"), 4).network()
+        transfer(transfers, contestants(short_run, "0-0-1-0", "none"), [4])
+    plan.train(short_run.find("0-0-1-0"), 4)
+    network = transfers.network(short_run.find("0-0-1-0"), 4)
+    trained = plan.checkpoint(short_run.find("0-0-1-0"), 4).network()
     assert torch.equal(network.conv1[0].weight, trained.conv1[0].weight)
     assert not torch.equal(network.fc.weight, trained.fc.weight)
 

@@ -19,7 +19,7 @@ from ean_search.transfer import Task
 from ean_search.transfer.pyramid import Pyramid
 
 HEADS = {"fcn": (FCN, FCNHead), "deeplabv3": (DeepLabV3, DeepLabHead)}
-RECIPE = Recipe(epochs=6, batch_size=32, lr=2e-3)
+RECIPE = Recipe(epochs=10, batch_size=16, lr=2e-3)
 
 
 class Finest(nn.Module):
@@ -34,7 +34,7 @@ class Finest(nn.Module):
 
 
 def segment(
-    head: str = "fcn", *, train: int = 2000, test: int = 500, size: int = 64, seed: int = 0
+    head: str = "fcn", *, train: int = 1000, test: int = 250, size: int = 64, seed: int = 0
 ) -> Task:
     """Make the segmentation task, with one of torchvision's heads."""
     if head not in HEADS:
