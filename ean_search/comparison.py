@@ -4,6 +4,7 @@ A seed gives every placement the same start of the backbone and the same order o
 so what counts is the mean difference over seeds, with its 95 % interval (Student's t).
 """
 
+import logging
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
@@ -20,6 +21,7 @@ from ean_search.progress import Progress, silent
 from ean_search.retraining import Retraining
 from ean_search.space import Placement
 
+log = logging.getLogger(__name__)
 Contestants = Mapping[str, Sequence[Placement]]  # by name; several stand for their mean
 
 
@@ -31,10 +33,10 @@ def contestants(run: Run, name: str, others: str, seed: int = 0) -> Contestants:
         kind, _, count = other.partition(":")
         if kind != "random":
             chosen[other] = [run.find(other)]
-        elif (count or "1").isdigit() and int(count or 1) > 0:
-            chosen[other] = _random(run, found, int(count or 1), seed)
-        else:
+        elif not (count or "1").isdigit():
             raise UserError(f"expected random:N, got {other!r}")
+        elif drawn := _random(run, found, int(count or 1), seed):
+            chosen[other] = drawn
     return chosen
 
 
@@ -42,10 +44,12 @@ def _random(run: Run, found: Placement, count: int, seed: int) -> list[Placement
     """Draw other placements with as many attachments as the one that was found."""
     rng, drawn = np.random.default_rng((seed, 1)), {found: None}
     for _ in range(100 * count):
-        drawn.setdefault(run.space.sample(rng, attached=found.attached))
-        if len(drawn) > count:
-            return list(drawn)[1:]
-    raise UserError(f"there are not {count} other placements with {found.attached} attachments")
+        if len(drawn) <= count:
+            drawn.setdefault(run.space.sample(rng, attached=found.attached))
+    if len(drawn) <= count:
+        words = "%d of %d random placements: there are no more with %d attachments"
+        log.warning(words, len(drawn) - 1, count, found.attached)
+    return list(drawn)[1:]
 
 
 def compare(

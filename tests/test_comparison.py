@@ -22,15 +22,16 @@ def test_paired_intervals_are_students():
     assert np.isnan(paired_interval(np.array([1.0]))[1])
 
 
-def test_names_stand_for_placements(short_run):
+def test_names_stand_for_placements(short_run, caplog):
     chosen = contestants(short_run, "1-0-0-0", "none, all,random:3")
     assert list(chosen) == ["1-0-0-0", "none", "all", "random:3"]
     drawn = chosen["random:3"]
     assert len(set(drawn)) == 3
     assert all(p.attached == 1 for p in drawn)
     assert short_run.find("1-0-0-0") not in drawn
-    with pytest.raises(UserError, match="not 9 other placements with 1 attach"):
-        contestants(short_run, "1-0-0-0", "random:9")
+    assert len(contestants(short_run, "1-0-0-0", "random:9")["random:9"]) == 3
+    assert "3 of 9 random placements" in caplog.text
+    assert list(contestants(short_run, "none", "random:2")) == ["none"]  # there is one of a kind
     with pytest.raises(UserError, match="expected random:N"):
         contestants(short_run, "1-0-0-0", "random:none")
 
