@@ -1,4 +1,6 @@
 import json
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -60,6 +62,33 @@ def test_training_that_was_stopped_goes_on(run):
     resumed = retrain(run, run.find("all"), changes)
     Path(resumed["folder"]).rename(run.path / "resumed")
     assert retrain(run, run.find("all"), changes) == resumed
+
+
+LONG = SHORT | {"retrain.epochs": 6, "retrain.mixup": 0.2, "retrain.ema": 0.9, "device": "cpu"}
+KILLED = """
+import json, sys
+from ean_search.folder import load_run
+from ean_search.retraining import plan_retraining
+run = load_run(sys.argv[1])
+plan = plan_retraining(run, json.loads(sys.argv[2]))
+plan.train(run.find("all"), 11, lambda *_: print("step", flush=True))
+"""
+
+
+def test_killing_a_retraining_changes_nothing(run):
+    """Kill as `kill -9` does, soon after a training went on."""
+    plan = plan_retraining(run, LONG)
+    for reports in (4, 2):
+        words = [sys.executable, "-c", KILLED, str(run.path), json.dumps(LONG)]
+        process = subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
+        for _ in range(reports):
+            process.stdout.readline()
+        process.kill()
+        process.wait()
+        process.stdout.close()
+    resumed = plan.train(run.find("all"), 11)
+    Path(resumed["folder"]).rename(run.path / "killed")
+    assert plan.train(run.find("all"), 11) == resumed
 
 
 def test_a_recipe_has_folders_of_its_own(run):
