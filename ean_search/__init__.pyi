@@ -29,5 +29,6 @@ from .space import Placement as Placement
 from .space import Space as Space
 from .space import load_space as load_space
 from .store import Store as Store
+from .tables import Table as Table
 from .trial import Cost as Cost
 from .trial import Trial as Trial

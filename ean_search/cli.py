@@ -14,6 +14,7 @@ from typing import Any
 
 from ean_search.allocator import keep_freed_memory
 from ean_search.cli_bench import add_bench_parser, add_set_flag, read_set_flag
+from ean_search.cli_evidence import add_evidence_parser
 from ean_search.cli_export import add_export_parser
 from ean_search.cli_retrain import add_retrain_parser
 from ean_search.cli_transfer import add_transfer_parser
@@ -98,14 +99,18 @@ def make_parser() -> argparse.ArgumentParser:
     add_retrain_parser(commands)
     add_export_parser(commands)
     add_transfer_parser(commands)
-    add_bench_parser(commands)
+    add_evidence_parser(add_bench_parser(commands))
     return parser
 
 
 def _add_space_flags(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--space", help="name of a shipped space, or a YAML file")
+    parser.add_argument(
+        "--backbone", help="in place of a space: any timm model, or module:function"
+    )
     parser.add_argument("--attention", help="attention by name, in place of the space's own")
-    parser.add_argument("--sharing", choices=("stage", "none"))
+    parser.add_argument("--position", choices=("residual", "block", "qkv", "mixer"))
+    parser.add_argument("--sharing", choices=("stage", "whole", "none"))
     parser.add_argument("--unit-gate", action=argparse.BooleanOptionalAction, default=None)
     parser.add_argument("--image-size", type=int)
 
@@ -121,9 +126,25 @@ def _add_experiment_flags(parser: argparse.ArgumentParser) -> None:
 
 
 def _space_changes(args: argparse.Namespace) -> dict[str, Any]:
-    changes = {name: getattr(args, name) for name in ("attention", "sharing", "unit_gate")}
-    changes["image_size"] = args.image_size
+    fields = ("attention", "position", "sharing", "unit_gate", "image_size")
+    changes = {name: getattr(args, name) for name in fields}
+    if args.backbone:
+        if args.space:
+            raise UserError("expected --space or --backbone, got both")
+        attention = args.attention or "se"
+        own = {"name": f"{args.backbone}_{attention}".replace(":", "_").replace("/", "_")}
+        changes |= own | {"backbone": args.backbone, "attention": attention}
     return {name: value for name, value in changes.items() if value is not None}
+
+
+def _space(args: argparse.Namespace) -> Any:
+    """Load the space that flags describe."""
+    from ean_search.space import Space, load_space
+
+    changes = _space_changes(args)
+    if not args.space and not args.backbone:
+        raise UserError("expected --space NAME or --backbone NAME; `ean-search spaces` lists some")
+    return Space(**changes) if args.backbone else load_space(args.space, **changes)
 
 
 def _experiment_changes(args: argparse.Namespace) -> dict[str, Any]:
@@ -165,12 +186,9 @@ def _cost(args: argparse.Namespace) -> None:
     from ean_search.measure import measure_costs, price_list
     from ean_search.run import find_device
     from ean_search.sites import probe
-    from ean_search.space import load_space
     from ean_search.terminal import print_costs, show_progress
 
-    if not args.space:
-        raise UserError("expected --space NAME; `ean-search spaces` lists them")
-    space = probe(load_space(args.space, **_space_changes(args)))
+    space = probe(_space(args))
     placements = {name: space.parse(name) for name in ["none", "all", *args.placement]}
     with show_progress() as progress:
         table = measure_costs(
@@ -188,9 +206,10 @@ def _run(args: argparse.Namespace) -> None:
     from ean_search.experiment import load_experiment
     from ean_search.run import start_run
 
-    if not args.space and not args.experiment:
+    if not args.space and not args.backbone and not args.experiment:
         raise UserError(
-            "expected --space NAME or --experiment FILE; `ean-search spaces` lists them"
+            "expected --space NAME, --backbone NAME or --experiment FILE; "
+            "`ean-search spaces` lists spaces"
         )
     experiment = load_experiment(args.experiment, _experiment_changes(args))
     name = args.name or datetime.now().strftime("%Y-%m-%d-%H%M%S")

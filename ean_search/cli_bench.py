@@ -1,15 +1,16 @@
 """The `bench` commands: run a measurement, keep its CSV, print it."""
 
 import argparse
+import os
 from pathlib import Path
 from typing import Any
 
 from ean_search.lookup import UserError
 
 
-def add_bench_parser(commands: Any) -> None:
-    """Describe `ean-search bench` and what it can measure."""
-    bench = commands.add_parser("bench", help="measure: speed, searchers, chains, ...")
+def add_bench_parser(commands: Any) -> Any:
+    """Describe `ean-search bench` and what it can measure, to which more can be added."""
+    bench = commands.add_parser("bench", help="measure: speed, searchers, evidence and more")
     kinds = bench.add_subparsers(title="measurements", required=True, metavar="WHAT")
 
     speed = kinds.add_parser("speed", help="cohorts against single passes, and finished networks")
@@ -22,37 +23,72 @@ def add_bench_parser(commands: Any) -> None:
     speed.add_argument("--device", default="auto")
     speed.set_defaults(command=_speed)
 
+    mixers = kinds.add_parser("mixers", help="key-only and full attention as maps grow")
+    mixers.add_argument("--channels", type=int, default=64)
+    mixers.add_argument("--device", default="auto")
+    mixers.set_defaults(command=_mixers)
+
     racing = kinds.add_parser("racing", help="how often racing loses a winner, on a finished run")
     racing.add_argument("run", type=Path)
     racing.add_argument("--races", type=int, default=500)
     racing.set_defaults(command=_racing)
 
-    searchers = kinds.add_parser("searchers", help="regret on synthetic landscapes")
-    searchers.add_argument("--searchers", nargs="+", metavar="NAME", help="all by default")
-    searchers.add_argument("--sites", type=int, nargs="+", default=[16, 54])
-    searchers.add_argument("--seeds", type=int, default=20)
+    searchers = kinds.add_parser("searchers", help="regret on tables and synthetic landscapes")
+    searchers.add_argument(
+        "--searchers",
+        nargs="+",
+        metavar="NAME",
+        help="all by default; with options as in 'optuna-tpe multi=true'",
+    )
+    searchers.add_argument(
+        "--tables", nargs="*", metavar="TABLE", help="names or Parquet files; all by default"
+    )
+    searchers.add_argument(
+        "--sites", type=int, nargs="*", default=[16, 54], help="of landscapes; none if empty"
+    )
+    searchers.add_argument("--seeds", type=int, default=50, help="of searchers on each table")
+    searchers.add_argument("--landscapes", type=int, default=20, help="of each number of sites")
+    searchers.add_argument(
+        "--workers", type=int, nargs="+", default=[1, 8, 64], help="simulated, on tables"
+    )
     searchers.add_argument("--budget", type=int, default=900)
+    searchers.add_argument("--processes", type=int, default=os.cpu_count())
     searchers.set_defaults(command=_searchers)
 
-    supernet = kinds.add_parser("supernet", help="estimates of sampling rules against truth")
-    supernet.add_argument("--space", default="tiny", help="small: all placements are trained")
-    supernet.add_argument("--seeds", type=int, default=3)
-    supernet.add_argument("--truth", type=Path, help="file of trainings; continued if it exists")
-    supernet.add_argument("--device", default="auto")
-    add_set_flag(supernet)
+    supernet = kinds.add_parser("supernet", help="estimates of weight-sharing networks, judged")
+    supernet.add_argument("--table", help="name or Parquet file: its experiment and its truth")
+    supernet.add_argument("--variants", nargs="+", metavar="NAME", help="all by default")
+    _add_training_flags(supernet)
     supernet.set_defaults(command=_supernet)
 
-    evidence = kinds.add_parser("evidence", help="search, then retrain with paired seeds")
-    evidence.add_argument("experiment", type=Path, help="experiment YAML")
-    evidence.add_argument("--placement", default="best", help="of those found")
-    evidence.add_argument("--compare", default="none,all,random:1,every-other", metavar="NAMES")
-    evidence.add_argument("--seeds", type=int, default=5)
-    evidence.add_argument("--name", help="of the run's folder and the rows; the YAML's if none")
-    add_set_flag(evidence)
-    evidence.set_defaults(command=_evidence)
+    table = kinds.add_parser("table", help="make a table: train every placement on its own")
+    table.add_argument("--name", help="of the table; that of the space if none")
+    _add_training_flags(table)
+    table.set_defaults(command=_table)
 
-    for kind in (speed, racing, searchers, supernet, evidence):
-        kind.add_argument("--output", type=Path, default=Path("results"), help="folder for CSVs")
+    for kind in (speed, mixers, racing, searchers, supernet, table):
+        kind.add_argument("--output", type=Path, default=Path("results"), help="folder for files")
+    return kinds
+
+
+def _add_training_flags(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--space", default="tiny", help="small: all placements are trained")
+    parser.add_argument("--experiment", type=Path, help="experiment YAML, in place of --space")
+    parser.add_argument("--seeds", type=int, default=3)
+    parser.add_argument("--epochs", type=int, help="of networks for all placements")
+    parser.add_argument("--truth", type=Path, help="file of trainings; continued if it exists")
+    parser.add_argument(
+        "--part", type=_part, default=(1, 1), metavar="I/N", help="do a part; 1/2 here, 2/2 there"
+    )
+    parser.add_argument("--device", default="auto")
+    add_set_flag(parser)
+
+
+def _part(text: str) -> tuple[int, int]:
+    number, _, parts = text.partition("/")
+    if not (number.isdigit() and parts.isdigit() and 1 <= int(number) <= int(parts)):
+        raise argparse.ArgumentTypeError(f"expected a part like 1/2, got {text!r}")
+    return int(number), int(parts)
 
 
 def _speed(args: argparse.Namespace) -> None:
@@ -75,69 +111,135 @@ def _speed(args: argparse.Namespace) -> None:
             progress=progress,
         )
     for name, frame in frames.items():
-        _keep(frame, args.output / f"{name}.csv")
+        keep(frame, args.output / f"{name}.csv")
     print(f"on {frame.hardware[0]}")
+
+
+def _mixers(args: argparse.Namespace) -> None:
+    from ean_search.bench.mixers import bench_mixers
+    from ean_search.run import find_device
+    from ean_search.terminal import show_progress
+
+    with show_progress() as progress:
+        frame = bench_mixers(
+            channels=args.channels, device=find_device(args.device), progress=progress
+        )
+    keep(frame, args.output / "mixers.csv")
 
 
 def _racing(args: argparse.Namespace) -> None:
     from ean_search.bench.racing import bench_racing
     from ean_search.folder import load_run
 
-    _keep(bench_racing(load_run(args.run), races=args.races), args.output / "racing.csv")
+    keep(bench_racing(load_run(args.run), races=args.races), args.output / "racing.csv")
 
 
 def _searchers(args: argparse.Namespace) -> None:
-    import torch
-
     from ean_search.bench.curves import plot_regret
-    from ean_search.bench.searchers import bench_searchers
+    from ean_search.bench.searchers import bench_searchers, digest
+    from ean_search.bench.tasks import make_landscapes, make_tables
     from ean_search.searchers import SEARCHERS
+    from ean_search.tables import shipped_tables
     from ean_search.terminal import show_progress
 
-    torch.set_num_threads(1)  # the controllers' networks are too small for more
-    names = args.searchers or [name for name in SEARCHERS if name != "all"]
+    tables = shipped_tables() if args.tables is None else args.tables
     with show_progress() as progress:
-        frame = bench_searchers(names, args.sites, args.seeds, args.budget, progress=progress)
-    _keep(frame, args.output / "searchers.csv")
+        frame = bench_searchers(
+            args.searchers or list(SEARCHERS),
+            make_tables(tables, args.seeds) + make_landscapes(args.sites, args.landscapes),
+            workers=args.workers,
+            budget=args.budget,
+            processes=args.processes,
+            progress=progress,
+        )
+    keep(frame, args.output / "searchers.csv", digest(frame))
     plot_regret(frame).savefig(args.output / "searchers.png")
 
 
 def _supernet(args: argparse.Namespace) -> None:
-    from ean_search.bench.supernet import bench_supernet
-    from ean_search.experiment import load_experiment
-    from ean_search.run import resolve
+    from ean_search.bench.estimates import VARIANTS
+    from ean_search.bench.supernet import average, bench_supernet
+    from ean_search.bench.table import widen
+    from ean_search.bench.truth import noise, train_all
+    from ean_search.lookup import unknown
+    from ean_search.tables import Table, select
     from ean_search.terminal import show_progress
 
-    changes = {"space": {"base": args.space}, "device": args.device} | read_set_flag(args)
-    experiment = resolve(load_experiment(None, changes))
-    name = experiment.space.name
-    truth = args.truth or args.output / f"truth_{name}.jsonl"
-    truth.parent.mkdir(parents=True, exist_ok=True)
+    experiment = _read_experiment(args, Table(args.table).about if args.table else None)
+    for name in args.variants or ():
+        if name not in VARIANTS:
+            raise unknown("variant", name, VARIANTS)
+    name = Path(args.table).stem if args.table else experiment.space.name
     with show_progress() as progress:
-        frame, noise = bench_supernet(experiment, truth, seeds=args.seeds, progress=progress)
-    _keep(frame, args.output / f"supernet_{name}.csv")
-    print(", ".join(f"{key.replace('_', ' ')} {value:.3g}" for key, value in noise.items()))
-
-
-def _evidence(args: argparse.Namespace) -> None:
-    from ean_search.bench.evidence import add_rows, bench_evidence
-    from ean_search.experiment import load_experiment
-    from ean_search.terminal import show_progress
-
-    name = args.name or args.experiment.stem
-    experiment = load_experiment(args.experiment, read_set_flag(args))
-    with show_progress() as progress:
-        frame = bench_evidence(
+        if args.table:
+            accuracies = select(Table(args.table).frame.set_index("placement"), "accuracy")
+        else:
+            truth = args.truth or args.output / f"truth_{name}.jsonl"
+            accuracies = widen(train_all(experiment, truth, args.seeds, progress, args.part))
+        frame = bench_supernet(
             experiment,
-            args.output / experiment.space.name / name,
-            args.compare,
-            name=name,
-            placement=args.placement,
+            accuracies,
+            args.output / f"estimates_{name}.jsonl",
             seeds=args.seeds,
+            epochs=args.epochs,
+            variants={key: VARIANTS[key] for key in args.variants or VARIANTS},
+            part=args.part,
             progress=progress,
         )
-    path = args.output / "evidence.csv"
-    _keep(add_rows(frame, path), path)
+    keep(frame, args.output / f"supernet_{name}.csv", average(frame))
+    if accuracies.shape[1] > 1:
+        _print_noise(noise(accuracies))
+
+
+def _table(args: argparse.Namespace) -> None:
+    from ean_search.bench.table import Workshop, make_table
+    from ean_search.tables import Table
+    from ean_search.terminal import print_frame, show_progress
+
+    experiment = _read_experiment(args)
+    name, folder = args.name or experiment.space.name, args.output
+    shop = Workshop(
+        truth=args.truth or folder / f"truth_{name}.jsonl",
+        estimates=folder / f"estimates_{name}.jsonl",
+        table=folder / f"{name}.parquet",
+    )
+    with show_progress() as progress:
+        left = make_table(
+            experiment,
+            shop,
+            seeds=args.seeds,
+            epochs=args.epochs,
+            part=args.part,
+            progress=progress,
+        )
+    if left:
+        print(f"{left} trainings are still missing: run the other parts, or this once more")
+        return
+    table = Table(str(shop.table))
+    print_frame(table.frame.describe().T.drop(columns="count").reset_index(names="column"))
+    print(shop.table)
+    _print_noise(table.about["noise"])
+
+
+def _read_experiment(args: argparse.Namespace, about: dict[str, Any] | None = None) -> Any:
+    """Read what is to be trained: a table's experiment, a file's or a space's; flags override."""
+    import torch
+
+    from ean_search.experiment import load_experiment
+    from ean_search.run import resolve
+
+    # Parts run side by side: each takes its share of the cores.
+    torch.set_num_threads(max(1, torch.get_num_threads() // args.part[1]))
+    args.output.mkdir(parents=True, exist_ok=True)
+    changes = about["experiment"] if about else {}
+    if not about and not args.experiment:
+        changes = {"space": {"base": args.space}}
+    changes = changes | {"device": args.device} | read_set_flag(args)
+    return resolve(load_experiment(args.experiment, changes))
+
+
+def _print_noise(noise: dict[str, float]) -> None:
+    print(", ".join(f"{key.replace('_', ' ')} {value:.3g}" for key, value in noise.items()))
 
 
 def add_set_flag(parser: argparse.ArgumentParser) -> None:
@@ -164,11 +266,11 @@ def read_set_flag(args: argparse.Namespace) -> dict[str, Any]:
     return changes
 
 
-def _keep(frame: Any, path: Path) -> None:
-    """Write a frame and show it."""
+def keep(frame: Any, path: Path, shown: Any = None) -> None:
+    """Write a frame and show it, or what is to be seen of it."""
     from ean_search.terminal import print_frame
 
     path.parent.mkdir(parents=True, exist_ok=True)
     frame.to_csv(path, index=False, float_format="%.5g")
     print(f"\n{path}")
-    print_frame(frame.drop(columns="hardware", errors="ignore"))
+    print_frame((frame if shown is None else shown).drop(columns="hardware", errors="ignore"))

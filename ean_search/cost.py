@@ -1,7 +1,8 @@
 """What placements cost: a table of what every site adds, and the sum of it in microseconds.
 
-The table is measured elsewhere (`measure.py`), once a space, size and device. A shared module is
-paid for once, by the first site of its group that uses it; everything else adds up over sites.
+The table is measured elsewhere (`measure.py`), once a space, size and device. What a group of sites
+shares is paid for once; everything else adds up over sites. What a stateful attention counts may
+depend on how many of its chain came before.
 """
 
 import json
@@ -19,13 +20,20 @@ from ean_search.trial import Cost
 class Attachment:
     """What one attention adds at one site."""
 
-    group: int  # the module it uses; sites of one group share it
-    params: int  # of that module
+    group: int  # sites of one group share parameters
+    params: int  # that it shares with its group
     replaced_params: int  # of the backbone's own module there, which it replaces
     macs: int
     flops: int
     latency_ms: float
     activation_bytes: int
+    own_params: int = 0
+    chain: int = -1  # of sites that hand a state on
+    later: tuple[tuple[int, int], ...] = ()  # macs and flops as the second of its chain, third, ...
+
+    def counts(self, before: int) -> tuple[int, int]:
+        """Return macs and flops after so many attachments of the chain."""
+        return self.later[before - 1] if before and self.later else (self.macs, self.flops)
 
 
 @dataclass(frozen=True)
@@ -50,12 +58,19 @@ class CostTable:
     def _sum(self, placement: Placement) -> Cost:
         rows = zip(self.attachments, placement.choices, strict=True)
         used = [row[choice - 1] for row, choice in rows if choice]
-        modules = {a.group: a.params for a in used}
+        shared = {a.group: a.params for a in used}
+        own = sum(a.own_params - a.replaced_params for a in used)
+        macs, flops = self.plain.macs, self.plain.flops
+        before: dict[int, int] = {}
+        for a in used:
+            counts = a.counts(before.get(a.chain, 0))
+            before[a.chain] = before.get(a.chain, 0) + 1
+            macs, flops = macs + counts[0], flops + counts[1]
         return Cost(
             sites=len(used),
-            params=self.plain.params + sum(modules.values()) - sum(a.replaced_params for a in used),
-            macs=self.plain.macs + sum(a.macs for a in used),
-            flops=self.plain.flops + sum(a.flops for a in used),
+            params=self.plain.params + sum(shared.values()) + own,
+            macs=macs,
+            flops=flops,
             latency_ms=round(self.plain.latency_ms + sum(a.latency_ms for a in used), 6),
             activation_bytes=self.plain.activation_bytes + sum(a.activation_bytes for a in used),
         )
@@ -70,7 +85,13 @@ class CostTable:
         try:
             values = json.loads(path.read_text())
             rows = values.pop("attachments")
-            attachments = tuple(tuple(Attachment(**entry) for entry in row) for row in rows)
+            attachments = tuple(tuple(_read(entry) for entry in row) for row in rows)
             return cls(plain=Cost(**values.pop("plain")), attachments=attachments, **values)
         except (ValueError, TypeError, KeyError) as error:
             raise UserError(f"{path} is not a cost table: {error}") from error
+
+
+def _read(entry: dict) -> Attachment:
+    """Read an attachment; JSON knows no tuples."""
+    later = tuple(tuple(pair) for pair in entry.pop("later", ()))
+    return Attachment(**entry, later=later)

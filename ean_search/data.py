@@ -14,7 +14,7 @@ from pydantic import Field, field_validator
 
 from ean_search.cluttered import CLASSES, Canvas, load_canvases
 from ean_search.fields import Fields, parse_fields
-from ean_search.lookup import UserError, lookup, unknown
+from ean_search.lookup import UserError, first_line, lookup, unknown
 from ean_search.splits import Split, TensorSplit, crop_and_flip
 
 CIFAR_NORMAL = (0.4914, 0.4822, 0.4465), (0.2023, 0.1994, 0.2010)
@@ -173,8 +173,3 @@ def _in_memory(
         TensorSplit(*test, **plain),
         TensorSplit(*train, size=size, **options),
     )
-
-
-def first_line(error: Exception) -> str:
-    """Give the first line of an error's text, or its kind if it has none."""
-    return next((line for line in str(error).splitlines() if line.strip()), type(error).__name__)

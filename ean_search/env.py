@@ -4,21 +4,30 @@ An episode is a single action, an attention chosen for every site, and its rewar
 objective's. There is nothing to observe, so the observation is constant: a bandit in Gymnasium's
 clothes, there for other people's reinforcement learning. The package's own controllers share its
 action space (`encode`, `decode`) but run in the search loop, which remembers, stores and resumes;
-nothing of that is done here. In a vector environment take `AutoresetMode.SAME_STEP`: with one-step
-episodes the default mode makes every second step a reset.
+nothing of that is done here.
+
+Gymnasium knows it as `ean_search/Placement-v0`: `gymnasium.make("ean_search/Placement-v0",
+table="mine.parquet")` pays what a table says, and with a problem and a function of yours in the
+table's place, anything. With one-step episodes Gymnasium's usual vector environments make every
+second step a reset; `gymnasium.make_vec` of this name takes `AutoresetMode.SAME_STEP`, in which
+every step is an evaluation, and so should you where you make one yourself.
 """
 
 import math
 from collections.abc import Callable
 from dataclasses import asdict
-from typing import Any
+from functools import partial
+from typing import Any, Literal
 
 import gymnasium
 import numpy as np
 from gymnasium.spaces import Box, MultiBinary, MultiDiscrete
+from gymnasium.vector import AutoresetMode, SyncVectorEnv
 
+from ean_search.lookup import UserError
 from ean_search.objective import Problem
 from ean_search.space import Placement, Space
+from ean_search.tables import Table
 from ean_search.trial import Cost
 
 
@@ -79,3 +88,28 @@ class PlacementEnv(gymnasium.Env[np.ndarray, np.ndarray]):
 
     def _observation(self) -> np.ndarray:
         return np.zeros(1, dtype=np.float32)
+
+
+def make_env(
+    table: str | None = None,
+    *,
+    seed: int = 0,
+    sees: Literal["mean", "one"] = "mean",
+    objective: str | None = None,
+    limits: str | None = None,
+    problem: Problem | None = None,
+    evaluate: Callable[[Placement], float] | None = None,
+) -> PlacementEnv:
+    """Make the environment of a table, seen as `Table` says, or of a problem and its evaluation."""
+    if table is not None and problem is None and evaluate is None:
+        tabled = Table(table, seed, sees, objective, limits)
+        return PlacementEnv(tabled.problem, tabled.accuracy)
+    if table is None and problem is not None and evaluate is not None:
+        return PlacementEnv(problem, evaluate)
+    raise UserError("expected a table, or a problem and what evaluates its placements")
+
+
+def make_vector_env(num_envs: int = 1, **options: Any) -> SyncVectorEnv:
+    """Make environments side by side, in which every step is an evaluation."""
+    makers = [partial(make_env, **options)] * num_envs
+    return SyncVectorEnv(makers, autoreset_mode=AutoresetMode.SAME_STEP)

@@ -11,9 +11,9 @@ from torch.utils.data import IterableDataset
 from torchvision.datasets import ImageFolder
 
 from ean_search.augment import make_transform
-from ean_search.data import Data, DataSource, TimmOptions, first_line, hold_out, read_options
+from ean_search.data import Data, DataSource, TimmOptions, hold_out, read_options
 from ean_search.loaders import LoaderSplit, StreamSplit
-from ean_search.lookup import UserError
+from ean_search.lookup import UserError, first_line
 from ean_search.splits import Seed
 
 TEST_FOLDERS = "val", "validation", "test"

@@ -43,3 +43,8 @@ def lookup(name: str, registry: Mapping[str, str], kind: str) -> Any:
     if ":" in name:
         return load_attribute(name)
     raise unknown(kind, name, registry)
+
+
+def first_line(error: Exception) -> str:
+    """Give the first line of an error's text, or its kind if it has none."""
+    return next((line for line in str(error).splitlines() if line.strip()), type(error).__name__)

@@ -1,15 +1,19 @@
 """Measures what a space's network and its attachments cost, into a table.
 
-Multiply-adds and fvcore's totals are counted, not estimated: an additive attention counted alone
-at a site's map adds exactly what fvcore counts on the pruned network. An attention that is not
-additive says so (`additive = False`); its placements are counted one by one, on the pruned network.
+Multiply-adds and fvcore's totals are counted, not estimated: an attention counted alone at a site's
+map adds exactly what fvcore counts on the pruned network; a stateful one is counted after every
+number of others. An attention whose counts depend on other sites in any other way says so
+(`additive = False`); its placements are counted one by one, on the pruned network.
 """
 
 import hashlib
 import warnings
-from collections.abc import Callable
+from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from functools import cache
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -37,9 +41,23 @@ def count_flops(module: nn.Module, *inputs: Tensor) -> tuple[int, int]:
         analysis = FlopCountAnalysis(module.eval(), inputs)
         analysis.unsupported_ops_warnings(False).uncalled_modules_warnings(False)
         analysis.tracer_warnings("none")
-        by_operator = analysis.by_operator()
+        with _open_attention(module):
+            by_operator = analysis.by_operator()
     macs = sum(by_operator[operator] for operator in MAC_OPERATORS)
     return int(macs), int(sum(by_operator.values()))
+
+
+@contextmanager
+def _open_attention(module: nn.Module) -> Iterator[None]:
+    """Take fused self-attention apart: a counter cannot see into it."""
+    fused = [m for m in module.modules() if getattr(m, "fused_attn", False)]
+    for attention in fused:
+        attention.fused_attn = False
+    try:
+        yield
+    finally:
+        for attention in fused:
+            attention.fused_attn = True
 
 
 def count_params(module: nn.Module) -> int:
@@ -78,7 +96,7 @@ def measure_costs(
     space = space if image_size is None else space.model_copy(update={"image_size": image_size})
     what = space.model_copy(update={"name": "", "placements": {}}).model_dump_json()
     where = hardware(device)
-    key = f"{what} {classes} {batch_size} {rounds} {where} {torch.__version__}"
+    key = f"2 {what} {classes} {batch_size} {rounds} {where} {torch.__version__}"
     path = cache_dir("costs") / f"{hashlib.sha256(key.encode()).hexdigest()[:20]}.json"
     if path.is_file():
         return CostTable.load(path)
@@ -135,35 +153,74 @@ def _plain_cost(space: Space, network: nn.Module) -> Cost:
     return Cost(0, count_params(plain), macs, flops, 0.0, activations)
 
 
+class _Alone(nn.Module):
+    """An attachment on its own, with the state that others of its chain left."""
+
+    def __init__(self, module: nn.Module, state: Any = None):
+        super().__init__()
+        self.module = module
+        self.state = state
+
+    def forward(self, *inputs: Tensor) -> Tensor:
+        if not isinstance(self.module, Chained):
+            return self.module(*inputs)
+        attention = self.module.attention
+        y, state = attention(*inputs, self.state)
+        return attention.finish(0, state) if hasattr(attention, "finish") else y
+
+
 def _attachments(space: Space, network: nn.Module) -> tuple[tuple[Attachment, ...], ...]:
     """Count what each choice adds at each site."""
-    groups: dict[nn.Module, int] = {}
+    found = slots(network)
+    users = Counter(p for s in found for a in s.attentions for p in set(a.parameters()))
+    groups: dict[frozenset, int] = {}
+    chains: dict[nn.Module, int] = {}
+    earlier: Counter[int] = Counter()  # sites of a chain before this one
     rows = []
-    for slot in slots(network):
-        replaced = (0, 0, 0) if slot.original is None else _count(slot, slot.original)
+    for slot in found:
         row = []
         for module in slot.attentions:
-            shared = module.attention if isinstance(module, Chained) else module
-            params, macs, flops = _count(slot, module)
+            shared = frozenset(p for p in module.parameters() if users[p] > 1)
+            chain = -1
+            if isinstance(module, Chained):
+                chain = chains.setdefault(module.carry, len(chains))
             row.append(
                 Attachment(
                     group=groups.setdefault(shared, len(groups)),
-                    params=params,
-                    replaced_params=replaced[0],
-                    macs=macs - replaced[1],
-                    flops=flops - replaced[2],
-                    latency_ms=0.0,
+                    params=sum(p.numel() for p in shared),
+                    own_params=sum(p.numel() for p in module.parameters() if users[p] == 1),
                     activation_bytes=4 * slot.site.elements,
+                    latency_ms=0.0,
+                    chain=chain,
+                    **_counts(slot, module, earlier[chain]),
                 )
             )
+        earlier.update({attachment.chain for attachment in row})
         rows.append(tuple(row))
     return tuple(rows)
 
 
-def _count(slot: Slot, module: nn.Module) -> tuple[int, int, int]:
-    """Count a module's parameters, multiply-adds and fvcore total on one image at a site."""
-    image = torch.zeros(1, slot.site.channels, slot.site.height, slot.site.width)
-    return (count_params(module), *count_flops(module, image))
+def _counts(slot: Slot, module: nn.Module, earlier: int) -> dict[str, Any]:
+    """Count one attachment, after none and after up to so many others of its chain."""
+    inputs = slot.site.example()
+    replaced = (0, 0)
+    if slot.original is not None:
+        replaced = count_flops(slot.original, inputs[0])
+    counts, state = [], None
+    adds_up = not isinstance(module, Chained) or hasattr(module.attention, "finish")
+    for _ in range(1 if adds_up else earlier + 1):
+        macs, flops = count_flops(_Alone(module, state), *inputs)
+        counts.append((macs - replaced[0], flops - replaced[1]))
+        if not adds_up:
+            with torch.inference_mode():
+                state = module.attention(*inputs, state)[1]
+    later = tuple(counts[1:]) if len(set(counts)) > 1 else ()
+    return {
+        "macs": counts[0][0],
+        "flops": counts[0][1],
+        "later": later,
+        "replaced_params": 0 if slot.original is None else count_params(slot.original),
+    }
 
 
 def _with_latency(
@@ -182,7 +239,7 @@ def _with_latency(
     for k in range(1, space.choices):
         added = times[str(k)] - times["0"]
         total = sum(alone[site][k - 1] for site in range(space.sites))
-        scale = added / total if added > 0 else 1.0
+        scale = added / total if added * total > 0 else 1.0
         for site, row in enumerate(rows):
             row[k - 1] = replace(row[k - 1], latency_ms=scale * alone[site][k - 1])
     plain = replace(table.plain, latency_ms=times["0"])
@@ -196,16 +253,16 @@ def _time_attachments(
     forwards, cases = {}, []
     for slot in slots(network):
         site = slot.site
-        row = [
-            f"{k} {site.channels} {site.height} {site.width}" for k in range(len(slot.attentions))
-        ]
-        for case, module in zip(row, slot.attentions, strict=True):
-            shape = (batch_size, site.channels, site.height, site.width)
-            forwards.setdefault(case, _forward(module, torch.randn(shape, device=device)))
+        plain = nn.Identity() if slot.original is None else slot.original
+        modules = [plain, *map(_Alone, slot.attentions)]
+        row = [f"{k} {site.channels} {site.height} {site.width}" for k in range(len(modules))]
+        for case, module in zip(row, modules, strict=True):
+            inputs = site.example(batch_size, device)
+            forwards.setdefault(case, _forward(module, *inputs[:1] if module is plain else inputs))
         cases.append(row)
     times = time_interleaved(forwards, rounds=3 * rounds, device=device)
-    return [[times[case] for case in row] for row in cases]
+    return [[times[case] - times[row[0]] for case in row[1:]] for row in cases]
 
 
-def _forward(module: nn.Module, x: Tensor) -> Callable[[], object]:
-    return lambda: module(x)
+def _forward(module: nn.Module, *inputs: Tensor) -> Callable[[], object]:
+    return lambda: module(*inputs)

@@ -13,6 +13,7 @@ from torch import Tensor, nn
 
 from ean_search.attention import find_attention, is_stateful, make_attention_at
 from ean_search.attention.chain import Carry, Chained, Finish, link
+from ean_search.attention.layout import Adapted
 from ean_search.lookup import UserError
 from ean_search.positions import find_position
 from ean_search.positions.wraps import Finishing, replace, unwrap
@@ -82,11 +83,15 @@ def _attention(space: Space, site: Site, number: int, made: dict[tuple, nn.Modul
         )
         first = made.setdefault(group, attention)
         for part in parts or ():
-            setattr(attention, part, getattr(first, part))
+            setattr(_core(attention), part, getattr(_core(first), part))
     if not is_stateful(attention):
         return attention
     chain = (getattr(kind, "chain", number), site.stage, site.channels, site.partition)
     return Chained(attention, made.setdefault(("carry", *chain), Carry()))
+
+
+def _core(attention: nn.Module) -> nn.Module:
+    return attention.attention if isinstance(attention, Adapted) else attention
 
 
 def _finish_chains(network: nn.Module) -> None:
@@ -108,7 +113,7 @@ def sharing_group(space: Space, site: Site) -> tuple[object, ...]:
     """Name the sites that share modules with this one."""
     if space.sharing == "none":
         return (site.number,)
-    return (site.stage, site.channels, site.partition)
+    return (site.stage, site.channels, site.layout, site.prefix, *site.partition)
 
 
 def slots(network: nn.Module) -> list[Slot]:

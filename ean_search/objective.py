@@ -13,6 +13,7 @@ import operator
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cached_property
 
 from ean_search.lookup import UserError
 from ean_search.space import Placement, Space
@@ -71,12 +72,12 @@ class Problem:
     objective: Objective
     price: Callable[[Placement], Cost]
 
-    @property
+    @cached_property
     def plain(self) -> Cost:
         """Price the backbone without attention."""
         return self.price(self.space.named["none"])
 
-    @property
+    @cached_property
     def full(self) -> Cost:
         """Price attention at every site."""
         return self.price(self.space.named["all"])

@@ -16,10 +16,10 @@ Draw = Callable[[Space, np.random.Generator], list[Placement]]
 
 @dataclass(frozen=True)
 class Sampler:
-    """The placements of one step, and whether the first of them teaches the others."""
+    """The placements of one step, and whether the first of them may teach the others."""
 
     draw: Draw
-    distil: bool = False
+    teacher: bool = False
 
 
 def bernoulli(space: Space, rng: np.random.Generator) -> list[Placement]:
@@ -49,7 +49,7 @@ SAMPLERS = {
     "bernoulli": Sampler(bernoulli),
     "uniform-count": Sampler(uniform_count),
     "complement": Sampler(complement),
-    "sandwich": Sampler(sandwich, distil=True),
+    "sandwich": Sampler(sandwich, teacher=True),
 }
 
 

@@ -1,10 +1,11 @@
 """Where attention can go in a backbone: its sites, found by probing it.
 
-A position (`positions/`) names the homes that a backbone has for attention; a forward pass of shapes
-alone tells which of them run, in which order, and on which maps. Sites whose blocks have the same
-parent module form a stage.
+A position (`positions/`) names the homes that a backbone has for attention; a forward pass of
+shapes alone tells which of them run, in which order, and on which maps. Sites whose blocks have the
+same parent module form a stage.
 """
 
+import math
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from itertools import groupby
@@ -35,7 +36,7 @@ class Site:
     layout: str = CHANNELS_FIRST
     prefix: int = 0  # tokens that are not on the map
     heads: int = 0  # of a self-attention
-    partition: tuple = ()  # sites with different windows cannot attend to each other
+    partition: tuple[int, ...] = ()  # into windows; who has others cannot be attended to
 
     @property
     def block(self) -> str:
@@ -46,7 +47,15 @@ class Site:
     @property
     def elements(self) -> int:
         """Count the map's elements for one image."""
-        return self.channels * (self.height * self.width + self.prefix)
+        return self.windows * self.channels * (self.height * self.width + self.prefix)
+
+    @property
+    def windows(self) -> int:
+        """Count the windows that an image is cut into."""
+        if not self.partition:
+            return 1
+        height, width, h, w, *_ = self.partition
+        return height // h * (width // w)
 
     def example(self, images: int = 1, device: str = "cpu") -> tuple[Tensor, ...]:
         """Make maps such as the site gives to an attention."""
@@ -55,21 +64,22 @@ class Site:
         elif self.layout == CHANNELS_LAST:
             shape = (images, self.height, self.width, self.channels)
         else:
-            shape = (images, self.prefix + self.height * self.width, self.channels)
+            tokens = self.prefix + self.height * self.width
+            shape = (images * self.windows, tokens, self.channels)
         maps = 2 if self.position == "block" else 1
         return tuple(torch.randn(shape, device=device) for _ in range(maps))
 
 
 class _Recorder(nn.Module):
-    """Stands at a possible site and notes the map that comes by."""
+    """Stands at a possible site and notes the maps that come by."""
 
-    def __init__(self, home: str, seen: dict[str, tuple[int, ...]]):
+    def __init__(self, home: str, seen: dict[str, list[tuple[int, ...]]]):
         super().__init__()
         self.home = home
         self.seen = seen
 
     def forward(self, x: Tensor, *_: Tensor) -> Tensor:
-        self.seen[self.home] = tuple(x.shape)
+        self.seen.setdefault(self.home, []).append(tuple(x.shape))
         return x
 
 
@@ -100,7 +110,7 @@ def _find_sites(key: str) -> tuple[Site, ...]:
         seen = _look(space, position)
         if seen:
             return _number(space, position, seen)
-    words = " or ".join(f"{WANTED[position]}" for position in positions)
+    words = ", and ".join(WANTED[position] for position in positions)
     raise UserError(f"backbone {space.backbone!r} has no site: {words}")
 
 
@@ -131,7 +141,7 @@ def _positions(space: Space) -> tuple[str, ...]:
 def _look(space: Space, name: str) -> dict[str, Site]:
     """Pass shapes through a backbone, and describe the homes that they came by."""
     position = find_position(name)
-    seen: dict[str, tuple[int, ...]] = {}
+    seen: dict[str, list[tuple[int, ...]]] = {}
     with torch.device("meta"):
         backbone = make_backbone(space, classes=2).eval()
         channels = space.backbone_args.get("in_chans", 3)
@@ -141,7 +151,9 @@ def _look(space: Space, name: str) -> dict[str, Site]:
             position.put(backbone, home, _Recorder(home, seen))
         with torch.no_grad():
             backbone(image)
-    return {home: _describe(backbone, name, home, shape) for home, shape in seen.items()}
+    # Where two branches end in one drop-path, it is no site: one attention would see both.
+    once = {home: shapes[0] for home, shapes in seen.items() if len(shapes) == 1}
+    return {home: _describe(backbone, name, home, shape) for home, shape in once.items()}
 
 
 def _describe(backbone: nn.Module, position: str, home: str, shape: tuple[int, ...]) -> Site:
@@ -156,11 +168,13 @@ def _describe(backbone: nn.Module, position: str, home: str, shape: tuple[int, .
         return Site(**options, channels=shape[1], height=shape[2], width=shape[3])
     if len(shape) != 3:
         raise UserError(f"{home}: expected a map or tokens, got a tensor of shape {shape}")
-    prefix = getattr(backbone, "num_prefix_tokens", 0)
-    side = int((shape[1] - prefix) ** 0.5)
-    if side * side != shape[1] - prefix:
-        raise UserError(f"{home}: expected tokens on a square grid, got {shape[1] - prefix}")
-    return Site(**options, channels=shape[2], height=side, width=side, layout=TOKENS, prefix=prefix)
+    # Class tokens may join late, and not every backbone says how many there are.
+    for prefix in (getattr(backbone, "num_prefix_tokens", 0), 0, 1, 2):
+        side = math.isqrt(max(0, shape[1] - prefix))
+        if side and side * side == shape[1] - prefix:
+            grid = {"height": side, "width": side, "layout": TOKENS, "prefix": prefix}
+            return Site(**options, channels=shape[2], **grid)
+    raise UserError(f"{home}: expected tokens on a square grid, got {shape[1]}")
 
 
 def _describe_qkv(backbone: nn.Module, home: str, shape: tuple[int, ...]) -> dict:
@@ -173,8 +187,15 @@ def _describe_qkv(backbone: nn.Module, home: str, shape: tuple[int, ...]) -> dic
         "width": 1,
         "layout": TOKENS,
         "heads": attention.num_heads,
-        "partition": tuple(getattr(block, "shift_size", ())),
+        "partition": _partition(block),
     }
+
+
+def _partition(block: nn.Module) -> tuple[int, ...]:
+    """Return a block's map, window and shift, if it attends within windows."""
+    if not hasattr(block, "shift_size"):
+        return ()
+    return (*block.input_resolution, *block.window_size, *block.shift_size)
 
 
 def _number(space: Space, position: str, seen: dict[str, Site]) -> tuple[Site, ...]:

@@ -90,12 +90,12 @@ class Space(Fields):
 
     def placement(self, choices: Any) -> Placement:
         """Make a placement of one integer a site."""
-        values = tuple(int(choice) for choice in choices)
+        values, count = tuple(int(choice) for choice in choices), self.choices
         if len(values) != self.sites:
             raise UserError(f"expected {self.sites} sites in {self.name!r}, got {len(values)}")
-        bad = next((v for v in values if not 0 <= v < self.choices), None)
+        bad = next((v for v in values if not 0 <= v < count), None)
         if bad is not None:
-            raise UserError(f"expected choices 0 to {self.choices - 1} in {self.name!r}, got {bad}")
+            raise UserError(f"expected choices 0 to {count - 1} in {self.name!r}, got {bad}")
         return Placement(values, self.stages)
 
     def parse(self, text: str) -> Placement:

@@ -24,6 +24,7 @@ class Supernet(Fields):
 
     sampler: str = "uniform-count"
     per_sample: bool = False  # a placement for each image of a batch, not one for all
+    distil: bool = True  # in rules that draw a teacher, it teaches the step's other placements
     weights: str | None = None  # take this trained network instead of training one
     recipe: Recipe = Recipe()
 
@@ -100,7 +101,7 @@ def _make_step(space: Space, supernet: Supernet) -> Step:
         for placement in sampler.draw(space, rng):
             logits = place(network, placement)(images)
             yield criterion(logits, labels) if taught is None else F.cross_entropy(logits, taught)
-            if sampler.distil and taught is None:
+            if sampler.teacher and supernet.distil and taught is None:
                 taught = logits.detach().softmax(1)
 
     return each_its_own if supernet.per_sample else one_for_all

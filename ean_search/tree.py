@@ -1,9 +1,10 @@
 """Forward passes of many placements at once: what they have in common is computed once.
 
 The network is traced and cut at its slots, and where chains are finished. Placements that agree up
-to a site share everything before the next one, the next block's convolutions included; the walk goes depth first, so that
-only one path's activations are alive, or a few paths' side by side. What runs between two slots is
-the network's own code on the network's own modules, so logits are those of one pass after another.
+to a site share everything before the next one, the next block's convolutions included; the walk
+goes depth first, so that only one path's activations are alive, or a few paths' side by side. What
+runs between two slots is the network's own code on the network's own modules, so logits are those
+of one pass after another.
 """
 
 from collections.abc import Iterator, Sequence
@@ -32,6 +33,17 @@ class _SlotTracer(fx.Tracer):
         return isinstance(module, Slot | Finish | _BatchNorm) or super().is_leaf_module(
             module, qualified_name
         )
+
+
+class _Whole(nn.Module):
+    """A network as a function of images alone: what else it may be given has its default."""
+
+    def __init__(self, network: nn.Module):
+        super().__init__()
+        self.network = network
+
+    def forward(self, images: Tensor) -> Tensor:
+        return self.network(images)
 
 
 class _Piece:
@@ -70,12 +82,12 @@ class PrefixTree:
     """A network in evaluation mode, cut at its slots."""
 
     def __init__(self, network: nn.Module):
-        network.eval()
+        whole = _Whole(network.eval())
         try:
-            graph = _SlotTracer().trace(network)
+            graph = _SlotTracer().trace(whole)
         except Exception as error:  # whatever a network does that a tracer cannot follow
             raise CutError(f"it cannot be traced: {error}") from error
-        self._cut(network, graph)
+        self._cut(whole, graph)
 
     def _cut(self, network: nn.Module, graph: fx.Graph) -> None:
         stops = {n: m for n, m in network.named_modules() if isinstance(m, Slot | Finish)}
@@ -94,12 +106,16 @@ class PrefixTree:
         self.exits = [node.name for node in found]
         work = [n for n in nodes if n.op not in ("placeholder", "output")]
         bounds = [-1, *(work.index(node) for node in found), len(work)]
+        carried: list[set[fx.Node]] = []
         self.pieces: list[_Piece] = []
         self.needed: list[set[str]] = []  # what is used after each piece
         for start, end in pairwise(bounds):
             after = {a for node in work[end:] for a in node.all_input_nodes} | set(outputs)
+            carried.append(after & set(work[:end]))
             self.pieces.append(_Piece(network, work[start + 1 : end], after))
             self.needed.append({node.name for node in after})
+        # A size that was computed for some branches says nothing of others: they go one by one.
+        self.stacks = not any(map(_is_size, set().union(*carried)))
         # What gets past each slot without going through it.
         self.passing = [
             needed | set(piece.takes)
@@ -117,7 +133,8 @@ class PrefixTree:
         values = {self.image: images}
         self._advance(0, values)
         start = [_Branch(0, 0, list(range(len(placements))), {})]
-        yield from self._descend(0, values, start, placements, max(1, rows // len(images)))
+        width = max(1, rows // len(images)) if self.stacks else 1
+        yield from self._descend(0, values, start, placements, width)
 
     def bytes_held(self, images: Tensor) -> int:
         """Return how much a walk holds while it is at its deepest, all choices still open."""
@@ -130,8 +147,8 @@ class PrefixTree:
                     x = values[self.entries[depth][0]]
                     # A new tensor, as an attached site gives; an empty one gives the same.
                     values[self.exits[depth]] = x.clone()
-        sizes = {v.untyped_storage().data_ptr(): v.untyped_storage().nbytes() for v in held}
-        return sum(sizes.values())
+        storages = [v.untyped_storage() for v in held if isinstance(v, Tensor)]
+        return sum({s.data_ptr(): s.nbytes() for s in storages}.values())
 
     def _advance(self, depth: int, values: Values) -> None:
         """Run one piece and forget what nothing after it needs."""
@@ -172,6 +189,16 @@ class PrefixTree:
             yield from self._descend(depth + 1, below, some, placements, width)
 
 
+def _is_size(node: fx.Node) -> bool:
+    """Say whether a value is a tensor's size, or was computed from sizes alone."""
+    if node.op == "call_method" and node.target in ("size", "dim"):
+        return True
+    if node.target is getattr:
+        return node.args[1] == "shape" or _is_size(node.args[0])
+    used = node.all_input_nodes
+    return node.op == "call_function" and bool(used) and all(map(_is_size, used))
+
+
 def _fork(
     stop: Slot | Finish, branches: Sequence[_Branch], placements: Sequence[Placement]
 ) -> list[_Branch]:
@@ -191,7 +218,7 @@ def _fork(
 
 def _rows(value: Tensor, numbers: Sequence[int], count: int) -> Tensor:
     """Take the rows of some of the branches that lie side by side in a tensor, in that order."""
-    if list(numbers) == list(range(count)):
+    if not isinstance(value, Tensor) or list(numbers) == list(range(count)):
         return value
     parts = value.chunk(count)
     return parts[numbers[0]] if len(numbers) == 1 else torch.cat([parts[i] for i in numbers])
@@ -214,15 +241,11 @@ def _attend(
             continue
         rows = [_rows(x, [branch.parent for branch in same], count) for x in inputs]
         attached = choice > 0
-        parts.append(
-            rows[0] if apply is None else apply(*rows) if attached else apply(rows[0])
-        )
+        parts.append(rows[0] if apply is None else apply(*rows) if attached else apply(rows[0]))
     return parts[0] if len(parts) == 1 else torch.cat(parts)
 
 
-def _apply_stateful(
-    apply: Chained | Finish, branch: _Branch, inputs: Sequence[Tensor]
-) -> Tensor:
+def _apply_stateful(apply: Chained | Finish, branch: _Branch, inputs: Sequence[Tensor]) -> Tensor:
     """Go on with a branch's state, or finish it."""
     if isinstance(apply, Finish):
         state = branch.states.pop(apply.carry, None)

@@ -3,10 +3,24 @@
 import torch
 from torch import nn
 
+from ean_search.space import Space, load_space
 
-def image_size(space: str) -> int:
-    """Return a small size at which a shipped space's network still has maps to look at."""
-    return 32 if space in ("tiny", "resnet164_shared") else 64
+# Transformers are made for one image size. Smaller ones of the same kind do for most tests.
+SMALL = {
+    "deit_tiny_mrla": {"img_size": 64},
+    "deit_small_mrla": {"img_size": 64, "embed_dim": 96, "num_heads": 3},
+    "deit_tiny_broad": {"img_size": 64, "fc_norm": True},
+    "deit_small_broad": {"img_size": 64, "embed_dim": 96, "num_heads": 3, "fc_norm": True},
+    "swin_tiny_broad": {"img_size": 64, "window_size": 4, "embed_dim": 24},
+}
+
+
+def load_small(name: str, **changes) -> Space:
+    """Load a shipped space at a small size at which its networks still have maps to look at."""
+    size = 32 if name in ("tiny", "resnet164_shared") else 64
+    if name in SMALL:
+        changes["backbone_args"] = SMALL[name]
+    return load_space(name, image_size=size, **changes)
 
 
 def randomise(network: nn.Module, seed: int = 0) -> nn.Module:

@@ -6,8 +6,11 @@ import numpy as np
 import pytest
 import torch
 
-from ean_search.attention import ATTENTIONS, is_stateful, make_attention
+from ean_search.attention import ATTENTIONS, make_attention, make_attention_at, positions_of
+from ean_search.attention.check import apply, example_site
 from ean_search.attention.dia import DIA
+from ean_search.attention.mrla_base import MRLABase
+from ean_search.attention.mrla_light import MRLALight
 from ean_search.attention.sge import SGE
 from ean_search.attention.unit_gate import UnitGate
 from ean_search.lookup import UserError
@@ -16,8 +19,10 @@ PARITY = Path(__file__).parent / "parity"
 GATED = [*ATTENTIONS, "ese", "eca", "ceca", "gc", "cbam", "coord", "ela"]
 
 
-def apply(attention, x):
-    return attention(x, None)[0] if is_stateful(attention) else attention(x)
+def made(name, size, images=3):
+    """Return an attention and what comes by at a site for it."""
+    site = example_site(positions_of(name)[0], 64, size)
+    return make_attention_at(site, name), site.example(images)
 
 
 def load_parity(name):
@@ -28,9 +33,9 @@ def load_parity(name):
 @pytest.mark.parametrize("name", GATED)
 @pytest.mark.parametrize("size", [7, 1])
 def test_maps_keep_their_shape_and_gradients_are_finite(name, size):
-    attention = make_attention(name, 64).train()
-    x = torch.randn(3, 64, size, size, requires_grad=True)
-    y = apply(attention, x)
+    attention, inputs = made(name, size)
+    x = inputs[0].requires_grad_()
+    y, _ = apply(attention.train(), inputs, None)
     y.sum().backward()
     assert y.shape == x.shape
     assert y.isfinite().all()
@@ -40,10 +45,11 @@ def test_maps_keep_their_shape_and_gradients_are_finite(name, size):
 
 @pytest.mark.parametrize("name", GATED)
 def test_images_of_a_batch_do_not_mix(name):
-    attention = make_attention(name, 64).eval()
-    x = torch.randn(3, 64, 5, 5)
+    attention, inputs = made(name, 5)
+    second = tuple(x[1:2] for x in inputs)
     with torch.no_grad():
-        assert torch.allclose(apply(attention, x)[1:2], apply(attention, x[1:2]), atol=1e-6)
+        together, alone = (apply(attention.eval(), xs, None)[0] for xs in (inputs, second))
+    assert torch.allclose(together[1:2], alone, atol=1e-6)
 
 
 def test_sge_equals_the_authors():
@@ -51,6 +57,28 @@ def test_sge_equals_the_authors():
     sge = SGE(64, groups=int(data["groups"]))
     sge.load_state_dict({"weight": data["w.weight"], "bias": data["w.bias"]})
     assert (sge(data["x"]) - data["y"]).abs().max() < 1e-5
+
+
+def weights_of(data, prefix):
+    names = {"query.weight": "Wq", "key.weight": "Wk", "value.weight": "Wv"}
+    return {mine: data[f"{prefix}.{theirs}.weight"] for mine, theirs in names.items()}
+
+
+def test_mrla_light_equals_the_authors():
+    data = load_parity("mrla_light_a")
+    mrla = MRLALight(64, head_size=int(data["dim_perhead"]))
+    mrla.projections.load_state_dict(weights_of(data, "w"))
+    mrla.decay.data = data["lambda_t"].flatten()
+    assert (mrla.attend(data["x"], data["prev"]) - data["y"]).abs().max() < 1e-5
+
+
+def test_mrla_base_equals_the_authors_along_a_stage():
+    data, state = load_parity("mrla_base_a"), None
+    for site, (x, y) in enumerate(zip(data["x"], data["y"], strict=True)):
+        mrla = MRLABase(64, head_size=int(data["dim_perhead"]))
+        mrla.projections.load_state_dict(weights_of(data, f"w{site}"))
+        out, state = mrla.attend(x, state)
+        assert (out - y).abs().max() < 1e-5
 
 
 def test_dia_equals_the_authors_along_a_stage():
@@ -81,8 +109,8 @@ def test_gates_at_initialisation(name, gate):
     torch.manual_seed(0)
     plain, unit = (make_attention(name, 256, unit_gate=flag) for flag in (False, True))
     with torch.no_grad():
-        assert float((apply(plain, x) / x).mean()) == pytest.approx(gate, abs=0.03)
-        assert float((apply(unit, x) / x).mean()) == pytest.approx(1, abs=0.03)
+        assert float((apply(plain, (x,), None)[0] / x).mean()) == pytest.approx(gate, abs=0.03)
+        assert float((apply(unit, (x,), None)[0] / x).mean()) == pytest.approx(1, abs=0.03)
 
 
 def test_a_unit_gates_scale_travels_with_the_weights():

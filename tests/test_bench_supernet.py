@@ -1,80 +1,101 @@
-import json
-
+import numpy as np
 import pandas as pd
 import pytest
 
-from ean_search.bench import supernet
-from ean_search.bench.supernet import bench_supernet, compare
-from ean_search.bench.truth import f_statistic, read_truth, train_all
+from ean_search.bench import estimates
+from ean_search.bench.estimates import VARIANTS, Variant, own_variant
+from ean_search.bench.lines import add_line
+from ean_search.bench.supernet import average, bench_supernet, compare
+from ean_search.bench.table import Workshop, make_table
 from ean_search.experiment import load_experiment
 from ean_search.lookup import UserError
 from ean_search.run import resolve
+from ean_search.supernet import Supernet
+from ean_search.tables import Table, select
+from tests.test_bench_truth import TINIEST
 
-SMALL = {
-    "space": {"base": "tiny"},
-    "data.options": {"train": 300, "test": 20},
-    "data.search_per_class": 10,
-    "supernet.recipe.epochs": 1,
-    "device": "cpu",
-}
+TWO = {name: VARIANTS[name] for name in ("sandwich, distilled", "other gates")}
 
 
 @pytest.fixture(scope="module")
 def experiment():
-    return resolve(load_experiment(None, SMALL))
+    return resolve(load_experiment(None, TINIEST))
 
 
 @pytest.fixture(scope="module")
-def truth(tmp_path_factory, experiment, one_thread):
-    path = tmp_path_factory.mktemp("truth") / "truth.jsonl"
-    train_all(experiment, path, seeds=1)
-    return path
+def accuracies(experiment):
+    names = [str(placement) for placement in experiment.space.enumerate()]
+    return pd.DataFrame(np.random.default_rng(0).random((len(names), 2)), index=names)
 
 
-def test_every_placement_is_trained_once(truth, experiment):
-    frame = read_truth(truth)
-    assert set(frame.placement) == {str(p) for p in experiment.space.enumerate()}
-    before = truth.read_bytes()
-    train_all(experiment, truth, seeds=1)
-    assert truth.read_bytes() == before
-
-
-def test_what_is_missing_is_trained_and_comes_out_the_same(truth, experiment, tmp_path):
-    lines = truth.read_text().splitlines()
-    part = tmp_path / "part.jsonl"
-    part.write_text("\n".join(lines[:-2]) + "\n")
-    frame = train_all(experiment, part, seeds=1)
-    assert frame.accuracy.tolist() == read_truth(truth).accuracy.tolist()
-
-
-def test_rules_are_compared_with_truth(truth, experiment, monkeypatch, tmp_path):
-    path = tmp_path / "two.jsonl"
-    again = [json.loads(line) | {"seed": 1} for line in truth.read_text().splitlines()]
-    path.write_text(truth.read_text() + "".join(json.dumps(row) + "\n" for row in again))
-    monkeypatch.setattr(supernet, "RULES", supernet.RULES[-2:])
-    frame, noise = bench_supernet(experiment, path, seeds=2)
-    assert len(frame) == 2 * 2 * len(supernet.CALIBRATION)
+def test_variants_are_compared_with_truth_and_nothing_is_trained_twice(
+    experiment, accuracies, tmp_path, monkeypatch, one_thread
+):
+    path = tmp_path / "estimates.jsonl"
+    settings = {"seeds": 1, "epochs": 4, "variants": TWO}
+    for part in ((1, 2), (2, 2)):
+        frame = bench_supernet(experiment, accuracies, path, part=part, **settings)
+    assert frame.variant.tolist() == ["sandwich, distilled"] * 2 + ["other gates"] * 2
+    assert frame.calibration_images.tolist() == [0, 256] * 2
     assert frame.tau.between(-1, 1).all()
-    assert noise["tau_between_seeds"] == pytest.approx(1)
+    both = average(pd.concat([frame, frame.assign(seed=1, tau=1 - frame.tau)]))
+    assert (both.tau.tolist(), both.seeds.tolist()) == (pytest.approx([0.5] * 4), [2] * 4)
+    monkeypatch.setattr(estimates, "train_supernet", None)
+    again = bench_supernet(experiment, accuracies, path, **settings)
+    pd.testing.assert_frame_equal(again, frame)
+    with pytest.raises(UserError, match="expected all 16 placements trained alone, got 15"):
+        bench_supernet(experiment, accuracies.iloc[1:], path, **settings)
+    with pytest.raises(UserError, match="expected a multiple of 4 epochs, got 6"):
+        bench_supernet(experiment, accuracies, path, **settings | {"epochs": 6})
 
 
 def test_a_perfect_estimate_ranks_perfectly():
-    truth = pd.Series([0.1, 0.5, 0.3, 0.9, 0.2, 0.4], index=list("abcdef"))
-    found = compare(truth.sample(frac=1, random_state=0), truth)
-    assert found == {"tau": pytest.approx(1), "spearman": pytest.approx(1), "top5_regret": 0}
-    assert compare(-truth, truth)["tau"] == pytest.approx(-1)
+    truth = pd.Series(np.arange(40) / 40, index=[f"{i}" for i in range(40)])
+    perfect = compare(truth.sample(frac=1, random_state=0), truth)
+    assert perfect == {
+        "tau": pytest.approx(1),
+        "spearman": pytest.approx(1),
+        "tau_top_tenth": pytest.approx(1),
+        "top5_regret": 0,
+    }
+    worst = compare(-truth, truth)
+    assert worst["tau"] == pytest.approx(-1)
+    assert worst["top5_regret"] == pytest.approx(35 / 40)
 
 
-def test_the_f_statistic_sees_through_what_seeds_share():
-    rows = [
-        {"placement": p, "seed": s, "accuracy": 0.5 + 0.1 * p + 0.3 * s + 0.01 * ((p + s) % 2)}
-        for p in range(4)
-        for s in range(3)
-    ]
-    assert f_statistic(pd.DataFrame(rows)) > 100
+def test_the_best_tenth_is_judged_apart_from_the_rest():
+    truth = pd.Series(np.arange(40) / 40, index=[f"{i}" for i in range(40)])
+    found = compare(truth.where(truth < 0.9, 1.8 - truth), truth)
+    assert found["tau"] > 0.9
+    assert found["tau_top_tenth"] == pytest.approx(-1)
 
 
-def test_large_spaces_are_refused(tmp_path):
-    large = resolve(load_experiment(None, SMALL | {"space": {"base": "resnet50_shared"}}))
-    with pytest.raises(UserError, match="at most 1024 placements"):
-        train_all(large, tmp_path / "truth.jsonl", seeds=1)
+def test_an_experiment_s_own_way_is_known_by_its_name():
+    assert own_variant(Supernet()) == ("uniform-count", Variant())
+    assert own_variant(Supernet(sampler="sandwich"))[0] == "sandwich, distilled"
+    assert own_variant(Supernet(sampler="sandwich", distil=False))[0] == "sandwich"
+    assert own_variant(Supernet(sampler="bernoulli", per_sample=True))[0] == "own"
+
+
+def test_a_table_is_made_of_trainings_estimates_and_costs(experiment, tmp_path, one_thread):
+    shop = Workshop(*(tmp_path / name for name in ("truth.jsonl", "est.jsonl", "made.parquet")))
+    for number, placement in enumerate(experiment.space.enumerate()[:-1]):
+        for seed in (0, 1):
+            row = {"placement": str(placement), "seed": seed, "accuracy": 0.5 + 0.01 * number}
+            add_line(shop.truth, row)
+    work = {"seeds": 2, "epochs": 4}
+    assert make_table(experiment, shop, part=(1, 2), **work) == 3  # with one network for all
+    assert not shop.table.is_file()
+    assert make_table(experiment, shop, part=(2, 2), **work) == 0
+    table = Table(str(shop.table))
+    for what in ("accuracy", "estimate", "recalibrated"):
+        assert select(table.frame, what).shape == (16, 2)
+        assert select(table.frame, what).notna().all(axis=None)
+    assert table.costs[table.problem.space.named["all"]].sites == 4
+    about = table.about
+    assert about["estimates_by"] == "uniform-count"
+    assert {"f_statistic", "tau_between_seeds"} <= set(about["noise"])
+    assert about["provenance"]["hardware"]
+    assert load_experiment(None, about["experiment"]) == experiment
+    with pytest.raises(UserError, match="at least 2 seeds"):
+        make_table(experiment, shop, seeds=1)

@@ -5,13 +5,19 @@ import re
 
 import pytest
 
+from ean_search.bench.lines import add_line
 from ean_search.cli import main
 from ean_search.folder import load_run
+from ean_search.space import load_space
+from tests.synthetic import write_synthetic
 
 SMALL = (
     "--set data.options.train=600 --set data.options.test=100 --set data.search_per_class=10 "
     "--epochs 1 --budget 6 --device cpu"
 ).split()
+
+TINY = "--set data.options.train=300 --set data.options.test=20 --set data.search_per_class=10"
+TINY = [*TINY.split(), "--set", "supernet.recipe.epochs=1"]
 
 
 def run_command(capsys, *words):
@@ -97,7 +103,7 @@ def test_retraining_prints_what_the_test_split_says(capsys, folder):
 @pytest.mark.parametrize(
     ("words", "expected"),
     [
-        ("run", "expected --space NAME or --experiment FILE"),
+        ("run", "expected --space NAME, --backbone NAME or --experiment"),
         ("run --space resnet50_shard", "did you mean 'resnet50_shared'"),
         ("run --space tiny --searcher reinforc", "did you mean 'reinforce'"),
         ("run --space tiny --attention sew", "did you mean 'se'"),
@@ -176,11 +182,41 @@ def test_racing_is_judged_on_a_finished_run(capsys, folder, tmp_path):
 
 
 def test_searchers_are_compared(capsys, tmp_path, one_thread):
-    words = "bench searchers --searchers random local --sites 16 --seeds 2 --budget 60 --output"
-    code, out, _ = run_command(capsys, *words.split(), str(tmp_path))
+    table = write_synthetic(tmp_path / "six.parquet")
+    words = "bench searchers --searchers random local --sites 16 --seeds 2 --landscapes 2 "
+    words += f"--budget 60 --processes 0 --tables {table} --workers 1 8 --output {tmp_path}"
+    code, out, _ = run_command(capsys, *words.split())
     assert code == 0
-    assert out.count("local") == 1
-    assert {path.name for path in tmp_path.iterdir()} == {"searchers.csv", "searchers.png"}
+    assert out.count("local") == 4  # the table's mean with 1 and 8 workers, one training, 16 sites
+    assert {"searchers.csv", "searchers.png"} <= {path.name for path in tmp_path.iterdir()}
+
+
+def test_supernets_are_judged_by_a_table(capsys, tmp_path, one_thread):
+    words = "bench table --space tiny --name mine --seeds 2 --device cpu --epochs 4 --part 1/2"
+    words = [*words.split(), "--output", str(tmp_path), *TINY]
+    space = load_space("tiny")
+    for number, placement in enumerate(space.enumerate()):
+        for seed in (0, 1):
+            row = {
+                "placement": str(placement),
+                "seed": seed,
+                "accuracy": 0.01 * number + 0.001 * seed,
+            }
+            add_line(tmp_path / "truth_mine.jsonl", row)
+    code, out, _ = run_command(capsys, *words)
+    assert (code, "1 trainings are still missing" in out) == (0, True)
+    code, out, _ = run_command(capsys, *words, "--part", "1/1")
+    assert code == 0
+    assert re.search("accuracy_1 .*estimate_0 .*f statistic", out, re.DOTALL)
+    table = str(tmp_path / "mine.parquet")
+    words = ["bench", "supernet", "--table", table, "--variants", "uniform-count", "--epochs", "4"]
+    words += ["--seeds", "1", "--output", str(tmp_path), "--device", "cpu"]
+    code, out, _ = run_command(capsys, *words)
+    assert code == 0
+    assert len((tmp_path / "supernet_mine.csv").read_text().splitlines()) == 3
+    assert "tau between seeds" in out
+    code, _, err = run_command(capsys, *words, "--variants", "uniform")
+    assert (code, "unknown variant 'uniform'; did you mean" in err) == (2, True)
 
 
 def test_cohorts_may_race(capsys, tmp_path):

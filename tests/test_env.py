@@ -1,4 +1,6 @@
 import math
+import subprocess
+import sys
 
 import gymnasium
 import numpy as np
@@ -8,10 +10,13 @@ from gymnasium.utils.env_checker import check_env
 from gymnasium.vector import AutoresetMode, SyncVectorEnv
 
 from ean_search.env import PlacementEnv, action_space, decode, encode
+from ean_search.gym_id import ID
 from ean_search.lookup import UserError
 from ean_search.objective import Objective, Problem
 from ean_search.searchers.toy import Toy, price
 from ean_search.space import Space
+from ean_search.tables import Table
+from tests.synthetic import SPACE, write_synthetic
 
 BINARY = Space(name="toy", backbone="x", attention=["se"], stages=(2, 3, 3))
 MIXED = Space(name="toy", backbone="x", attention=["se", "eca"], stages=(3, 2))
@@ -23,20 +28,56 @@ def make_env(space, reward="accuracy", limits="", evaluate=None):
     return PlacementEnv(problem, evaluate or Toy(space).accuracy)
 
 
-@pytest.fixture
-def env_name():
-    name = "ean_search_test/Placement-v0"
-    gymnasium.register(name, entry_point="ean_search.env:PlacementEnv")
-    yield name
-    del gymnasium.registry[name]
+@pytest.fixture(scope="module")
+def table(tmp_path_factory):
+    return write_synthetic(tmp_path_factory.mktemp("tables") / "six.parquet")
 
 
 @both
 @pytest.mark.parametrize("limits", ["", "sites <= 2"])
-def test_gymnasium_finds_no_fault_in_a_registered_environment(env_name, space, limits):
+def test_gymnasium_finds_no_fault_in_an_environment_of_a_problem(space, limits):
     problem = Problem(space, Objective.parse("accuracy - 0.1 sites", limits), price)
-    env = gymnasium.make(env_name, problem=problem, evaluate=Toy(space).accuracy)
+    env = gymnasium.make(ID, problem=problem, evaluate=Toy(space).accuracy)
     check_env(env.unwrapped)
+
+
+def test_gymnasium_finds_no_fault_in_an_environment_of_a_table(table):
+    check_env(gymnasium.make(ID, table=table, sees="one", seed=1).unwrapped)
+
+
+def test_an_environment_of_a_table_pays_what_the_table_says(table):
+    env = gymnasium.make(ID, table=table, objective="accuracy - 0.1 sites")
+    env.reset(seed=0)
+    placement = SPACE.parse("10-110-0")
+    _, reward, terminated, _, info = env.step(encode(placement))
+    assert terminated
+    assert reward == pytest.approx(Table(table).accuracy(placement) - 0.1 * 3 / 6)
+    assert info["placement"] == "10-110-0"
+
+
+@pytest.mark.parametrize("options", [{}, {"table": "a.parquet", "evaluate": print}])
+def test_an_environment_needs_a_table_or_a_problem(options):
+    with pytest.raises(UserError, match="expected a table, or a problem"):
+        gymnasium.make(ID, **options)
+
+
+@pytest.mark.parametrize("order", ["gymnasium, ean_search", "ean_search, gymnasium"])
+def test_the_name_is_registered_by_importing_both(order):
+    code = f"import sys, {order}; print(gymnasium.spec('{ID}').id, 'torch' in sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.split() == [ID, "False"]
+
+
+def test_vector_environments_of_that_name_evaluate_at_every_step(table):
+    envs = gymnasium.make_vec(ID, num_envs=2, table=table)
+    envs.reset(seed=0)
+    placements = [SPACE.named["none"], SPACE.named["all"]]
+    actions = np.stack([encode(placement) for placement in placements])
+    for _ in range(2):
+        _, rewards, terminated, _, _ = envs.step(actions)
+        assert terminated.all()
+        assert rewards == pytest.approx([Table(table).reward(p) for p in placements])
+    envs.close()
 
 
 def test_two_choices_a_site_are_bits_and_more_are_numbers():

@@ -51,6 +51,50 @@ def test_published_counts(name, attention, sharing, placement, classes, params, 
     assert macs is None or cost.macs == macs
 
 
+DEIT_TINY, DEIT_SMALL = (5_717_416, 1_258_411_200), (22_050_664, 4_608_338_304)
+MRLA_PARTS = {"sharing": "stage"}  # projections shared by a stage's sites: our reconstruction
+
+
+@pytest.mark.parametrize(
+    ("name", "changes", "placement", "params", "flops"),
+    [
+        ("resnet50_mrla_light", {}, "all", 25_738_452, 4_177_935_616),
+        ("resnet50_mrla_base", {}, "all", 25_723_348, 4_191_608_562),
+        ("resnet50_mrla_light", {"attention": "depthwise"}, "all", 25_723_176, 4_172_225_536),
+        ("resnet101_mrla_light", {}, "none", 44_549_160, 7_833_969_664),
+        ("resnet101_mrla_light", {}, "all", 44_939_646, 7_941_527_808),
+        ("efficientnet_b0_mrla", {}, "none", 5_288_548, 399_352_864),
+        ("efficientnet_b0_mrla", {}, "all", 5_300_902, 401_883_680),
+        ("deit_tiny_mrla", {}, "none", *DEIT_TINY),
+        ("deit_tiny_mrla", {}, "all-mrla_light", 5_749_792, 1_267_491_264),
+        ("deit_tiny_mrla", {}, "all-mrla_base", 5_742_880, 1_266_354_270),
+        ("deit_small_mrla", {}, "none", *DEIT_SMALL),
+        ("deit_small_mrla", {}, "all-mrla_light", 22_115_296, 4_626_498_432),
+        ("deit_small_mrla", {}, "all-mrla_base", 22_101_472, 4_624_224_414),
+        ("deit_tiny_broad", {}, "none", 5_717_416, 1_258_223_040),
+        ("deit_tiny_broad", {}, "all", 5_717_416, 1_437_054_912),
+        ("deit_small_broad", {}, "none", 22_050_664, 4_607_961_984),
+        ("deit_small_broad", {}, "all", 22_050_664, 4_965_625_728),
+        ("resnet50_mrla_light", MRLA_PARTS, "all", 25_557_032 + 79_916, None),
+        ("resnet50_mrla_light", {"sharing": "whole"}, "all", 25_557_032 + 46_124, None),
+        ("resnet50_mrla_base", MRLA_PARTS, "all", 25_557_032 + 64_812, None),
+        ("resnet101_mrla_light", MRLA_PARTS, "all", 44_549_160 + 132_140, None),
+        ("resnet101_mrla_light", MRLA_PARTS | {"attention": "mrla_base"}, "all",
+         44_549_160 + 99_628, None),
+    ],
+)  # fmt: skip
+def test_published_counts_across_layers(name, changes, placement, params, flops, monkeypatch):
+    monkeypatch.setattr("ean_search.measure.time_interleaved", no_time)
+    space = load_space(name, **changes)
+    cost = measure_costs(space).price(space.parse(placement))
+    assert cost.params == params
+    assert flops is None or cost.flops == flops
+
+
+def no_time(forwards, **_):
+    return dict.fromkeys(forwards, 1.0)
+
+
 def test_fvcores_total_of_resnet50():
     space, table = table_of(R50)
     assert table.price(space.named["none"]).flops == 4_111_512_576

@@ -4,8 +4,8 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from ean_search.bench.contest import Unsaved
 from ean_search.bench.landscapes import Landscape
-from ean_search.bench.searchers import Unsaved
 from ean_search.loop import search
 from ean_search.objective import Objective, Problem
 from ean_search.searchers.quadratic import Model, Quadratic

@@ -8,7 +8,7 @@ from ean_search.space import Space, load_space, shipped_spaces
 
 
 def space_of(backbone, **fields):
-    return Space(name="own", backbone=backbone, attention="se", **fields)
+    return Space(**{"name": "own", "backbone": backbone, "attention": "se"} | fields)
 
 
 def own_backbone(num_classes):
@@ -53,7 +53,9 @@ def test_a_users_own_backbone_is_named_by_address():
 @pytest.mark.parametrize(
     ("space", "words"),
     [
-        (space_of("convnext_atto"), "has no site.*ResNet.*families have"),
+        (space_of("convnext_atto", position="qkv"), "se: goes to position residual or block, not"),
+        (space_of("convnext_atto", attention="key_only"), "no block of it has.*token_mixer"),
+        (space_of("vgg11"), "has no site: no block of it has an attribute"),
         (space_of(f"{__name__}:without_sites"), "has no site"),
         (space_of("resnt18"), "unknown backbone 'resnt18'; did you mean 'resnet18'"),
         (space_of("resnet18", backbone_args={"dept": 3}), "cannot be built with"),

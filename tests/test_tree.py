@@ -7,7 +7,7 @@ from ean_search.network import build, place
 from ean_search.sites import probe
 from ean_search.space import Space, load_space, shipped_spaces
 from ean_search.tree import CutError, PrefixTree, check_tree
-from tests.helpers import image_size, randomise
+from tests.helpers import load_small, randomise
 
 
 def logits_of(tree, images, placements, rows=1):
@@ -21,14 +21,17 @@ def logits_of(tree, images, placements, rows=1):
 @pytest.mark.parametrize("rows", [1, 6])  # one branch at a time, and three side by side
 @pytest.mark.parametrize("name", shipped_spaces())
 def test_a_walk_equals_one_pass_after_another(name, rows, rng):
-    space = load_space(name)
+    space = load_small(name)
     network = randomise(build(space)).eval()
-    images = torch.randn(2, 3, image_size(name), image_size(name))
+    images = torch.randn(2, 3, space.image_size, space.image_size)
     placements = [space.named["none"], space.named["all"], *(space.sample(rng) for _ in range(6))]
     found = logits_of(PrefixTree(network), images, placements, rows)
     with torch.inference_mode():
         for placement in placements:
-            assert torch.allclose(found[placement], place(network, placement)(images), atol=1e-6)
+            expected = place(network, placement)(images)
+            # Deep networks with random norms have large logits.
+            tolerance = 1e-6 * max(1.0, float(expected.abs().max()))
+            assert torch.allclose(found[placement], expected, atol=tolerance)
 
 
 @pytest.mark.parametrize("rows", [1, 6])

@@ -5,8 +5,9 @@ first. What it needs beyond that it says by class attributes, all of them option
 
 - `positions`: where it can go, the best first; on a residual branch or after a block by default.
 - `takes = 2`: after a block it gets (x, previous), previous being the block's shortcut.
-- `stateful = True`: it gets a state last, None at first, and gives (y, state). Sites whose attentions
-  have the same `chain` hand it on; `finish(x, state)` may add the last one to the stage's output.
+- `stateful = True`: it gets a state last, None at first, and gives (y, state). Sites whose
+  attentions have the same `chain` hand it on; `finish(x, state)` may add the last one to the
+  stage's output.
 - `shared`: the names of its submodules that sites of a group share; everything by default.
 - `at(site, **options)`: builds one from a site, for maps as they come there, in any layout.
 """

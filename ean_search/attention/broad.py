@@ -3,13 +3,15 @@
 Queries, keys and values of the connected layers are joined on the feature axis of each head. Their
 product is the sum of the layers' own, so the state is that sum and the values; neither queries nor
 keys are kept. It has no parameters. A site is a layer's membership; the sum is finished and added
-after the last block of the stage.
+after the last block of the stage. Where layers attend within windows, those with the same windows
+are connected, which is our reconstruction.
 """
 
 import torch
 from torch import Tensor, nn
 from torch.nn.functional import adaptive_avg_pool1d
 
+from ean_search.attention.windows import Partition, Windows
 from ean_search.lookup import UserError
 
 State = tuple[Tensor, tuple[Tensor, ...]]  # logits (b, heads, n, n); values (b, heads, n, size)
@@ -22,18 +24,25 @@ class Broad(nn.Module):
     stateful = True
     chain = "broad"
 
-    def __init__(self, heads: int, gamma: float = 0.4, scale: str = "layer"):
+    def __init__(
+        self,
+        heads: int,
+        gamma: float = 0.4,
+        scale: str = "layer",
+        partition: Partition | tuple[()] = (),
+    ):
         super().__init__()
         if scale not in ("layer", "joint"):
             raise UserError(f"expected scale layer or joint, got {scale!r}")
         self.heads = heads
         self.gamma = gamma
+        self.windows = Windows(partition) if partition else None
         self.joint = scale == "joint"  # 1 / sqrt(|S| d), not 1 / sqrt(d) as in the published code
 
     @classmethod
     def at(cls, site, **options) -> nn.Module:
         """Build one for a layer."""
-        return cls(site.heads, **options)
+        return cls(site.heads, partition=site.partition, **options)
 
     def forward(self, qkv: Tensor, state: State | None) -> tuple[Tensor, State]:
         parts = qkv.unflatten(2, (3, self.heads, -1)).permute(2, 0, 3, 1, 4)
@@ -46,14 +55,15 @@ class Broad(nn.Module):
 
     def finish(self, x: Tensor, state: State) -> Tensor:
         """Add the broad attention to a stage's output."""
-        return x + self.gamma * self.joined(state)
+        joined = self.joined(state)
+        return x + self.gamma * (joined if self.windows is None else self.windows.join(joined))
 
-    def joined(self, state: State, mask: Tensor | None = None) -> Tensor:
+    def joined(self, state: State) -> Tensor:
         """Attend over all members at once: (b, n, features of one layer)."""
         logits, values = state
-        size = values[0].shape[-1] * (len(values) if self.joint else 1)
-        logits = logits / size**0.5
-        weights = (logits if mask is None else logits + mask).softmax(-1)
-        # Per head the members' features lie side by side, (b, n, heads, members * size).
+        size = values[0].shape[-1]
+        logits = logits / (size * len(values) if self.joint else size) ** 0.5
+        weights = (self.windows.masked(logits) if self.windows else logits).softmax(-1)
+        # Per head the members' features lie side by side: (b, n, heads, members * size).
         joined = torch.cat([weights @ value for value in values], dim=-1).transpose(1, 2)
-        return adaptive_avg_pool1d(joined.flatten(2), self.heads * values[0].shape[-1])
+        return adaptive_avg_pool1d(joined.flatten(2), self.heads * size)

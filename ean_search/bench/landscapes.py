@@ -34,6 +34,16 @@ class Landscape:
     triples: float = 0.0  # and that threes make; single sites make the rest
     noise: float = 0.1  # of a measurement, in standard deviations of the reward
 
+    @property
+    def name(self) -> str:
+        """Name landscapes by their size."""
+        return f"{self.sites} sites"
+
+    @property
+    def spread(self) -> float:
+        """Return the standard deviation of rewards."""
+        return POINT
+
     @cached_property
     def problem(self) -> Problem:
         """Ask for what EAN asked for."""

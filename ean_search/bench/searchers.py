@@ -1,135 +1,132 @@
-"""Searchers against each other on synthetic landscapes, where the optimum is known.
+"""Searchers against each other on tasks whose optimum is known: landscapes and tables.
 
-Regret is what the placement with the best measured reward lacks, without noise, to the optimum, in
-standard deviations of the reward over all placements. It is counted by distinct evaluations: what
-repeats is free. Every searcher sees the same landscapes, one a seed, so that tests are paired.
-Nothing is said here of trained networks; draws nothing (`curves.py` does).
+Every searcher meets the same tasks, one a seed, so that tests are paired. Tasks are independent
+and are shared out to processes. On landscapes nothing is said of trained networks.
 """
 
-import itertools
-import time
-from collections.abc import Iterable, Sequence
-from pathlib import Path
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from functools import partial
+from multiprocessing import get_context
+from typing import Any
 
 import numpy as np
 import pandas as pd
 from scipy.stats import wilcoxon
 
-from ean_search.bench.landscapes import POINT, Landscape
-from ean_search.loop import search
+from ean_search.bench.contest import contend
+from ean_search.bench.tasks import Task
 from ean_search.progress import Progress, silent
-from ean_search.searchers import make_searcher
-from ean_search.store import Store
-from ean_search.trial import Trial
+from ean_search.searchers import DEFAULT
+from ean_search.tables import Table
 
-CHECKPOINTS = (50, 100, 150, 300, 600, 900)
-GOALS = (0.01, 0.001)  # shares of the range between worst and best reward
-RIVALS = ("random", "ean")
-COHORT = 8  # of searchers that suggest none
-
-
-class Unsaved(Store):
-    """Trials that are not worth a file."""
-
-    def __init__(self) -> None:
-        self.path, self.trials = Path("memory"), []
-
-    def append(self, trial: Trial) -> None:
-        """Add a trial."""
-        self.trials.append(trial)
-
-    def sync(self) -> None:
-        """Wait for nothing."""
+RIVALS = tuple(dict.fromkeys(("random", "ean", DEFAULT)))
+SAME = ["task", "workers", "evaluations"]
+NEVER = 1e9  # evaluations: only its rank among differences counts
+EARLY = 50  # evaluations after which a first look is taken
 
 
 def bench_searchers(
     names: Sequence[str],
-    sites: Iterable[int] = (16, 54),
-    seeds: int = 20,
-    budget: int = 900,
+    tasks: Sequence[Task],
     *,
+    workers: Sequence[int] = (1,),
+    budget: int = 900,
+    processes: int = 0,
     progress: Progress = silent,
 ) -> pd.DataFrame:
-    """Compare searchers: a row for each of them, number of sites and checkpoint."""
-    return summarise(trace_searchers(names, sites, seeds, budget, progress=progress))
+    """Compare searchers: a row for each of them, task, number of workers and checkpoint.
+
+    The tasks are shared out to processes; with 0 all is done in this one.
+    """
+    return summarise(
+        trace_searchers(
+            names, tasks, workers=workers, budget=budget, processes=processes, progress=progress
+        )
+    )
 
 
 def trace_searchers(
     names: Sequence[str],
-    sites: Iterable[int] = (16, 54),
-    seeds: int = 20,
-    budget: int = 900,
+    tasks: Sequence[Task],
     *,
-    triples: float = 0.0,
+    workers: Sequence[int] = (1,),
+    budget: int = 900,
+    processes: int = 0,
     progress: Progress = silent,
 ) -> pd.DataFrame:
-    """Run searchers and return their regret, a row a checkpoint of each run."""
-    runs = list(itertools.product(sites, range(seeds), names))
-    landscapes: dict[tuple[int, int], Landscape] = {}
-    rows = []
-    for done, (count, seed, name) in enumerate(runs):
-        progress("searchers", done, len(runs), f"{name}, {count} sites")
-        landscape = landscapes.setdefault((count, seed), Landscape(count, seed, triples=triples))
-        rows += _trace(name, landscape, budget)
-    progress("searchers", len(runs), len(runs))
+    """Run all searchers on all tasks and return a row a checkpoint of each run."""
+    work, rows = partial(_meet, names, workers, budget), []
+    for done, part in enumerate(_share_out(work, tasks, processes)):
+        rows += part
+        progress("searchers", done + 1, len(tasks), tasks[done].name)
     return pd.DataFrame(rows)
 
 
-def _trace(name: str, landscape: Landscape, budget: int) -> list[dict[str, object]]:
-    """Run one searcher on one landscape."""
-    store, start = Unsaved(), time.perf_counter()
-    searcher = make_searcher(name, landscape.problem)
-    cohort = getattr(searcher, "cohort", COHORT)
-    search(
-        landscape.problem, searcher, landscape, store, budget=budget, cohort=cohort,
-        seed=landscape.seed,
-    )  # fmt: skip
-    spent = (time.perf_counter() - start) / len(store.trials)
-    regrets = regret(store.trials, landscape)
-    low, high = landscape.ends
-    span = (high - low) / POINT
-    run = {"sites": landscape.sites, "searcher": name, "seed": landscape.seed}
-    run |= {f"until_{goal:.1%}": _first(regrets <= goal * span) for goal in GOALS}
-    run["ms_per_evaluation"] = 1e3 * spent
-    points = [point for point in CHECKPOINTS if point <= budget]
-    # A searcher that ends early keeps what it found.
-    return [
-        run | {"evaluations": n, "regret": float(regrets[min(n, len(regrets)) - 1])} for n in points
-    ]
+def _meet(
+    names: Sequence[str], workers: Sequence[int], budget: int, task: Task
+) -> list[dict[str, object]]:
+    """Let searchers meet a task: an exhaustive one only where the budget is for everything.
+
+    Several workers are tried on tables whose optimum can be found, and nowhere else.
+    """
+    able = [name for name in names if name != "all" or task.problem.space.size <= budget]
+    counts = workers if isinstance(task, Table) and task.sees == "mean" else (1,)
+    return [row for name in able for count in counts for row in contend(name, task, count, budget)]
 
 
-def regret(trials: Sequence[Trial], landscape: Landscape) -> np.ndarray:
-    """Return the regret after each trial, choosing by what was measured."""
-    rewards = np.array([trial.reward for trial in trials])
-    truth = np.array([landscape.reward(trial.placement) for trial in trials])
-    led = rewards >= np.maximum.accumulate(rewards)
-    leaders = np.maximum.accumulate(np.where(led, np.arange(len(trials)), 0))
-    return (landscape.ends[1] - truth[leaders]) / POINT
+def _share_out(work: Callable[[Task], Any], tasks: Sequence[Task], processes: int) -> Iterator[Any]:
+    """Yield what work makes of each task, in order."""
+    if not processes:
+        yield from map(work, tasks)
+        return
+    context = get_context("spawn")  # a fork of a process with threads may hang
+    with ProcessPoolExecutor(processes, context, _use_one_thread) as pool:
+        yield from pool.map(work, tasks)
 
 
-def _first(reached: np.ndarray) -> float:
-    return float(reached.argmax() + 1) if reached.any() else float("nan")
+def _use_one_thread() -> None:
+    """Leave the other cores to the other processes; all arrays here are small."""
+    import torch
+    from threadpoolctl import threadpool_limits
+
+    torch.set_num_threads(1)
+    threadpool_limits(1)
 
 
 def summarise(traces: pd.DataFrame) -> pd.DataFrame:
-    """Sum runs up: a row for each searcher, number of sites and checkpoint."""
+    """Sum runs up: a row for each searcher, task, number of workers and checkpoint."""
     rows = []
-    for (sites, name, evaluations), runs in traces.groupby(["sites", "searcher", "evaluations"]):
-        values = runs.regret
-        row = {"sites": sites, "searcher": name, "evaluations": evaluations, "seeds": len(runs)}
-        row |= {"mean": values.mean(), "median": values.median()}
-        row |= {"lower": values.quantile(0.25), "upper": values.quantile(0.75)}
+    for (task, workers, evaluations, name), runs in traces.groupby([*SAME, "searcher"], sort=False):
+        regret = runs.regret
+        row = {"task": task, "searcher": name, "workers": workers, "evaluations": evaluations}
+        row |= {"rounds": runs.rounds.median(), "seeds": len(runs)}
+        row |= {"mean": regret.mean(), "median": regret.median()}
+        row |= {"lower": regret.quantile(0.25), "upper": regret.quantile(0.75)}
+        row["hypervolume"] = runs.hypervolume.mean()
         # Who never got there took longer than all who did.
-        for column in (column for column in runs if column.startswith("until")):
+        for column in (column for column in runs if "until" in column):
             row[column] = runs[column].fillna(np.inf).median()
-        row |= {f"p_{rival}": _compare(traces, runs, rival) for rival in RIVALS}
+        for rival in RIVALS:
+            rivals = traces[traces.searcher == rival]
+            both = runs.merge(rivals, on=[*SAME, "seed"], suffixes=("", "_rival"))
+            row[f"p_{rival}"] = _compare(both, "regret")
+            row[f"p_{rival}_until_1.0%"] = _compare(both, "until_1.0%")
         rows.append(row | {"ms_per_evaluation": runs.ms_per_evaluation.median()})
     return pd.DataFrame(rows)
 
 
-def _compare(traces: pd.DataFrame, runs: pd.DataFrame, rival: str) -> float:
-    """Return the two-sided p-value of regrets against a rival's on the same landscapes."""
-    same = ["sites", "evaluations", "seed"]
-    both = runs.merge(traces[traces.searcher == rival], on=same, suffixes=("", "_rival"))
-    gaps = both.regret - both.regret_rival
+def _compare(both: pd.DataFrame, column: str) -> float:
+    """Return the two-sided p-value of a searcher against a rival on the same tasks."""
+    gaps = both[column].fillna(NEVER) - both[f"{column}_rival"].fillna(NEVER)
     return float(wilcoxon(gaps).pvalue) if gaps.any() else float("nan")
+
+
+def digest(frame: pd.DataFrame) -> pd.DataFrame:
+    """Pick the figures to look at first, a row for each task, number of workers and searcher."""
+    keys = ["task", "workers", "searcher"]
+    last = frame.groupby(keys, sort=False).last().reset_index()
+    early = frame[frame.evaluations == EARLY].set_index(keys)
+    early = early[["mean", "hypervolume"]].add_suffix(f" at {EARLY}")
+    until = [column for column in frame if "until" in column and not column.startswith("p_")]
+    return last[[*keys, "evaluations", "mean", *until]].join(early, on=keys)

@@ -1,29 +1,81 @@
 """Every placement of a small space trained on its own: what estimates are to be compared with.
 
-One line a training is appended to a file, so that it can be stopped and continued, and extended
-by more seeds. All placements of a seed share the order of the data and the first weights.
+One line a training is appended to a file, so that it can be stopped and continued, shared among
+processes, and extended by more seeds. All placements of a seed share the order of the data and the
+first weights. What the spread between placements is worth beside that between seeds, `noise` says.
 """
 
 import json
+import math
+import os
+from itertools import product
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 import pandas as pd
+from scipy.stats import f as f_distribution
 
+from ean_search.bench.lines import add_line, read_lines, share
 from ean_search.data import load_data
 from ean_search.evaluate import score
-from ean_search.experiment import Experiment
+from ean_search.experiment import Experiment, load_experiment
+from ean_search.files import save_json
 from ean_search.lookup import UserError
 from ean_search.network import build, prune
 from ean_search.progress import Progress, silent
+from ean_search.space import Placement
 from ean_search.train import fit
 
 MOST = 1024  # placements that anybody would train one by one
 
 
 def train_all(
-    experiment: Experiment, path: Path, seeds: int, progress: Progress = silent
+    experiment: Experiment,
+    path: Path,
+    seeds: int,
+    progress: Progress = silent,
+    part: tuple[int, int] = (1, 1),
 ) -> pd.DataFrame:
-    """Train what is not in the file yet; return accuracies on the search split."""
+    """Train what is not in the file yet, or a part of it; return accuracies on the search split."""
+    claim(experiment, path)
+    todo = missing(experiment, path, seeds, part)
+    data = load_data(experiment.data) if todo else None
+    for number, (seed, placement) in enumerate(todo):
+        progress("stand-alone training", number, len(todo), str(placement))
+        network = prune(build(experiment.space, data.classes, seed), placement)
+        fit(network, data.train, experiment.supernet.recipe, seed=seed, device=experiment.device)
+        batches = data.search.batches(experiment.eval_batch, device=experiment.device)
+        accuracy = score(network, batches)
+        add_line(path, {"placement": str(placement), "seed": seed, "accuracy": accuracy})
+    if todo:
+        progress("stand-alone training", len(todo), len(todo))
+    truth = read_truth(path)
+    return truth[truth.seed < seeds].reset_index(drop=True)
+
+
+def claim(experiment: Experiment, path: Path) -> None:
+    """Write beside a file what its lines come from, and refuse to add any of another origin."""
+    origin = _origin(experiment)
+    beside = path.with_name(f"{path.stem}_origin.json")
+    if not beside.is_file():
+        mine = beside.with_name(f"{beside.name}.{os.getpid()}")  # parts begin at the same time
+        save_json(origin, mine)
+        mine.replace(beside)
+    elif _origin(load_experiment(None, json.loads(beside.read_text()))) != origin:
+        raise UserError(f"{path} was made with other settings, see {beside}: name another file")
+
+
+def _origin(experiment: Experiment) -> dict[str, Any]:
+    """Return the fields of an experiment that accuracies depend on."""
+    fields = {"space": True, "data": True, "supernet": {"recipe"}}
+    return experiment.model_dump(mode="json", include=fields)
+
+
+def missing(
+    experiment: Experiment, path: Path, seeds: int, part: tuple[int, int] = (1, 1)
+) -> list[tuple[int, Placement]]:
+    """List the seeds and placements of a part that were not trained yet."""
     space = experiment.space
     if space.size > MOST:
         raise UserError(
@@ -31,36 +83,36 @@ def train_all(
         )
     known = read_truth(path)
     done = set(zip(known.placement, known.seed, strict=True))
-    todo = [
-        (seed, p) for seed in range(seeds) for p in space.enumerate() if (str(p), seed) not in done
-    ]
-    data = load_data(experiment.data)
-    for number, (seed, placement) in enumerate(todo):
-        progress("stand-alone training", number, len(todo), str(placement))
-        network = prune(build(space, data.classes, seed), placement)
-        fit(network, data.train, experiment.supernet.recipe, seed=seed, device=experiment.device)
-        batches = data.search.batches(experiment.eval_batch, device=experiment.device)
-        row = {"placement": str(placement), "seed": seed, "accuracy": score(network, batches)}
-        with path.open("a") as file:
-            file.write(json.dumps(row) + "\n")
-    truth = read_truth(path)
-    return truth[truth.seed < seeds].reset_index(drop=True)
+    work = share(list(product(range(seeds), space.enumerate())), part)
+    return [(seed, placement) for seed, placement in work if (str(placement), seed) not in done]
 
 
 def read_truth(path: Path) -> pd.DataFrame:
-    """Read what has been trained so far."""
-    if not path.is_file():
-        return pd.DataFrame(columns=["placement", "seed", "accuracy"])
-    lines = path.read_text().splitlines()
-    return pd.DataFrame([json.loads(line) for line in lines])
+    """Read what has been trained so far; of what was trained twice, the first."""
+    frame = pd.DataFrame(read_lines(path), columns=["placement", "seed", "accuracy"])
+    return frame.drop_duplicates(["placement", "seed"], ignore_index=True)
 
 
-def f_statistic(truth: pd.DataFrame) -> float:
+def noise(accuracies: pd.DataFrame) -> dict[str, float]:
+    """Compare placements with seeds: accuracies have a row a placement and a column a seed."""
+    placements, seeds = accuracies.shape
+    statistic = f_statistic(accuracies)
+    freedom = placements - 1, (placements - 1) * (seeds - 1)
+    between_seeds = accuracies.corr("kendall").to_numpy()[np.triu_indices(seeds, k=1)]
+    return {
+        "f_statistic": statistic,
+        "p_value": float(f_distribution.sf(statistic, *freedom)),
+        "tau_between_seeds": float(between_seeds.mean()),
+        "spread_of_placements": float(accuracies.mean(axis=1).std()),
+    }
+
+
+def f_statistic(accuracies: pd.DataFrame) -> float:
     """Compare the spread between placements with what is left within them, seeds being paired."""
-    table = truth.pivot(index="placement", columns="seed", values="accuracy").to_numpy(float)
+    table = accuracies.to_numpy(float)
     placements, seeds = table.shape
     rows, columns = table.mean(1, keepdims=True), table.mean(0, keepdims=True)
     rest = table - rows - columns + table.mean()
     between = seeds * rows.var(ddof=1)
     within = (rest**2).sum() / ((placements - 1) * (seeds - 1))
-    return float(between / within)
+    return float(between / within) if within else math.inf

@@ -7,7 +7,7 @@ own input is a term, and modules of the same kind whose shortcut is projected.
 import torch
 from torch import Tensor, nn
 
-from ean_search.positions.wraps import AfterBlock, child
+from ean_search.positions.wraps import AfterBlock, child, projection_of
 
 DEPTH = 0
 # What may lie between a block's input and its output on the way of the shortcut, sums apart.
@@ -34,7 +34,7 @@ def homes(backbone: nn.Module, image: Tensor) -> list[str]:
     return [
         name
         for name, module in backbone.named_modules()
-        if module in adding or (type(module) in kinds and _projects(module))
+        if module in adding or (type(module) in kinds and projection_of(module))
     ]
 
 
@@ -69,9 +69,10 @@ class _Watch:
         return (self.leaf.clone(), *inputs[1:])
 
     def leave(self, module: nn.Module, _: tuple, output: object) -> None:
-        if isinstance(output, Tensor) and self.leaf is not None:
-            if output.shape == self.leaf.shape and _is_term(self.leaf, output):
-                self.adding.add(module)
+        if not isinstance(output, Tensor) or self.leaf is None:
+            return
+        if output.shape == self.leaf.shape and _is_term(self.leaf, output):
+            self.adding.add(module)
 
 
 def _is_term(leaf: Tensor, output: Tensor) -> bool:
@@ -88,8 +89,3 @@ def _is_term(leaf: Tensor, output: Tensor) -> bool:
         if kind == "Add" or kind in PASSING:
             todo += [(before, summed or kind == "Add") for before, _ in node.next_functions]
     return False
-
-
-def _projects(module: nn.Module) -> bool:
-    shortcut = getattr(module, "downsample", None)
-    return isinstance(shortcut, nn.Module) and not isinstance(shortcut, nn.Identity)

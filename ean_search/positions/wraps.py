@@ -1,8 +1,12 @@
 """Modules that stand around one of the backbone's own, so that an attention can be beside it."""
 
+from typing import Any
+
 from torch import Tensor, nn
 
 from ean_search.attention.chain import Carry, Finish
+
+PROJECTIONS = ("downsample", "shortcut")  # what families call it
 
 
 class Wrap(nn.Module):
@@ -36,13 +40,14 @@ class AfterBlock(Wrap):
 
     def __init__(self, inner: nn.Module, attention: nn.Module):
         super().__init__(inner, attention)
-        projects = isinstance(getattr(inner, "downsample", None), nn.Module)
-        self.projected = Carry() if projects else None
-        if projects:
-            inner.downsample = Noted(inner.downsample, self.projected)
+        self.projection = projection_of(inner)
+        self.projected = Carry() if self.projection else None
+        if self.projection:
+            note = Noted(getattr(inner, self.projection), self.projected)
+            setattr(inner, self.projection, note)
 
-    def forward(self, x: Tensor, *rest: Tensor) -> Tensor:
-        y = self.inner(x, *rest)
+    def forward(self, x: Tensor, *rest: Any, **named: Any) -> Tensor:
+        y = self.inner(x, *rest, **named)
         return self.attention(y, x if self.projected is None else self.projected.take())
 
 
@@ -68,11 +73,20 @@ class Finishing(nn.Module):
         self.inner = inner
         self.finishes = nn.ModuleList(finishes)
 
-    def forward(self, x: Tensor, *rest: Tensor) -> Tensor:
-        x = self.inner(x, *rest)
+    def forward(self, x: Tensor, *rest: Any, **named: Any) -> Tensor:
+        x = self.inner(x, *rest, **named)
         for finish in self.finishes:
             x = finish(x)
         return x
+
+
+def projection_of(block: nn.Module) -> str | None:
+    """Name what projects a block's shortcut, if anything does."""
+    for name in PROJECTIONS:
+        module = getattr(block, name, None)
+        if isinstance(module, nn.Module) and not isinstance(module, nn.Identity):
+            return name
+    return None
 
 
 def child(network: nn.Module, path: str) -> tuple[nn.Module, str]:
@@ -89,10 +103,12 @@ def replace(network: nn.Module, path: str, module: nn.Module | None) -> None:
 
 def unwrap(network: nn.Module) -> None:
     """Take away what stands around modules that have nothing beside them any more."""
-    for path, module in list(network.named_modules()):
+    # From the inside out, so that the paths of what is outside still hold.
+    for path, module in reversed(list(network.named_modules())):
         if isinstance(module, Wrap) and module.attention is None:
             if isinstance(module, AfterBlock) and module.projected is not None:
-                module.inner.downsample = module.inner.downsample.inner
+                own = getattr(module.inner, module.projection).inner
+                setattr(module.inner, module.projection, own)
             replace(network, path, module.inner)
         elif isinstance(module, Finishing) and not any(f.reached for f in module.finishes):
             replace(network, path, module.inner)

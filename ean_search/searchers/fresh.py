@@ -4,6 +4,7 @@ Knows what was proposed or told, and nothing of rewards.
 """
 
 from collections.abc import Iterable
+from functools import cached_property
 
 import numpy as np
 
@@ -37,6 +38,8 @@ class Fresh:
     def near(self, placement: Placement, rng: np.random.Generator) -> Placement:
         """Return this placement if it is new, else one near it, and remember what is returned."""
         sites = self._problem.space.sites
+        if len(self._seen) >= self._problem.space.size:
+            return placement  # there is nothing new to look for
         for attempt in range(TRIES + 1):
             flips = int(sites ** (attempt / TRIES)) if attempt else 0  # further and further
             other = changed(placement, self._problem.space, flips, rng)
@@ -44,7 +47,8 @@ class Fresh:
             if self.is_new(other):
                 break
         else:
-            other = self._anywhere(rng) or self.last(rng) or placement
+            left = self.last(rng) if self._is_small else self._anywhere(rng)
+            other = left or placement
         self._seen.add(other)
         return other
 
@@ -55,10 +59,17 @@ class Fresh:
 
     def last(self, rng: np.random.Generator) -> Placement | None:
         """Draw from all new placements of a small space, or return none."""
-        space = self._problem.space
-        everything = space.enumerate() if space.size <= SMALL else []
-        left = [placement for placement in everything if self.is_new(placement)]
+        left = [placement for placement in self._listed if self.is_new(placement)]
         return left[rng.integers(len(left))] if left else None
+
+    @property
+    def _is_small(self) -> bool:
+        return self._problem.space.size <= SMALL
+
+    @cached_property
+    def _listed(self) -> list[Placement]:
+        """List a small space, once."""
+        return self._problem.space.enumerate() if self._is_small else []
 
 
 def changed(placement: Placement, space: Space, sites: int, rng: np.random.Generator) -> Placement:

@@ -54,8 +54,9 @@ class Model:
         self._mean, self._scale = accuracies.mean(), max(accuracies.std(), 1e-9)
         self._targets = (accuracies - self._mean) / self._scale
         alike = self._marks @ self._marks.T
-        same = placements[:, None] == placements[None]  # (trials, trials, sites)
-        squares = np.where(same, 1.0, (1 / (count - 1)) ** 2).sum(axis=2)
+        # A site's product is 1 where choices are the same and -1 / (count - 1) where they differ.
+        same = (alike * (count - 1) + sites) / count  # how many sites are the same
+        squares = same + (sites - same) / (count - 1) ** 2
         self._kernels = alike / sites, (alike**2 - squares) / max(1, sites * (sites - 1))
         self._tune()
 

@@ -1,0 +1,106 @@
+"""Makes a table: every placement trained alone, estimated with shared weights, and priced.
+
+Trainings and estimates are kept as JSON lines beside each other, so the work can be stopped,
+continued, extended by seeds and shared among processes; who finds nothing missing writes the table.
+"""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from ean_search.bench.estimates import (
+    CALIBRATION,
+    default_epochs,
+    estimate_all,
+    missing_networks,
+    own_variant,
+)
+from ean_search.bench.truth import missing, noise, read_truth, train_all
+from ean_search.data import load_data
+from ean_search.experiment import Experiment
+from ean_search.lookup import UserError
+from ean_search.measure import measure_costs, price_list
+from ean_search.progress import Progress, silent
+from ean_search.provenance import provenance
+from ean_search.tables import cost_columns, write_table
+
+
+@dataclass(frozen=True)
+class Workshop:
+    """Where a table and what it is made of lie."""
+
+    truth: Path  # accuracies of placements trained alone
+    estimates: Path  # what networks for all placements say of them
+    table: Path  # finished
+
+
+def make_table(
+    experiment: Experiment,
+    shop: Workshop,
+    *,
+    seeds: int = 3,
+    epochs: int | None = None,
+    part: tuple[int, int] = (1, 1),
+    progress: Progress = silent,
+) -> int:
+    """Do a part of what is missing; write the table if nothing is; return how much still is."""
+    if seeds < 2:
+        raise UserError(f"expected at least 2 seeds, to know how noisy one is, got {seeds}")
+    epochs = epochs or default_epochs(experiment)
+    variants = dict([own_variant(experiment.supernet)])
+    train_all(experiment, shop.truth, seeds, progress, part)
+    estimates = estimate_all(
+        experiment,
+        shop.estimates,
+        variants,
+        seeds=seeds,
+        epochs=epochs,
+        part=part,
+        progress=progress,
+    )
+    left = len(missing(experiment, shop.truth, seeds))
+    left += len(missing_networks(shop.estimates, variants, seeds=seeds, epochs=epochs))
+    if not left:
+        truth = read_truth(shop.truth)
+        accuracies = widen(truth[truth.seed < seeds])
+        frame, about = assemble(experiment, accuracies, estimates)
+        about |= {"estimates_by": next(iter(variants)), "supernet_epochs": epochs}
+        write_table(frame, about, shop.table)
+    return left
+
+
+def widen(truth: pd.DataFrame) -> pd.DataFrame:
+    """Give every seed a column: a row a placement."""
+    wide = truth.pivot(index="placement", columns="seed", values="accuracy")
+    return wide.add_prefix("accuracy_")
+
+
+def assemble(
+    experiment: Experiment, accuracies: pd.DataFrame, estimates: pd.DataFrame
+) -> tuple[pd.DataFrame, dict[str, Any]]:
+    """Put accuracies, estimates and costs together; say how they were made."""
+    classes = load_data(experiment.data).classes
+    costs = measure_costs(
+        experiment.space,
+        classes=classes,
+        batch_size=experiment.cost_batch,
+        device=experiment.device,
+    )
+    price, placements = price_list(experiment.space, costs, classes), experiment.space.enumerate()
+    frame = cost_columns([price(placement) for placement in placements])
+    frame.insert(0, "placement", [str(placement) for placement in placements])
+    frame = frame.merge(accuracies, on="placement")
+    for images, name in zip(CALIBRATION, ("estimate", "recalibrated"), strict=True):
+        one = estimates[estimates.calibration_images == images]
+        wide = one.pivot(index="placement", columns="seed", values="estimate")
+        frame = frame.merge(wide.add_prefix(f"{name}_"), on="placement")
+    about = {
+        "experiment": experiment.model_dump(mode="json"),
+        "calibration_images": CALIBRATION[1],
+        "provenance": provenance(experiment.device),
+        "noise": noise(accuracies),
+        "latency": {"batch": costs.batch_size, "px": costs.image_size, "device": costs.hardware},
+    }
+    return frame, about

@@ -1,0 +1,35 @@
+"""The example of other people's reinforcement learning, run small."""
+
+import importlib.util
+from pathlib import Path
+
+import pytest
+
+from ean_search.tables import Table
+from tests.synthetic import write_synthetic
+
+pytest.importorskip("stable_baselines3")
+SCRIPT = Path(__file__).parents[1] / "experiments" / "ppo.py"
+
+
+@pytest.fixture
+def ppo():
+    spec = importlib.util.spec_from_file_location("ppo", SCRIPT)
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def test_ppo_learns_a_table(ppo, tmp_path, one_thread):
+    table = Table(write_synthetic(tmp_path / "six.parquet"))
+    found = list(ppo.train(table, steps=600))
+    assert len(set(found)) == len(found) <= table.problem.space.size
+    assert ppo.arrival(table, found) <= len(found)
+    assert ppo.arrival(table, [table.problem.space.named["none"]]) == float("inf")
+
+
+def test_the_script_compares_it_with_our_searchers(ppo, tmp_path, monkeypatch, capsys, one_thread):
+    source = write_synthetic(tmp_path / "six.parquet")
+    monkeypatch.setattr("sys.argv", ["ppo.py", source, "--steps", "64", "--seeds", "1"])
+    ppo.main()
+    assert {"ppo:", "random:", "surrogate:"} <= set(capsys.readouterr().out.split())
