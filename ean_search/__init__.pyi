@@ -1,4 +1,5 @@
 from .attention.check import check_attention as check_attention
+from .checkpoint import open_checkpoint as open_checkpoint
 from .cost import CostTable as CostTable
 from .env import PlacementEnv as PlacementEnv
 from .evaluate import SharedWeights as SharedWeights
@@ -20,6 +21,8 @@ from .pareto import front as front
 from .pareto import front_hypervolume as front_hypervolume
 from .pareto import hypervolume as hypervolume
 from .pareto import knee as knee
+from .recipe import Recipe as Recipe
+from .recipe import load_recipe as load_recipe
 from .retraining import retrain as retrain
 from .run import do_run as do_run
 from .run import start_run as start_run

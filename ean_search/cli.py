@@ -14,7 +14,11 @@ from typing import Any
 
 from ean_search.allocator import keep_freed_memory
 from ean_search.cli_bench import add_bench_parser, add_set_flag, read_set_flag
+from ean_search.cli_evidence import add_evidence_parser
+from ean_search.cli_export import add_export_parser
 from ean_search.cli_report import add_report_parsers
+from ean_search.cli_retrain import add_retrain_parser
+from ean_search.cli_transfer import add_transfer_parser
 from ean_search.lookup import UserError
 
 # Flags that stand for a field of the experiment: dotted field, type, help.
@@ -95,16 +99,11 @@ def make_parser() -> argparse.ArgumentParser:
     _add_json_flag(resume)
     resume.set_defaults(command=_resume)
 
-    retrain = commands.add_parser("retrain", help="train a placement of a run from scratch")
-    retrain.add_argument("run", type=Path)
-    retrain.add_argument("--placement", default="best", help="best, knee, a name or a placement")
-    retrain.add_argument("--epochs", type=int)
-    retrain.add_argument("--seed", type=int)
-    retrain.add_argument("--device")
-    retrain.set_defaults(command=_retrain)
-
     add_report_parsers(commands)
-    add_bench_parser(commands)
+    add_retrain_parser(commands)
+    add_export_parser(commands)
+    add_transfer_parser(commands)
+    add_evidence_parser(add_bench_parser(commands))
     return parser
 
 
@@ -252,19 +251,3 @@ def _proceed(run: Any, as_json: bool) -> None:
         print_event("summary", summary)
     else:
         print_summary(run, summary)
-
-
-def _retrain(args: argparse.Namespace) -> None:
-    from ean_search.folder import load_run
-    from ean_search.retraining import retrain
-    from ean_search.terminal import show_progress
-
-    run = load_run(args.run)
-    changes = {"retrain.epochs": args.epochs, "seed": args.seed, "device": args.device}
-    changes = {field: value for field, value in changes.items() if value is not None}
-    with show_progress() as progress:
-        metrics = retrain(run, run.find(args.placement), changes, progress)
-    print(
-        f"{metrics['placement']}: {100 * metrics['test_accuracy']:.2f} % of "
-        f"{metrics['test_images']} test images; {metrics['folder']}"
-    )

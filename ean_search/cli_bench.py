@@ -8,9 +8,9 @@ from typing import Any
 from ean_search.lookup import UserError
 
 
-def add_bench_parser(commands: Any) -> None:
-    """Describe `ean-search bench` and what it can measure."""
-    bench = commands.add_parser("bench", help="measure: speed, mixers, searchers and more")
+def add_bench_parser(commands: Any) -> Any:
+    """Describe `ean-search bench` and what it can measure, to which more can be added."""
+    bench = commands.add_parser("bench", help="measure: speed, searchers, evidence and more")
     kinds = bench.add_subparsers(title="measurements", required=True, metavar="WHAT")
 
     speed = kinds.add_parser("speed", help="cohorts against single passes, and finished networks")
@@ -74,6 +74,7 @@ def add_bench_parser(commands: Any) -> None:
 
     for kind in (speed, mixers, racing, searchers, supernet, table, report):
         kind.add_argument("--output", type=Path, default=Path("results"), help="folder for files")
+    return kinds
 
 
 def _add_training_flags(parser: argparse.ArgumentParser) -> None:
@@ -116,7 +117,7 @@ def _speed(args: argparse.Namespace) -> None:
             progress=progress,
         )
     for name, frame in frames.items():
-        _keep(frame, args.output / f"{name}.csv")
+        keep(frame, args.output / f"{name}.csv")
     print(f"on {frame.hardware[0]}")
 
 
@@ -129,14 +130,14 @@ def _mixers(args: argparse.Namespace) -> None:
         frame = bench_mixers(
             channels=args.channels, device=find_device(args.device), progress=progress
         )
-    _keep(frame, args.output / "mixers.csv")
+    keep(frame, args.output / "mixers.csv")
 
 
 def _racing(args: argparse.Namespace) -> None:
     from ean_search.bench.racing import bench_racing
     from ean_search.folder import load_run
 
-    _keep(bench_racing(load_run(args.run), races=args.races), args.output / "racing.csv")
+    keep(bench_racing(load_run(args.run), races=args.races), args.output / "racing.csv")
 
 
 def _searchers(args: argparse.Namespace) -> None:
@@ -157,7 +158,7 @@ def _searchers(args: argparse.Namespace) -> None:
             processes=args.processes,
             progress=progress,
         )
-    _keep(frame, args.output / "searchers.csv", digest(frame))
+    keep(frame, args.output / "searchers.csv", digest(frame))
     plot_regret(frame).savefig(args.output / "searchers.png")
 
 
@@ -191,7 +192,7 @@ def _supernet(args: argparse.Namespace) -> None:
             part=args.part,
             progress=progress,
         )
-    _keep(frame, args.output / f"supernet_{name}.csv", average(frame))
+    keep(frame, args.output / f"supernet_{name}.csv", average(frame))
     if accuracies.shape[1] > 1:
         _print_noise(noise(accuracies))
 
@@ -253,7 +254,7 @@ def _report(args: argparse.Namespace) -> None:
 
     with show_progress() as progress:
         frame = bench_report(args.searcher, args.sites, args.trials, progress)
-    _keep(frame, args.output / "report.csv")
+    keep(frame, args.output / "report.csv")
 
 
 def add_set_flag(parser: argparse.ArgumentParser) -> None:
@@ -280,7 +281,7 @@ def read_set_flag(args: argparse.Namespace) -> dict[str, Any]:
     return changes
 
 
-def _keep(frame: Any, path: Path, shown: Any = None) -> None:
+def keep(frame: Any, path: Path, shown: Any = None) -> None:
     """Write a frame and show it, or what is to be seen of it."""
     from ean_search.terminal import print_frame
 

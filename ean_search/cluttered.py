@@ -116,20 +116,23 @@ def _draw(
     images = torch.empty(count, COLOURS, size, size, dtype=torch.uint8)
     for start in range(0, count, CHUNK):
         chunk = slice(start, start + CHUNK)
-        drawn = _draw_chunk(canvas, labels[chunk], size, scans, classes, rng)
+        drawn, _ = draw_chunk(canvas, labels[chunk], size, scans, classes, rng)
         images[chunk] = (drawn.clamp(0, 1) * 255).round().byte()
     return images.numpy(), labels
 
 
-def _draw_chunk(
+Digit = tuple[np.ndarray, Tensor]  # its classes, and how much it covers (batch, 1, size, size)
+
+
+def draw_chunk(
     canvas: Canvas,
     labels: np.ndarray,
     size: int,
     scans: Tensor,
     classes: np.ndarray,
     rng: Generator,
-) -> Tensor:
-    """Paint paper, clutter and digits over each other, (batch, 3, size, size)."""
+) -> tuple[Tensor, list[Digit]]:
+    """Paint paper, clutter and digits over each other, (batch, 3, size, size), and say where."""
     count = len(labels)
     colours = rng.permuted(np.tile(np.arange(COLOURS), (count, 1)), axis=1)
     others = rng.permuted(np.tile(np.arange(1, CLASSES), (count, 1)), axis=1)
@@ -140,12 +143,14 @@ def _draw_chunk(
         scrap = scans[rng.integers(len(scans), size=count)]
         alpha = _place(scrap, size, rng.uniform(-0.9, 0.9, (count, 2)), canvas.digit_size / 2, rng)
         images = torch.lerp(images, _tensor(rng.uniform(0, 1, (count, 1, 1, 1))), alpha)
+    digits = []
     for k in range(canvas.digits):
         shown = labels if k == 0 else (labels + others[:, k]) % CLASSES
         centre = spots[places[:, k]] + rng.uniform(-0.1, 0.1, (count, 2))
         alpha = _place(scans[_pick(shown, classes, rng)], size, centre, canvas.digit_size, rng)
         images = torch.lerp(images, _tensor(PAINTS[colours[:, k]])[:, :, None, None], alpha)
-    return images
+        digits.append((shown, alpha))
+    return images, digits
 
 
 def _paper(canvas: Canvas, colour: np.ndarray, size: int, rng: Generator) -> Tensor:

@@ -23,6 +23,11 @@ def save_json(value: Any, path: Path) -> None:
     write_whole(path, lambda part: part.write_text(json.dumps(value, indent=2) + "\n"))
 
 
+def read_json(path: Path) -> Any:
+    """Read a value, or None if there is no such file."""
+    return json.loads(path.read_text()) if path.is_file() else None
+
+
 def save_checkpoint(state: dict[str, Any], path: Path) -> None:
     """Write a training state."""
     import torch
@@ -50,14 +55,39 @@ def save_weights(network: Any, path: Path) -> None:
 def load_weights(network: Any, path: Path) -> None:
     """Read weights into a network they fit exactly."""
     from safetensors import SafetensorError
-    from safetensors.torch import load_model
+    from safetensors.torch import load_file
 
     if not path.is_file():
         raise UserError(f"no weights at {path}")
     try:
-        load_model(network, str(path))
-    except (SafetensorError, RuntimeError) as error:
-        raise UserError(f"{path} does not fit this network: {_first_line(error)}") from error
+        weights = load_file(path)
+    except (SafetensorError, OSError) as error:
+        raise UserError(f"{path} is not a readable weight file: {_first_line(error)}") from error
+    faults = _misfits(network.state_dict(keep_vars=True), weights)
+    if faults:
+        raise UserError(f"{path} does not fit this network: {'; '.join(faults)}")
+    network.load_state_dict(weights, strict=False)
+
+
+def _misfits(state: dict[str, Any], weights: dict[str, Any]) -> list[str]:
+    """Say what keeps weights from fitting; of a tensor with several names, one is enough."""
+    given = {id(state[name]) for name in weights if name in state}
+    wrong = [
+        f"{name} has shape {tuple(weights[name].shape)}, not {tuple(state[name].shape)}"
+        for name in weights
+        if name in state and weights[name].shape != state[name].shape
+    ]
+    return [
+        *_some("it lacks", [name for name, tensor in state.items() if id(tensor) not in given]),
+        *_some("the network has no", [name for name in weights if name not in state]),
+        *_some("", wrong),
+    ]
+
+
+def _some(words: str, names: list[str], shown: int = 3) -> list[str]:
+    """Name the first few of many."""
+    more = f" and {len(names) - shown} more" if len(names) > shown else ""
+    return [f"{words} {', '.join(names[:shown])}{more}".strip()] if names else []
 
 
 def _first_line(error: Exception) -> str:

@@ -6,10 +6,11 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from timm.data import create_dataset, create_transform
+from timm.data import create_dataset
 from torch.utils.data import IterableDataset
 from torchvision.datasets import ImageFolder
 
+from ean_search.augment import make_transform
 from ean_search.data import Data, DataSource, TimmOptions, hold_out, read_options
 from ean_search.loaders import LoaderSplit, StreamSplit
 from ean_search.lookup import UserError, first_line
@@ -61,8 +62,8 @@ def _split(source: DataSource, train: Any, test: Any, classes: int | None, *, de
     chosen = hold_out(labels, source.search_per_class or default, classes)
     split = partial(
         LoaderSplit,
-        train=_transform(size, training=True),
-        evaluation=_transform(size, training=False),
+        train=make_transform(size, training=True),
+        evaluation=make_transform(size, training=False),
         size=size,
         workers=source.workers,
     )
@@ -75,11 +76,6 @@ def _split(source: DataSource, train: Any, test: Any, classes: int | None, *, de
         split(test, np.arange(len(test))),
         split(train, np.arange(len(train))),
     )
-
-
-def _transform(size: int, *, training: bool) -> Any:
-    """Make the plain transforms of ImageNet; 256 and 224 stay in proportion at other sizes."""
-    return create_transform(size, is_training=training, color_jitter=None, crop_pct=224 / 256)
 
 
 def _create(source: DataSource, options: TimmOptions, split: str, **more: Any) -> Any:
@@ -136,7 +132,7 @@ def _stream(source: DataSource, options: TimmOptions, split: str, size: int) -> 
         training = shuffle is not None
         seed = int(np.random.SeedSequence((source.seed, *(shuffle or ()))).generate_state(1)[0])
         stream = _create(source, options, split, is_training=training, seed=seed)
-        stream.transform = _transform(size, training=training)
+        stream.transform = make_transform(size, training=training)
         return stream
 
     return StreamSplit(opener, len(opener(None)), size=size, workers=source.workers)

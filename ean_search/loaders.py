@@ -154,12 +154,12 @@ class _Decoder(Dataset):
             samples = getattr(self.dataset, "samples", None)
             where = samples[index][0] if samples else f"number {index}"
             return UserError(f"cannot read the image {where}: {error}")
-        with _seeded(seed):
+        with seeded(seed):
             return self.transform(image), int(label)
 
 
 @contextmanager
-def _seeded(seed: int) -> Iterator[None]:
+def seeded(seed: int) -> Iterator[None]:
     """Set the generators that transforms draw from, and put them back."""
     states = random.getstate(), np.random.get_state(), torch.get_rng_state()
     random.seed(seed)

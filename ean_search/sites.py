@@ -144,7 +144,8 @@ def _look(space: Space, name: str) -> dict[str, Site]:
     seen: dict[str, list[tuple[int, ...]]] = {}
     with torch.device("meta"):
         backbone = make_backbone(space, classes=2).eval()
-        image = torch.empty(1, 3, space.image_size, space.image_size)
+        channels = space.backbone_args.get("in_chans", 3)
+        image = torch.empty(1, channels, space.image_size, space.image_size)
         homes = position.homes(backbone, image)
         for home in homes:
             position.put(backbone, home, _Recorder(home, seen))

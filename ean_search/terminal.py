@@ -121,6 +121,31 @@ def print_costs(
     )
 
 
+def print_comparison(frame: pd.DataFrame, table: CostTable, metric: str = "test") -> None:
+    """Print what retraining made of several placements."""
+    rows = [
+        [
+            *(row["name"], row.placement if " " not in row.placement else "their mean"),
+            *(f"{100 * row.accuracy:.2f}", f"{100 * row.deviation:.2f}"),
+            "" if number == 0 else _interval(row),
+            *(f"{row.sites:.0f}", f"{row.params:,.0f}", f"{row.macs:,.0f}", f"{row.flops:,.0f}"),
+            *(f"{row.latency_ms:.3f}", f"{row.latency_x:.3f}x"),
+        ]
+        for number, row in frame.iterrows()
+    ]
+    versus = f"{frame['name'][0]} minus this (95 %)"
+    header = ["", "placement", f"{metric} %", "sd", versus, "sites", "params", "MACs", "FLOPs"]
+    print_table([*header, "latency ms", ""], rows)
+    print(
+        f"{frame.seeds[0]} seeds each, paired; {table.image_size} px, latency of a batch of "
+        f"{table.batch_size}, measured in turn on {table.hardware}"
+    )
+
+
+def _interval(row: pd.Series) -> str:
+    return f"{100 * row.found_minus_this:+.2f} ({100 * row.low:+.2f} to {100 * row.high:+.2f})"
+
+
 def print_summary(run: Run, summary: dict[str, Any]) -> None:
     """Print a run's front, its comparison, and what to type next."""
     axis = summary["cost_axis"]

@@ -6,52 +6,28 @@ goes on from its last epoch as if nothing had happened (on a CPU: with the same 
 
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 import torch
-from pydantic import Field, field_validator
-from timm.optim import create_optimizer_v2, list_optimizers
+from timm.data import Mixup
+from timm.loss import BinaryCrossEntropy, SoftTargetCrossEntropy
+from timm.optim import create_optimizer_v2
 from timm.scheduler import create_scheduler_v2
+from timm.utils import ModelEmaV3
 from torch import Tensor, nn
 
-from ean_search.fields import Fields
+from ean_search.augment import augmented
 from ean_search.files import load_checkpoint, save_checkpoint
-from ean_search.lookup import UserError, unknown
+from ean_search.loaders import seeded
+from ean_search.lookup import UserError
 from ean_search.progress import Detail, Progress, silent
+from ean_search.recipe import Recipe
 from ean_search.splits import Split
 
 CHECK_EVERY = 20  # steps between looks at the loss; each look waits for the device
 FUSED = ("adam", "adamw", "momentum", "sgd")  # torch has these in one kernel, CPUs included
-STATEFUL = ("network", "optimizer", "scaler")  # what a checkpoint holds, besides the history
-
-
-class Recipe(Fields):
-    """How to train: optimiser, schedule and their figures."""
-
-    epochs: int = Field(default=3, ge=1)
-    batch_size: int = Field(default=64, ge=2)
-    optimizer: str = "adamw"  # any of timm's; its `sgd` takes Nesterov's step, `momentum` does not
-    lr: float = Field(default=2e-3, gt=0)
-    momentum: float = 0.9
-    weight_decay: float = 0.02
-    decay_norms: bool = False  # weight decay on biases and norms too, as in the papers
-    schedule: Literal["cosine", "step"] = "cosine"
-    milestones: tuple[int, ...] = ()  # epochs at which `step` multiplies the rate by gamma
-    gamma: float = 0.1
-    warmup_epochs: float = Field(default=1, ge=0)
-    label_smoothing: float = Field(default=0.0, ge=0, lt=1)
-    clip_grad: float | None = None
-    amp: bool = True  # on a GPU only
-    channels_last: bool = False
-
-    @field_validator("optimizer")
-    @classmethod
-    def _known(cls, name: str) -> str:
-        if name not in list_optimizers():
-            raise unknown("optimizer", name, list_optimizers())
-        return name
-
+STATEFUL = ("network", "optimizer", "scaler", "ema")  # what a checkpoint holds, and the history
 
 Criterion = Callable[[Tensor, Tensor], Tensor]
 # A step yields losses one at a time: each is propagated back before the next is computed, so that
@@ -78,9 +54,13 @@ def fit(
     task: str = "training",
     progress: Progress = silent,
 ) -> list[dict[str, float]]:
-    """Train a network in place, and return the loss and first rate of every epoch."""
+    """Train a network in place, and return the loss and first rate of every epoch.
+
+    If the recipe averages weights, the averaged ones are what the network ends with.
+    """
     layout = torch.channels_last if recipe.channels_last else torch.preserve_format
     network.to(device, memory_format=layout)
+    split = augmented(split, recipe.augment)
     training = _Training(network, split, recipe, seed, device, step, checkpoint, task, progress)
     if checkpoint and checkpoint.is_file():
         training.load(checkpoint)
@@ -89,6 +69,8 @@ def fit(
         training.run_epoch(epoch)
         if checkpoint:
             training.save(checkpoint)
+    if training.ema is not None:
+        network.load_state_dict(training.ema.module.state_dict())
     return training.history
 
 
@@ -111,7 +93,9 @@ class _Training:
         self.seed, self.device, self.step = seed, device, step
         self.checkpoint, self.task, self.progress = checkpoint, task, progress
         self.steps = split.steps(recipe.batch_size)
-        self.criterion = nn.CrossEntropyLoss(label_smoothing=recipe.label_smoothing)
+        self.compiled = torch.compile(network) if recipe.compile else network
+        self.mixup = _make_mixup(network, recipe)
+        self.criterion = _make_criterion(recipe)
         self.optimizer = create_optimizer_v2(
             network,
             opt=recipe.optimizer,
@@ -123,18 +107,26 @@ class _Training:
         )
         self.scheduler = _make_scheduler(self.optimizer, recipe, self.steps)
         self.amp = recipe.amp and device.startswith("cuda")
-        self.scaler = torch.amp.GradScaler(enabled=self.amp and _amp_dtype() is torch.float16)
+        self.dtype = _amp_dtype(recipe.amp_dtype)
+        self.scaler = torch.amp.GradScaler(enabled=self.amp and self.dtype is torch.float16)
+        average = recipe.ema is not None
+        self.ema = (
+            ModelEmaV3(network, recipe.ema, use_warmup=recipe.ema_warmup) if average else None
+        )
         self.history: list[dict[str, float]] = []
 
     def save(self, path: Path) -> None:
-        state = {name: getattr(self, name).state_dict() for name in STATEFUL}
+        state = {name: part.state_dict() for name, part in self._parts()}
         save_checkpoint(state | {"history": self.history}, path)
 
     def load(self, path: Path) -> None:
         state = load_checkpoint(path)
-        for name in STATEFUL:
-            getattr(self, name).load_state_dict(state[name])
+        for name, part in self._parts():
+            part.load_state_dict(state[name])
         self.history = state["history"]
+
+    def _parts(self) -> list[tuple[str, Any]]:
+        return [(name, getattr(self, name)) for name in STATEFUL if getattr(self, name) is not None]
 
     def finite(self, loss: Tensor, epoch: int) -> float:
         """Return a loss as a number, and stop if it is none."""
@@ -158,7 +150,10 @@ class _Training:
             self.scheduler.step_update(update - 1)
             if number == 1:
                 rate = self.optimizer.param_groups[0]["lr"]
-            total += self._learn(images, labels, np.random.default_rng((self.seed, epoch, number)))
+            key = (self.seed, epoch, number)
+            total += self._learn(*self._mixed(images, labels, key), key)
+            if self.ema is not None:
+                self.ema.update(self.network, step=update)
             if number % CHECK_EVERY == 0 or number == self.steps:
                 mean = self.finite(total / number, epoch)
                 text = f"epoch {epoch + 1}/{self.recipe.epochs}, loss {mean:.3f}"
@@ -175,20 +170,33 @@ class _Training:
                 images = images.contiguous(memory_format=torch.channels_last)
             yield images, labels
 
-    def _learn(self, images: Tensor, labels: Tensor, rng: np.random.Generator) -> Tensor:
+    def _mixed(self, images: Tensor, labels: Tensor, key: tuple[int, ...]) -> tuple[Tensor, Tensor]:
+        """Mix a batch's images with each other, if the recipe does, as the step's number says."""
+        if self.mixup is None:
+            return images, labels
+        if len(images) % 2:
+            raise UserError(f"mixup and cutmix need an even number of images, got {len(images)}")
+        with seeded(int(np.random.SeedSequence(key).generate_state(1)[0])):
+            return self.mixup(images, labels)
+
+    def _learn(self, images: Tensor, labels: Tensor, key: tuple[int, ...]) -> Tensor:
         """Take one step and return the mean of its losses."""
         losses = []
-        with torch.autocast(self.device.split(":")[0], _amp_dtype(), enabled=self.amp):
-            for loss in self.step(self.network, images, labels, self.criterion, rng):
-                self.scaler.scale(loss).backward()
-                losses.append(loss.detach())
+        pieces = min(self.recipe.accumulate, len(images))
+        with torch.autocast(self.device.split(":")[0], self.dtype, enabled=self.amp):
+            for some, theirs in zip(images.chunk(pieces), labels.chunk(pieces), strict=True):
+                share = len(some) / len(images)
+                rng = np.random.default_rng(key)  # every piece of a batch sees the same draws
+                for loss in self.step(self.compiled, some, theirs, self.criterion, rng):
+                    self.scaler.scale(loss * share).backward()
+                    losses.append(loss.detach() * share)
         if self.recipe.clip_grad is not None:
             self.scaler.unscale_(self.optimizer)
             nn.utils.clip_grad_norm_(self.network.parameters(), self.recipe.clip_grad)
         self.scaler.step(self.optimizer)
         self.scaler.update()
         self.optimizer.zero_grad()
-        return torch.stack(losses).mean()
+        return torch.stack(losses).mean() * len(images.chunk(pieces))
 
 
 def _make_scheduler(optimizer: torch.optim.Optimizer, recipe: Recipe, steps: int) -> Any:
@@ -202,6 +210,7 @@ def _make_scheduler(optimizer: torch.optim.Optimizer, recipe: Recipe, steps: int
         decay_rate=recipe.gamma,
         warmup_epochs=recipe.warmup_epochs,
         warmup_lr=recipe.lr / 100,
+        min_lr=recipe.min_lr,
         warmup_prefix=False,
         step_on_epochs=False,
         updates_per_epoch=steps,
@@ -209,6 +218,30 @@ def _make_scheduler(optimizer: torch.optim.Optimizer, recipe: Recipe, steps: int
     return scheduler
 
 
-def _amp_dtype() -> torch.dtype:
+def _make_mixup(network: nn.Module, recipe: Recipe) -> Mixup | None:
+    if not recipe.mixes:
+        return None
+    classes = getattr(network, "num_classes", None)
+    if classes is None:
+        raise UserError("mixup and cutmix need a network that knows its num_classes, as timm's do")
+    return Mixup(
+        recipe.mixup,
+        recipe.cutmix,
+        label_smoothing=recipe.label_smoothing,
+        num_classes=classes,
+    )
+
+
+def _make_criterion(recipe: Recipe) -> Criterion:
+    if recipe.loss == "binary":
+        return BinaryCrossEntropy(recipe.label_smoothing)
+    if recipe.mixes:
+        return SoftTargetCrossEntropy()  # what is mixed is smoothed already
+    return nn.CrossEntropyLoss(label_smoothing=recipe.label_smoothing)
+
+
+def _amp_dtype(name: str) -> torch.dtype:
+    if name != "auto":
+        return getattr(torch, name)
     half = torch.cuda.is_available() and not torch.cuda.is_bf16_supported()
     return torch.float16 if half else torch.bfloat16

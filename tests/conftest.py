@@ -43,3 +43,22 @@ def one_thread():
     torch.set_num_threads(1)
     yield
     torch.set_num_threads(threads)
+
+
+@pytest.fixture(scope="session")
+def short_run(tmp_path_factory):
+    """Do one small run for all that only needs some run; what is retrained stays in it."""
+    from ean_search.experiment import load_experiment
+    from ean_search.run import do_run, start_run
+
+    few = {
+        "space": {"base": "tiny"},
+        "data.options": {"train": 400, "test": 100},
+        "data.search_per_class": 10,
+        "supernet.recipe.epochs": 1,
+        "search.budget": 6,
+        "device": "cpu",
+    }
+    run = start_run(load_experiment(None, few), tmp_path_factory.mktemp("results") / "run")
+    do_run(run)
+    return run

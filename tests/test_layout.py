@@ -15,23 +15,24 @@ LAYERS = [
         "lookup fields files progress provenance cache allocator colours scalars gym_id",
         "search_spaces",
         "space trial objective env tables backbones",
-        "positions sites network attention sampling tree latency memory recalibrate",
-        "splits loaders cluttered imagedata data train cost measure store",
+        "positions sites network attention sampling tree latency memory recalibrate pretrained",
+        "splits loaders augment cluttered imagedata data scenes recipe train cost measure store",
         "racing evaluate supernet searchers",
         "pareto plots",
         "standing loop folder",
         "history effects agreement policy",
         "findings",
         "figures pictures report dashboard",
-        "experiment summary run retraining bench explain",
-        "cli cli_bench cli_report terminal live",
+        "experiment summary run bench explain checkpoint retraining comparison models export fold "
+        "transfer transferring",
+        "cli cli_bench cli_evidence cli_export cli_report cli_retrain cli_transfer terminal live",
     )
 ]
 LIGHT = (
     "space trial objective env cost store pareto plots folder cli tables "
     "history effects agreement policy findings figures pictures report"
 ).split()
-PRINTING = ("cli.py", "cli_bench.py", "cli_report.py", "terminal.py")
+PRINTING = ["terminal.py", *(path.name for path in PACKAGE.glob("cli*.py"))]
 SOURCES = sorted(PACKAGE.rglob("*.py"))
 
 

@@ -105,3 +105,68 @@ def test_clipping_and_channels_last_still_learn():
     recipe = RECIPE.model_copy(update={"clip_grad": 1.0, "channels_last": True})
     history = fit(network(), blobs(96, 0), recipe)
     assert history[-1]["loss"] < history[0]["loss"]
+
+
+EVERYTHING = {"mixup": 0.8, "cutmix": 1.0, "ema": 0.9, "label_smoothing": 0.1, "accumulate": 3,
+              "augment": {"erase": 0.5}}  # fmt: skip
+
+
+class Countable(nn.Sequential):
+    num_classes = 3
+
+
+def full_network(seed=0):
+    return Countable(*network(seed))
+
+
+def test_mixing_erasing_and_averaging_go_on_where_they_were_stopped(tmp_path):
+    recipe = Recipe.model_validate(RECIPE.model_dump() | EVERYTHING)
+    whole, fresh = full_network(), full_network(seed=5)
+    history = fit(whole, blobs(96, 0), recipe)
+
+    def progress(task, done, total, detail=""):
+        if "epoch 3/" in detail:
+            raise KeyboardInterrupt
+
+    checkpoint = tmp_path / "state.pt"
+    with pytest.raises(KeyboardInterrupt):
+        fit(full_network(), blobs(96, 0), recipe, checkpoint=checkpoint, progress=progress)
+    for _ in range(2):  # the second time there is nothing left to train
+        assert fit(fresh, blobs(96, 0), recipe, checkpoint=checkpoint) == history
+        state = fresh.state_dict()
+        assert all(torch.equal(value, state[key]) for key, value in whole.state_dict().items())
+
+
+def test_a_batch_in_pieces_gives_the_gradient_of_the_whole():
+    weights = []
+    for accumulate in (1, 4):
+        torch.manual_seed(0)
+        net = nn.Sequential(nn.Conv2d(3, 3, 3), nn.AdaptiveAvgPool2d(1), nn.Flatten())
+        recipe = RECIPE.model_copy(update={"accumulate": accumulate, "batch_size": 30})
+        history = fit(net, blobs(90, 0), recipe)
+        weights.append(net[0].weight.detach())
+    assert torch.allclose(*weights, atol=1e-5)
+    assert history[-1]["loss"] < history[0]["loss"]
+
+
+def test_averaged_weights_trail_the_last_ones():
+    nets = network(), network()
+    for net, ema in zip(nets, (None, 0.99), strict=True):
+        recipe = RECIPE.model_copy(update={"ema": ema, "ema_warmup": False})
+        fit(net, blobs(96, 0), recipe)
+    start = network()[0].weight
+    last, averaged = ((net[0].weight - start).norm() for net in nets)
+    assert 0 < averaged < last
+
+
+def test_a_binary_loss_learns_too():
+    recipe = RECIPE.model_copy(update={"loss": "binary"})
+    history = fit(network(), blobs(96, 0), recipe)
+    assert history[-1]["loss"] < history[0]["loss"]
+
+
+def test_mixing_needs_the_number_of_classes_and_pairs():
+    with pytest.raises(UserError, match="num_classes"):
+        fit(network(), blobs(96, 0), RECIPE.model_copy(update={"mixup": 0.2}))
+    with pytest.raises(UserError, match="even number of images, got 9"):
+        fit(full_network(), blobs(9, 0), RECIPE.model_copy(update={"mixup": 0.2}))

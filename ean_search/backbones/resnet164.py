@@ -21,6 +21,9 @@ class CifarResNet(nn.Module):
         self.layer3 = _stage(128, 64, blocks, stride=2)
         self.num_features = 256
         self.num_classes = num_classes
+        self.feature_info = [
+            {"num_chs": 64 * 2**i, "reduction": 2**i, "module": f"layer{i + 1}"} for i in range(3)
+        ]
         self.global_pool = SelectAdaptivePool2d(flatten=True)
         self.fc = nn.Linear(self.num_features, num_classes)
         for module in self.modules():

@@ -1,0 +1,102 @@
+"""The `retrain` command: one training, or a comparison over placements and seeds."""
+
+import argparse
+import logging
+from pathlib import Path
+from typing import Any
+
+from ean_search.cli_bench import add_set_flag, read_set_flag
+
+log = logging.getLogger(__name__)
+
+
+def add_retrain_parser(commands: Any) -> None:
+    """Describe `ean-search retrain`."""
+    retrain = commands.add_parser("retrain", help="train placements of a run from scratch")
+    retrain.add_argument("run", type=Path)
+    retrain.add_argument("--placement", default="best", help="best, knee, a name or a placement")
+    retrain.add_argument("--recipe", help="a shipped recipe or a YAML file; the run's own if none")
+    retrain.add_argument("--epochs", type=int)
+    retrain.add_argument("--seed", type=int, help="the first one")
+    retrain.add_argument("--seeds", type=int, default=1, help="trainings of each placement")
+    retrain.add_argument(
+        "--compare", metavar="NAMES", help="train others, too: none,all,random:3,ean-sge"
+    )
+    retrain.add_argument(
+        "--pretrained",
+        nargs="?",
+        const="timm",
+        metavar="FILE",
+        help="start the backbone from timm's weights, or from a file's",
+    )
+    retrain.add_argument(
+        "--export", metavar="FORMATS", help="timm,onnx,...: tried before training, written after"
+    )
+    retrain.add_argument("--device")
+    add_set_flag(retrain)
+    retrain.set_defaults(command=_retrain)
+
+
+def _retrain(args: argparse.Namespace) -> None:
+    from ean_search.folder import load_run
+    from ean_search.retraining import plan_retraining, retrain
+    from ean_search.terminal import show_progress
+
+    run = load_run(args.run)
+    warn_of_unfinished(run, args.placement)
+    changes = {"retrain.epochs": args.epochs, "seed": args.seed, "device": args.device}
+    changes = {field: value for field, value in changes.items() if value is not None}
+    changes |= read_set_flag(args)
+    start = {"recipe": args.recipe, "pretrained": args.pretrained}
+    plan = plan_retraining(run, changes, **start)
+    forms = _check_export(args, run, plan)
+    if args.seeds > 1 or args.compare:
+        _compare(args, run, plan)
+        return _export(forms, plan.checkpoint(run.find(args.placement), plan.experiment.seed))
+    with show_progress() as progress:
+        metrics = retrain(run, run.find(args.placement), changes, progress, **start)
+    print(
+        f"{metrics['placement']}: {100 * metrics['test_accuracy']:.2f} % of "
+        f"{metrics['test_images']} test images; {metrics['folder']}"
+    )
+    _export(forms, plan.checkpoint(run.find(args.placement), plan.experiment.seed))
+
+
+def _check_export(args: argparse.Namespace, run: Any, plan: Any) -> list[str]:
+    """Try the formats that are wanted after training."""
+    forms = args.export.split(",") if args.export else []
+    if forms:
+        from ean_search.export import check_export
+
+        trained = plan.trained(run.find(args.placement), plan.experiment.seed)
+        for form in forms:
+            check_export(trained, form)
+    return forms
+
+
+def _export(forms: list[str], checkpoint: Any) -> None:
+    for form in forms:
+        from ean_search.export import export
+
+        print(export(checkpoint, form).path)
+
+
+def _compare(args: argparse.Namespace, run: Any, plan: Any) -> None:
+    from ean_search.comparison import compare, contestants, each_training, save_comparison
+    from ean_search.terminal import print_comparison, show_progress
+
+    first = plan.experiment.seed
+    chosen = contestants(run, args.placement, args.compare or "", first)
+    seeds = range(first, first + args.seeds)
+    with show_progress() as progress:
+        frame = compare(plan, chosen, seeds, progress)
+    path = save_comparison(plan, frame, each_training(plan, chosen, seeds))
+    print_comparison(frame, plan.run.read_costs())
+    print(path)
+
+
+def warn_of_unfinished(run: Any, name: str) -> None:
+    """Say that a run is not at its end, where a name depends on that."""
+    if name in ("best", "knee") and not run.summary.is_file():
+        count = len(run.read_trials())
+        log.warning("%s is not finished: %s so far, of %d trials", run.path, name, count)
