@@ -104,6 +104,15 @@ def hold(split: Split, image_size: int, device: str) -> Split:
     return TensorSplit(images, labels, order)
 
 
+def moved(split: Split, device: str) -> Split:
+    """Return a split that lies in memory on a device; one of files is read wherever it is used."""
+    if not isinstance(split, TensorSplit):
+        return split
+    images, labels = split.images.to(device), split.labels.to(device)
+    options = {"normal": split.normal, "augment": split.augment, "size": split.size}
+    return TensorSplit(images, labels, split.chosen, **options)
+
+
 def crop_and_flip(images: Tensor, rng: Generator, pad: int = 4) -> Tensor:
     """Shift every image by up to `pad` pixels, black coming in, and mirror every second one."""
     count, _, height, width = images.shape

@@ -53,6 +53,10 @@ class Recipe(Fields):
         return name
 
 
+class Diverged(UserError):
+    """The loss is no number any more."""
+
+
 Criterion = Callable[[Tensor, Tensor], Tensor]
 # A step yields losses one at a time: each is propagated back before the next is computed, so that
 # a step over several placements needs the memory of one.
@@ -75,17 +79,21 @@ def fit(
     device: str = "cpu",
     step: Step = plain_step,
     checkpoint: Path | None = None,
+    until: int | None = None,
     task: str = "training",
     progress: Progress = silent,
 ) -> list[dict[str, float]]:
-    """Train a network in place, and return the loss and first rate of every epoch."""
+    """Train a network in place, and return the loss and first rate of every epoch.
+
+    With `until`, training stops after that epoch of the recipe; its checkpoint goes on from there.
+    """
     layout = torch.channels_last if recipe.channels_last else torch.preserve_format
     network.to(device, memory_format=layout)
     training = _Training(network, split, recipe, seed, device, step, checkpoint, task, progress)
     if checkpoint and checkpoint.is_file():
         training.load(checkpoint)
     progress(task, len(training.history) * training.steps, recipe.epochs * training.steps)
-    for epoch in range(len(training.history), recipe.epochs):
+    for epoch in range(len(training.history), min(until or recipe.epochs, recipe.epochs)):
         training.run_epoch(epoch)
         if checkpoint:
             training.save(checkpoint)
@@ -142,7 +150,7 @@ class _Training:
         if np.isfinite(value):
             return value
         kept = f"{self.checkpoint} holds the state after epoch {epoch}"
-        raise UserError(
+        raise Diverged(
             f"{self.task}: the loss became {value} in epoch {epoch + 1}; "
             f"{kept if self.checkpoint and epoch else 'there is no good state before it'}. "
             "A lower learning rate or gradient clipping usually helps"

@@ -1,0 +1,210 @@
+"""An evaluator whose placements are measured by Ray workers, under one Tuner for the whole search.
+
+A cohort is cut into chunks, a chunk is a trial, and results are yielded in the cohort's order: the
+loop, the searcher and the store do not notice. Tune restarts trials whose worker died; a chunk that
+it gives up is tried placement by placement, and what then still fails is recorded as failed.
+"""
+
+import logging
+import queue
+import threading
+from collections.abc import Iterator, Sequence
+from itertools import count
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+import ray
+from ray import tune
+from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
+from tensorboardX import SummaryWriter
+
+from ean_search.lookup import UserError
+from ean_search.space import Placement, Space
+from ean_search.trial import Measured
+from ean_search.tune.desk import Desk
+from ean_search.tune.jobs import Job
+from ean_search.tune.tickets import Ended, Inbox, Tickets
+from ean_search.tune.trainable import PlacementTrial
+from ean_search.workers import Workers
+
+NAME = "tune"  # of the folder that Ray users know how to read
+MOST = 1000  # trials of one Tuner: what it writes down grows with them, 9 kB each
+PATIENCE = 1.0  # seconds without news after which chunks are offered again
+
+log = logging.getLogger(__name__)
+
+
+class Crew:
+    """Workers that evaluate placements until the block ends."""
+
+    def __init__(
+        self,
+        job: Job,
+        space: Space,
+        workers: Workers,
+        folder: Path,
+        *,
+        scheduler: Any = None,
+        name: str = NAME,
+        done: int = 0,
+    ):
+        self.job, self.workers, self.joint = job, workers, job.joint
+        self.folder, self.name, self.scheduler, self.done = folder, name, scheduler, done
+        self.inbox = Inbox()
+        self.results: tune.ResultGrid | None = None  # of the last Tuner, once it has ended
+        self._open: dict[int, list[Placement]] = {}
+        self._numbers, self._tickets = count(), count()
+        self._desk = self._open_desk()
+        self._trainable = self._make_trainable(space)
+        self._closed = False
+        self._thread = threading.Thread(target=self._supervise, name="tune", daemon=True)
+
+    def __enter__(self) -> "Crew":
+        self._writer = SummaryWriter(str(self.folder / "tensorboard" / self.name))
+        self._thread.start()
+        return self
+
+    def __exit__(
+        self, kind: type | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._writer.close()
+        self._closed = self._searcher.closed = True
+        if kind is None:  # else workers may be busy for long, and Ray's end is theirs
+            ray.get(self._desk.close.remote())
+            self._thread.join()
+        ray.kill(self._desk)
+
+    def evaluate(self, placements: Sequence[Placement]) -> Iterator[Measured]:
+        """Yield the results of placements in their order."""
+        parts = self.job.cut(placements, self.workers.count)
+        where: dict[int, list[int]] = {}  # chunk number -> places of its members
+        for part in parts:
+            where[self._add([placements[i] for i in part])] = part
+        self._offer()
+        found: dict[int, Measured] = {}
+        for place in range(len(placements)):
+            while place not in found:
+                self._settle(self._next(), placements, where, found)
+            measured = found[place]
+            if measured.accuracy is not None:
+                self._writer.add_scalar("accuracy", measured.accuracy, self.done)
+            self.done += 1
+            yield measured
+
+    def _settle(
+        self,
+        ended: Ended,
+        placements: Sequence[Placement],
+        where: dict[int, list[int]],
+        found: dict[int, Measured],
+    ) -> None:
+        """Take in what became of a chunk; one that failed is tried in single pieces."""
+        number = self._chunk_of(ended)
+        if number not in where or number not in self._open:
+            return  # it was measured twice, because the desk was lost in between
+        places, error = where[number], ended.error
+        del self._open[number]
+        if ended.result is not None:
+            if "error" in ended.result:
+                raise UserError(ended.result["error"])
+            rows = (Measured(*row) for row in ended.result["results"])
+            found |= dict(zip(places, rows, strict=True))
+        elif len(places) == 1 or self.joint:
+            tries = self.workers.max_failures + 1
+            note = f"its worker died {tries} times: {error}"
+            found |= {place: Measured(None, 0.0, note) for place in places}
+        else:
+            log.warning("a chunk of %d is tried piece by piece: %s", len(places), error)
+            for place in places:
+                where[self._add([placements[place]])] = [place]
+            self._offer()
+
+    def _chunk_of(self, ended: Ended) -> int | None:
+        if ended.result is not None:
+            return ended.result["chunk"]
+        number = ray.get(self._desk.holding.remote(ended.ticket))
+        if number is None:
+            raise UserError(f"workers cannot start: {ended.error}")
+        return number
+
+    def _add(self, chunk: list[Placement]) -> int:
+        number = next(self._numbers)
+        self._open[number] = chunk
+        return number
+
+    def _offer(self) -> None:
+        ray.get(self._desk.offer.remote(self._open))
+
+    def _next(self) -> Ended:
+        """Wait for the end of a trial."""
+        while True:
+            try:
+                ended = self.inbox.ends.get(timeout=PATIENCE)
+            except queue.Empty:
+                self._offer()  # a desk that was lost with its node knows nothing any more
+                continue
+            if isinstance(ended, BaseException):
+                raise ended
+            return ended
+
+    def _open_desk(self) -> Any:
+        here = NodeAffinitySchedulingStrategy(ray.get_runtime_context().get_node_id(), soft=True)
+        options = {"max_restarts": -1, "max_task_retries": -1, "max_concurrency": 10_000}
+        return ray.remote(Desk).options(num_cpus=0, scheduling_strategy=here, **options).remote()
+
+    def _make_trainable(self, space: Space) -> type:
+        workers = self.workers
+        made = tune.with_parameters(
+            PlacementTrial,
+            job=self.job,
+            space=space,
+            device=workers.device,
+            threads=workers.threads,
+            folder=self.folder / "training",
+            desk=self._desk,
+        )
+        return tune.with_resources(made, {"cpu": workers.cpus_each, "gpu": workers.gpus})
+
+    def _supervise(self) -> None:
+        """Keep a Tuner running; after so many trials another one takes over."""
+        try:
+            while not self._closed:
+                self.results = self._make_tuner().fit()
+        except BaseException as error:
+            self.inbox.ends.put(error)
+
+    def _make_tuner(self) -> tune.Tuner:
+        self._searcher = Tickets(self.workers.count, self._tickets, MOST)
+        rounds = self.job.rounds > 1
+        return tune.Tuner(
+            self._trainable,
+            tune_config=tune.TuneConfig(
+                search_alg=self._searcher,
+                scheduler=self.scheduler,
+                num_samples=-1,
+                reuse_actors=True,
+                # Chunks have no files: one folder does for all of them.
+                trial_dirname_creator=_own_folder if rounds else _one_folder,
+            ),
+            run_config=tune.RunConfig(
+                name=self.name,
+                storage_path=self.workers.storage or str(self.folder.resolve()),
+                callbacks=[self.inbox],
+                verbose=0,
+                failure_config=tune.FailureConfig(max_failures=self.workers.max_failures),
+                checkpoint_config=tune.CheckpointConfig(
+                    num_to_keep=1 if rounds else None,
+                    checkpoint_frequency=1 if rounds else 0,
+                    checkpoint_at_end=False,
+                ),
+            ),
+        )
+
+
+def _own_folder(trial: Any) -> str:
+    return f"trial-{trial.config['ticket']}"
+
+
+def _one_folder(trial: Any) -> str:
+    return "chunks"

@@ -1,0 +1,49 @@
+"""Hands chunks to trials: an actor, so that a worker's next chunk waits for no control loop.
+
+Tune keeps a worker alive between two trials only if another trial is waiting for it. So trials are
+tickets: each is started before it is known what it will evaluate, and asks here.
+"""
+
+import asyncio
+from collections.abc import Mapping
+
+from ean_search.space import Placement
+
+Chunk = tuple[int, list[Placement]]  # its number comes first
+
+
+class Desk:
+    """Chunks that nobody has taken, and who took which."""
+
+    def __init__(self) -> None:
+        self._open: dict[int, list[Placement]] = {}
+        self._known: set[int] = set()
+        self._taken: dict[int, Chunk] = {}
+        self._closed = False
+        self._news = asyncio.Condition()
+
+    async def offer(self, chunks: Mapping[int, list[Placement]]) -> None:
+        """Take in chunks; those that are here, or were, are left as they are."""
+        async with self._news:
+            self._open |= {n: chunk for n, chunk in chunks.items() if n not in self._known}
+            self._known |= chunks.keys()
+            self._news.notify_all()
+
+    async def take(self, ticket: int) -> Chunk | None:
+        """Give a ticket its chunk, when there is one; the same when it is asked for again."""
+        async with self._news:
+            await self._news.wait_for(lambda: ticket in self._taken or self._open or self._closed)
+            if ticket not in self._taken and self._open:
+                number = next(iter(self._open))
+                self._taken[ticket] = number, self._open.pop(number)
+            return self._taken.get(ticket)
+
+    async def holding(self, ticket: int) -> int | None:
+        """Tell which chunk a ticket got."""
+        return self._taken[ticket][0] if ticket in self._taken else None
+
+    async def close(self) -> None:
+        """Send everybody home."""
+        async with self._news:
+            self._closed = True
+            self._news.notify_all()

@@ -1,0 +1,95 @@
+"""How Tune is driven by a search that drives itself: tickets in, results out.
+
+To Tune this is a searcher that always has another trial, as many at a time as there are workers,
+and a callback that passes on how they ended.
+"""
+
+import queue
+from dataclasses import dataclass
+from itertools import count
+from typing import Any
+
+from ray import tune
+from ray.tune.search import Searcher
+
+
+@dataclass(frozen=True)
+class Ended:
+    """How a trial ended: with its last result, or with an error."""
+
+    ticket: int
+    result: dict[str, Any] | None
+    error: str = ""
+
+
+class Tickets(Searcher):
+    """Starts trials that do not know yet what they will evaluate."""
+
+    def __init__(self, workers: int, numbers: "count[int]", most: int):
+        super().__init__()
+        self.workers, self.numbers, self.left = workers, numbers, most
+        self.live: set[str] = set()
+        self.closed = False
+
+    def suggest(self, trial_id: str) -> dict[str, int] | str | None:
+        """Issue a ticket to every idle worker."""
+        if self.closed or not self.left:
+            return Searcher.FINISHED
+        if len(self.live) >= self.workers:
+            return None
+        self.live.add(trial_id)
+        self.left -= 1
+        return {"ticket": next(self.numbers)}
+
+    def on_trial_complete(
+        self, trial_id: str, result: dict[str, Any] | None = None, error: bool = False
+    ) -> None:
+        """Note that a worker is idle."""
+        self.live.discard(trial_id)
+
+    def save(self, checkpoint_path: str) -> None:
+        """Keep nothing: the store is the only state of a search."""
+
+    def restore(self, checkpoint_path: str) -> None:
+        """Know nothing of what was before."""
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {}  # Tune writes its searcher down, and has no use for this one
+
+
+class Inbox(tune.Callback):
+    """Collects the ends of trials for whoever waits for them."""
+
+    def __init__(self) -> None:
+        self.ends: queue.Queue[Ended | BaseException] = queue.Queue()
+        self.retries = 0
+
+    def on_trial_complete(self, iteration: int, trials: list, trial: Any, **info: Any) -> None:
+        """Pass on a result, and drop the checkpoint that is not needed any more."""
+        self.ends.put(Ended(trial.config["ticket"], trial.last_result))
+        _drop_checkpoint(trial)
+
+    def on_trial_error(self, iteration: int, trials: list, trial: Any, **info: Any) -> None:
+        """Pass on why a trial was given up."""
+        self.ends.put(Ended(trial.config["ticket"], None, _first_line(trial.get_error())))
+        _drop_checkpoint(trial)
+
+    def on_trial_recover(self, iteration: int, trials: list, trial: Any, **info: Any) -> None:
+        """Count the trials that were started again."""
+        self.retries += 1
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {}
+
+
+def _drop_checkpoint(trial: Any) -> None:
+    checkpoint = trial.checkpoint
+    if checkpoint is not None:
+        checkpoint.filesystem.delete_dir(checkpoint.path)
+
+
+def _first_line(error: Exception | None) -> str:
+    """Give what went wrong in a worker, without Ray's frames around it."""
+    cause = getattr(error, "cause", None) or error
+    lines = [line.strip() for line in str(cause).splitlines() if line.strip()]
+    return lines[0] if lines else type(cause).__name__
