@@ -2,14 +2,14 @@
 
 import torch
 
-from ean_search.train import Diverged
+from ean_search.train import DivergedError
 
 OUT_OF_MEMORY = ("out of memory", "can't allocate memory", "not enough memory")
 
 
 def own_fault(error: Exception) -> str | None:
     """Say why a placement could not be measured, or None if that was not its own fault."""
-    if isinstance(error, Diverged):
+    if isinstance(error, DivergedError):
         return str(error)
     text = str(error).strip().splitlines()[:1]
     words = text[0] if text else type(error).__name__

@@ -53,7 +53,7 @@ class Recipe(Fields):
         return name
 
 
-class Diverged(UserError):
+class DivergedError(UserError):
     """The loss is no number any more."""
 
 
@@ -150,7 +150,7 @@ class _Training:
         if np.isfinite(value):
             return value
         kept = f"{self.checkpoint} holds the state after epoch {epoch}"
-        raise Diverged(
+        raise DivergedError(
             f"{self.task}: the loss became {value} in epoch {epoch + 1}; "
             f"{kept if self.checkpoint and epoch else 'there is no good state before it'}. "
             "A lower learning rate or gradient clipping usually helps"

@@ -17,7 +17,7 @@ class Workers(Fields):
 
     count: int = Field(default=1, ge=1)
     cpus: float | None = Field(default=None, gt=0)  # for each; an even share of this machine's
-    gpus: float = Field(default=0, ge=0)  # for each; .25 puts four workers on one
+    gpus: float | None = Field(default=None, ge=0)  # for each; .25 puts four workers on one
     max_failures: int = Field(default=3, ge=0)  # times that a trial is started again
     address: str | None = None  # of a running cluster, or `auto`
     storage: str | None = None  # folder or URL for Ray's files; the run's folder if none

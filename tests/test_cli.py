@@ -132,7 +132,7 @@ def test_user_errors_are_one_line_and_exit_code_two(capsys, tmp_path, monkeypatc
 
 
 def test_what_cannot_work_is_told_before_training(capsys, tmp_path, monkeypatch):
-    monkeypatch.setattr("ean_search.run.train_supernet", None)
+    monkeypatch.setattr("ean_search.run.make_shared", None)
     monkeypatch.chdir(tmp_path)
     for words in ("--searcher x", "--budget-cost sites<2x", "--set search.options.x=1"):
         code, _, err = run_command(capsys, "run", "--space", "tiny", *SMALL, *words.split())
@@ -153,7 +153,7 @@ def test_a_stop_from_the_keyboard_says_how_to_go_on(capsys, tmp_path, monkeypatc
     def interrupt(*_, **__):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("ean_search.run.train_supernet", interrupt)
+    monkeypatch.setattr("ean_search.run.make_shared", interrupt)
     words = ["run", "--space", "tiny", "--results", str(tmp_path), "--name", "b", *SMALL]
     code, _, err = run_command(capsys, *words)
     assert code == 130

@@ -10,14 +10,25 @@ import pytest
 PACKAGE = Path(__file__).parents[1] / "ean_search"
 # A module imports only from layers before its own, or from its own layer.
 LAYERS = [
-    {"lookup", "fields", "files", "progress", "provenance", "cache", "allocator", "search_spaces"},
+    {
+        "lookup",
+        "fields",
+        "files",
+        "progress",
+        "provenance",
+        "cache",
+        "allocator",
+        "workers",
+        "search_spaces",
+    },
     {"space", "trial", "objective", "env", "backbones"},
     {"sites", "network", "attention", "sampling", "tree", "latency", "memory", "recalibrate"},
     {"splits", "loaders", "cluttered", "imagedata", "data", "train", "cost", "measure", "store"},
-    {"racing", "evaluate", "supernet", "searchers"},
+    {"racing", "faults", "evaluate", "standalone", "supernet", "searchers"},
+    {"tune"},
     {"loop", "pareto", "plots", "folder"},
-    {"experiment", "summary", "run", "retraining", "bench"},
-    {"cli", "cli_bench", "terminal"},
+    {"experiment", "summary", "verify", "evaluators", "run", "retraining", "bench"},
+    {"cli", "cli_bench", "cli_workers", "terminal"},
 ]
 LIGHT = ["space", "trial", "objective", "env", "cost", "store", "pareto", "plots", "folder", "cli"]
 SOURCES = sorted(PACKAGE.rglob("*.py"))

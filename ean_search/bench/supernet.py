@@ -15,10 +15,10 @@ from scipy.stats import kendalltau, spearmanr
 from ean_search.bench.truth import f_statistic, train_all
 from ean_search.data import Data, load_data
 from ean_search.evaluate import SharedWeights
+from ean_search.evaluators import calibration_images
 from ean_search.experiment import Experiment
 from ean_search.network import build
 from ean_search.progress import Progress, silent
-from ean_search.run import calibration_images
 from ean_search.supernet import Supernet, train_supernet
 
 # Sampling rule, a placement for each image, passes a step.

@@ -62,11 +62,12 @@ def _start(workers: Workers) -> None:
 def check_room(workers: Workers) -> None:
     """Refuse workers of which no node could hold a single one."""
     nodes = [node["Resources"] for node in ray.nodes() if node["Alive"]]
-    needed = {"CPU": workers.cpus_each, "GPU": workers.gpus}
+    cpus, gpus = workers.cpus_each, workers.gpus or 0
+    needed = {"CPU": cpus, "GPU": gpus}
     if not any(all(node.get(kind, 0) >= n for kind, n in needed.items()) for node in nodes):
         have = "; ".join(f"{n.get('CPU', 0):g} CPUs, {n.get('GPU', 0):g} GPUs" for n in nodes)
         raise UserError(
-            f"a worker of {workers.cpus_each:g} CPUs and {workers.gpus:g} GPUs fits on no node "
+            f"a worker of {cpus:g} CPUs and {gpus:g} GPUs fits on no node "
             f"({have}): give less with --cpus-per-worker or --gpus-per-worker"
         )
 

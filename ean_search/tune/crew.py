@@ -7,8 +7,10 @@ it gives up is tried placement by placement, and what then still fails is record
 
 import logging
 import queue
+import shutil
 import threading
 from collections.abc import Iterator, Sequence
+from contextlib import ExitStack
 from itertools import count
 from pathlib import Path
 from types import TracebackType
@@ -22,13 +24,16 @@ from tensorboardX import SummaryWriter
 from ean_search.lookup import UserError
 from ean_search.space import Placement, Space
 from ean_search.trial import Measured
+from ean_search.tune.cluster import cluster
 from ean_search.tune.desk import Desk
 from ean_search.tune.jobs import Job
+from ean_search.tune.schedulers import make_scheduler
 from ean_search.tune.tickets import Ended, Inbox, Tickets
 from ean_search.tune.trainable import PlacementTrial
 from ean_search.workers import Workers
 
-NAME = "tune"  # of the folder that Ray users know how to read
+NAME = "tune"  # of the folders that Ray users know how to read
+TRAINING = "training"  # folder of checkpoints
 MOST = 1000  # trials of one Tuner: what it writes down grows with them, 9 kB each
 PATIENCE = 1.0  # seconds without news after which chunks are offered again
 
@@ -36,7 +41,7 @@ log = logging.getLogger(__name__)
 
 
 class Crew:
-    """Workers that evaluate placements until the block ends."""
+    """Workers that evaluate placements; they are hired at the first and let go with the block."""
 
     def __init__(
         self,
@@ -45,38 +50,51 @@ class Crew:
         workers: Workers,
         folder: Path,
         *,
-        scheduler: Any = None,
+        scheduler: str = "fifo",
         name: str = NAME,
         done: int = 0,
     ):
-        self.job, self.workers, self.joint = job, workers, job.joint
+        self.job, self.space, self.workers, self.joint = job, space, workers, job.joint
         self.folder, self.name, self.scheduler, self.done = folder, name, scheduler, done
         self.inbox = Inbox()
         self.results: tune.ResultGrid | None = None  # of the last Tuner, once it has ended
         self._open: dict[int, list[Placement]] = {}
-        self._numbers, self._tickets = count(), count()
-        self._desk = self._open_desk()
-        self._trainable = self._make_trainable(space)
-        self._closed = False
-        self._thread = threading.Thread(target=self._supervise, name="tune", daemon=True)
+        self._numbers, self._tickets, self._tuners = count(), count(), count(1)
+        self._stack, self._closed = ExitStack(), False
+        self._thread: threading.Thread | None = None
 
     def __enter__(self) -> "Crew":
-        self._writer = SummaryWriter(str(self.folder / "tensorboard" / self.name))
-        self._thread.start()
         return self
 
     def __exit__(
         self, kind: type | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._writer.close()
-        self._closed = self._searcher.closed = True
-        if kind is None:  # else workers may be busy for long, and Ray's end is theirs
+        self._closed = True
+        if self._thread is None:
+            return
+        self._searcher.closed = True
+        if kind is None:  # else workers may be busy for long: they end with Ray
             ray.get(self._desk.close.remote())
             self._thread.join()
         ray.kill(self._desk)
+        self._stack.close()
+
+    def _start(self) -> None:
+        """Have Ray, the desk and a Tuner at work."""
+        self._stack.enter_context(cluster(self.workers))
+        self._writer = SummaryWriter(str(self.folder / "tensorboard" / self.name))
+        self._stack.callback(self._writer.close)
+        (self.folder / TRAINING).mkdir(exist_ok=True)
+        self._desk = self._open_desk()
+        self._trainable = self._make_trainable()
+        self._searcher = Tickets(self.workers.count, self._tickets, MOST)
+        self._thread = threading.Thread(target=self._supervise, name="tune", daemon=True)
+        self._thread.start()
 
     def evaluate(self, placements: Sequence[Placement]) -> Iterator[Measured]:
         """Yield the results of placements in their order."""
+        if self._thread is None:
+            self._start()
         parts = self.job.cut(placements, self.workers.count)
         where: dict[int, list[int]] = {}  # chunk number -> places of its members
         for part in parts:
@@ -153,42 +171,46 @@ class Crew:
         options = {"max_restarts": -1, "max_task_retries": -1, "max_concurrency": 10_000}
         return ray.remote(Desk).options(num_cpus=0, scheduling_strategy=here, **options).remote()
 
-    def _make_trainable(self, space: Space) -> type:
+    def _make_trainable(self) -> type:
         workers = self.workers
         made = tune.with_parameters(
             PlacementTrial,
             job=self.job,
-            space=space,
+            space=self.space,
             device=workers.device,
             threads=workers.threads,
-            folder=self.folder / "training",
+            folder=(self.folder / TRAINING).resolve(),
             desk=self._desk,
         )
-        return tune.with_resources(made, {"cpu": workers.cpus_each, "gpu": workers.gpus})
+        return tune.with_resources(made, {"cpu": workers.cpus_each, "gpu": workers.gpus or 0})
 
     def _supervise(self) -> None:
         """Keep a Tuner running; after so many trials another one takes over."""
         try:
             while not self._closed:
-                self.results = self._make_tuner().fit()
+                results = self._make_tuner().fit()
+                self._searcher = Tickets(self.workers.count, self._tickets, MOST)
+                if self.inbox.staging:
+                    shutil.rmtree(self.inbox.staging, ignore_errors=True)
+                if self.results is not None:  # a remote folder is left to its owner
+                    shutil.rmtree(self.results.experiment_path, ignore_errors=True)
+                self.results = results
         except BaseException as error:
             self.inbox.ends.put(error)
 
     def _make_tuner(self) -> tune.Tuner:
-        self._searcher = Tickets(self.workers.count, self._tickets, MOST)
         rounds = self.job.rounds > 1
         return tune.Tuner(
             self._trainable,
             tune_config=tune.TuneConfig(
                 search_alg=self._searcher,
-                scheduler=self.scheduler,
+                scheduler=make_scheduler(self.scheduler, self.job.rounds),
                 num_samples=-1,
                 reuse_actors=True,
-                # Chunks have no files: one folder does for all of them.
-                trial_dirname_creator=_own_folder if rounds else _one_folder,
+                trial_dirname_creator=_name_folder,
             ),
             run_config=tune.RunConfig(
-                name=self.name,
+                name=f"{self.name}-{next(self._tuners)}",
                 storage_path=self.workers.storage or str(self.folder.resolve()),
                 callbacks=[self.inbox],
                 verbose=0,
@@ -202,9 +224,5 @@ class Crew:
         )
 
 
-def _own_folder(trial: Any) -> str:
+def _name_folder(trial: Any) -> str:
     return f"trial-{trial.config['ticket']}"
-
-
-def _one_folder(trial: Any) -> str:
-    return "chunks"

@@ -13,6 +13,7 @@ from typing import Protocol
 from torch import Tensor, nn
 
 from ean_search.evaluate import SharedWeights
+from ean_search.progress import silent
 from ean_search.racing import Race, Racing
 from ean_search.space import Placement
 from ean_search.splits import Split, moved
@@ -91,6 +92,11 @@ class TrainingJob:
 
     evaluator: StandAlone
     joint = False
+
+    @classmethod
+    def of(cls, plain: StandAlone) -> "TrainingJob":
+        """Take an evaluator, without what only its own process can show."""
+        return cls(replace(plain, progress=silent))
 
     @property
     def rounds(self) -> int:

@@ -5,8 +5,10 @@ and a callback that passes on how they ended.
 """
 
 import queue
+import shutil
 from dataclasses import dataclass
 from itertools import count
+from pathlib import Path
 from typing import Any
 
 from ray import tune
@@ -63,29 +65,31 @@ class Inbox(tune.Callback):
     def __init__(self) -> None:
         self.ends: queue.Queue[Ended | BaseException] = queue.Queue()
         self.retries = 0
+        self.staging: Path | None = None  # where Tune puts together what it will store
 
     def on_trial_complete(self, iteration: int, trials: list, trial: Any, **info: Any) -> None:
-        """Pass on a result, and drop the checkpoint that is not needed any more."""
+        """Pass on a result."""
         self.ends.put(Ended(trial.config["ticket"], trial.last_result))
-        _drop_checkpoint(trial)
+        self._clear(trial)
 
     def on_trial_error(self, iteration: int, trials: list, trial: Any, **info: Any) -> None:
         """Pass on why a trial was given up."""
         self.ends.put(Ended(trial.config["ticket"], None, _first_line(trial.get_error())))
-        _drop_checkpoint(trial)
+        self._clear(trial)
 
     def on_trial_recover(self, iteration: int, trials: list, trial: Any, **info: Any) -> None:
         """Count the trials that were started again."""
         self.retries += 1
 
+    def _clear(self, trial: Any) -> None:
+        """Remove the files of a trial that has ended: there may be thousands."""
+        self.staging = Path(trial.local_path).parent
+        shutil.rmtree(trial.local_path, ignore_errors=True)
+        if trial.checkpoint is not None:
+            trial.checkpoint.filesystem.delete_dir(trial.checkpoint.path)
+
     def __getstate__(self) -> dict[str, Any]:
         return {}
-
-
-def _drop_checkpoint(trial: Any) -> None:
-    checkpoint = trial.checkpoint
-    if checkpoint is not None:
-        checkpoint.filesystem.delete_dir(checkpoint.path)
 
 
 def _first_line(error: Exception | None) -> str:

@@ -115,4 +115,6 @@ def read_config(config: Mapping[str, Any], space: Space) -> Placement:
         return space.placement(config[f"site{site}"] for site in range(space.sites))
     except KeyError as error:
         known = ", ".join(config) or "nothing"
-        raise UserError(f"expected 'placement' or {error} in a trial's config, got {known}") from None
+        raise UserError(
+            f"expected 'placement' or {error} in a trial's config, got {known}"
+        ) from None

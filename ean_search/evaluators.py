@@ -1,0 +1,152 @@
+"""Makes the evaluators that an experiment asks for, in this process or with Ray workers.
+
+Without workers nothing here imports ray.
+"""
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, nullcontext
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+import torch
+from torch import nn
+
+from ean_search.data import Data
+from ean_search.evaluate import SharedWeights
+from ean_search.experiment import Experiment
+from ean_search.folder import Run
+from ean_search.loop import Evaluator
+from ean_search.network import build
+from ean_search.objective import Problem
+from ean_search.progress import Progress
+from ean_search.racing import Race, Racing
+from ean_search.space import Placement
+from ean_search.splits import hold
+from ean_search.standalone import StandAlone
+from ean_search.supernet import train_supernet
+from ean_search.trial import Measured
+from ean_search.workers import Workers
+
+STANDALONE = "standalone"  # folder of the checkpoints of trainings in this process
+
+
+@dataclass(frozen=True)
+class Judge:
+    """What conclusions are drawn with: a network to prune, and results without races."""
+
+    network: nn.Module
+    device: str
+    evaluate: Callable[[Sequence[Placement]], Iterator[Measured]]
+
+
+def resolve_workers(workers: Workers | None, device: str) -> Workers | None:
+    """Give workers their GPUs; on a machine with several, there is one for each by default."""
+    count = torch.cuda.device_count() if device.startswith("cuda") else 0
+    if workers is None:
+        several = device == "cuda" and count > 1
+        return Workers(count=count, gpus=1.0) if several else None
+    if workers.gpus is not None or not count:
+        return workers
+    return workers.model_copy(update={"gpus": min(1.0, count / workers.count)})
+
+
+def make_shared(
+    run: Run, experiment: Experiment, data: Data, workers: Workers | None, progress: Progress
+) -> SharedWeights:
+    """Train the weight-sharing network, if that was not done before, and evaluate with it."""
+    network = build(experiment.space, data.classes, experiment.seed)
+    train_supernet(
+        network,
+        experiment.space,
+        data.train,
+        experiment.supernet,
+        run.supernet,
+        seed=experiment.seed,
+        device=experiment.device,
+        progress=progress,
+    )
+    return SharedWeights(
+        network,
+        hold(data.search, data.image_size, experiment.device),
+        experiment.eval_batch,
+        experiment.device,
+        calibration_images(data, experiment.recalibrate),
+    )
+
+
+def make_standalone(run: Run, experiment: Experiment, data: Data, progress: Progress) -> StandAlone:
+    """Train placements each on its own, for the experiment's short schedule."""
+    return StandAlone(
+        experiment.space,
+        data.classes,
+        data.train,
+        data.search,
+        experiment.standalone,
+        run.path / STANDALONE,
+        experiment.seed,
+        experiment.eval_batch,
+        experiment.device,
+        progress,
+    )
+
+
+@contextmanager
+def search_with(
+    plain: SharedWeights | StandAlone,
+    experiment: Experiment,
+    problem: Problem,
+    workers: Workers | None,
+    folder: Path,
+    done: int,
+) -> Iterator[tuple[Evaluator, Judge]]:
+    """Give the evaluator of a search, and the judge of what it found."""
+    race = Race(partial(_value, problem)) if experiment.search.racing else None
+    if workers is None:
+        evaluator: Evaluator = plain if race is None else Racing(plain, race)
+        yield evaluator, Judge(plain.network, plain.device, plain.evaluate)
+        return
+    from ean_search.tune.jobs import SharedJob
+
+    if isinstance(plain, StandAlone):
+        scheduler = experiment.search.scheduler
+        with train_with(plain, workers, folder, scheduler=scheduler, done=done) as crew:
+            yield crew, Judge(plain.network, plain.device, crew.evaluate)
+        return
+    from ean_search.tune.crew import Crew
+
+    job = SharedJob.of(plain, workers.gpus or 1.0, race)
+    with Crew(job, problem.space, workers, folder, done=done) as crew:
+        yield crew, Judge(plain.network, plain.device, plain.evaluate)
+
+
+def train_with(
+    plain: StandAlone,
+    workers: Workers | None,
+    folder: Path,
+    *,
+    scheduler: str = "fifo",
+    name: str = "tune",
+    done: int = 0,
+):
+    """Give an evaluator that trains placements stand-alone; without workers none stops early."""
+    if workers is None:
+        return nullcontext(plain)
+    from ean_search.tune.crew import Crew
+    from ean_search.tune.jobs import TrainingJob
+
+    job = TrainingJob.of(plain)
+    return Crew(job, plain.space, workers, folder, scheduler=scheduler, name=name, done=done)
+
+
+def calibration_images(data: Data, count: int) -> torch.Tensor | None:
+    """Take the images that set norm statistics: the first of the training split, not augmented."""
+    if not count:
+        return None
+    images, _ = next(iter(data.train.batches(count)))
+    return images
+
+
+def _value(problem: Problem, placement: Placement) -> float:
+    """Return what a placement's cost adds to its reward."""
+    return problem.reward(0.0, problem.price(placement))
