@@ -4,7 +4,7 @@ Without workers nothing here imports ray.
 """
 
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, nullcontext
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -23,12 +23,10 @@ from ean_search.progress import Progress
 from ean_search.racing import Race, Racing
 from ean_search.space import Placement
 from ean_search.splits import hold
-from ean_search.standalone import StandAlone
+from ean_search.standalone import TRAINING, StandAlone
 from ean_search.supernet import train_supernet
 from ean_search.trial import Measured
 from ean_search.workers import Workers
-
-STANDALONE = "standalone"  # folder of the checkpoints of trainings in this process
 
 
 @dataclass(frozen=True)
@@ -83,7 +81,7 @@ def make_standalone(run: Run, experiment: Experiment, data: Data, progress: Prog
         data.train,
         data.search,
         experiment.standalone,
-        run.path / STANDALONE,
+        run.path / TRAINING,
         experiment.seed,
         experiment.eval_batch,
         experiment.device,
@@ -91,7 +89,6 @@ def make_standalone(run: Run, experiment: Experiment, data: Data, progress: Prog
     )
 
 
-@contextmanager
 def search_with(
     plain: SharedWeights | StandAlone,
     experiment: Experiment,
@@ -99,36 +96,29 @@ def search_with(
     workers: Workers | None,
     folder: Path,
     done: int,
-) -> Iterator[tuple[Evaluator, Judge]]:
-    """Give the evaluator of a search, and the judge of what it found."""
+) -> AbstractContextManager[Evaluator]:
+    """Give the evaluator of a search; workers are let go with the block."""
+    if isinstance(plain, StandAlone):
+        return train_with(plain, workers, folder, experiment.search.scheduler, done=done)
     race = Race(partial(_value, problem)) if experiment.search.racing else None
     if workers is None:
-        evaluator: Evaluator = plain if race is None else Racing(plain, race)
-        yield evaluator, Judge(plain.network, plain.device, plain.evaluate)
-        return
+        return nullcontext(plain if race is None else Racing(plain, race))
+    from ean_search.tune.crew import Crew
     from ean_search.tune.jobs import SharedJob
 
-    if isinstance(plain, StandAlone):
-        scheduler = experiment.search.scheduler
-        with train_with(plain, workers, folder, scheduler=scheduler, done=done) as crew:
-            yield crew, Judge(plain.network, plain.device, crew.evaluate)
-        return
-    from ean_search.tune.crew import Crew
-
     job = SharedJob.of(plain, workers.gpus or 1.0, race)
-    with Crew(job, problem.space, workers, folder, done=done) as crew:
-        yield crew, Judge(plain.network, plain.device, plain.evaluate)
+    return Crew(job, problem.space, workers, folder, done=done)
 
 
 def train_with(
     plain: StandAlone,
     workers: Workers | None,
     folder: Path,
-    *,
     scheduler: str = "fifo",
+    *,
     name: str = "tune",
     done: int = 0,
-):
+) -> AbstractContextManager[Evaluator]:
     """Give an evaluator that trains placements stand-alone; without workers none stops early."""
     if workers is None:
         return nullcontext(plain)
@@ -137,6 +127,18 @@ def train_with(
 
     job = TrainingJob.of(plain)
     return Crew(job, plain.space, workers, folder, scheduler=scheduler, name=name, done=done)
+
+
+@contextmanager
+def judge_with(
+    plain: SharedWeights | StandAlone, workers: Workers | None, folder: Path
+) -> Iterator[Judge]:
+    """Give what conclusions are drawn with; only trainings are worth workers."""
+    if isinstance(plain, SharedWeights) or workers is None:
+        yield Judge(plain.network, plain.device, plain.evaluate)
+        return
+    with train_with(plain, workers, folder, name="comparison") as trainer:
+        yield Judge(plain.network, plain.device, trainer.evaluate)
 
 
 def calibration_images(data: Data, count: int) -> torch.Tensor | None:

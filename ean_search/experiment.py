@@ -44,9 +44,13 @@ class Search(Fields):
         return Objective.parse(self.objective, self.limits)
 
     @model_validator(mode="after")
-    def _only_shared_weights_race(self) -> "Search":
+    def _what_needs_shared_weights(self) -> "Search":
         if self.racing and self.evaluator != "shared":
             raise UserError("racing needs shared weights; a scheduler stops stand-alone trainings")
+        if self.verify and self.evaluator != "shared":
+            raise UserError(
+                "verify is for shared weights; these accuracies are stand-alone already"
+            )
         return self
 
     @field_validator("searcher")

@@ -12,6 +12,7 @@ import torch
 from ean_search.cost import CostTable
 from ean_search.data import Data, load_data
 from ean_search.evaluators import (
+    judge_with,
     make_shared,
     make_standalone,
     resolve_workers,
@@ -84,7 +85,7 @@ def do_run(run: Run, progress: Progress = silent, workers: Workers | None = None
     else:
         plain = make_standalone(run, experiment, data, progress)
     done = len(store.trials)
-    with search_with(plain, experiment, problem, workers, run.path, done) as (evaluator, judge):
+    with search_with(plain, experiment, problem, workers, run.path, done) as evaluator:
         ending = search(
             problem,
             searcher,
@@ -96,11 +97,12 @@ def do_run(run: Run, progress: Progress = silent, workers: Workers | None = None
             seed=experiment.seed,
             progress=progress,
         )
-        log.info("the search ended: %s", ending)
-        if experiment.search.verify:
-            short = make_standalone(run, experiment, data, progress)
-            with train_with(short, workers, run.path, name="verify") as trainer:
-                verify(run, problem, trainer, experiment.search.verify)
+    log.info("the search ended: %s", ending)
+    if experiment.search.verify:
+        short = make_standalone(run, experiment, data, progress)
+        with train_with(short, workers, run.path, name="verify") as trainer:
+            verify(run, problem, trainer, experiment.search.verify)
+    with judge_with(plain, workers, run.path) as judge:
         conclude(run, experiment, problem, judge, len(data.search), ending, progress)
 
 

@@ -6,6 +6,7 @@ seed is the same for all, so that placements see the same images in the same ord
 
 import time
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -19,6 +20,19 @@ from ean_search.space import Placement, Space
 from ean_search.splits import Split
 from ean_search.train import Recipe, fit
 from ean_search.trial import Measured
+
+TRAINING = "training"  # folder of the checkpoints of unfinished trainings, in that of a run
+
+
+def checkpoint_of(folder: Path, placement: Placement) -> Path:
+    """Return where the state of a placement's training is kept."""
+    return folder / f"{placement}.checkpoint"
+
+
+def tidy(folder: Path) -> None:
+    """Remove the folder of checkpoints, unless a training in it is unfinished."""
+    with suppress(OSError):
+        folder.rmdir()
 
 
 @dataclass(frozen=True)
@@ -45,9 +59,10 @@ class StandAlone:
         """Yield the accuracy of each placement."""
         self.folder.mkdir(parents=True, exist_ok=True)
         for placement in placements:
-            checkpoint = self.folder / f"{placement}.checkpoint"
+            checkpoint = checkpoint_of(self.folder, placement)
             yield self.advance(placement, self.recipe.epochs, checkpoint)
             checkpoint.unlink(missing_ok=True)  # by now the trial is stored
+        tidy(self.folder)
 
     def advance(self, placement: Placement, epochs: int, checkpoint: Path) -> Measured:
         """Train a placement up to an epoch of the recipe, from where its checkpoint is."""

@@ -43,3 +43,13 @@ def one_thread():
     torch.set_num_threads(1)
     yield
     torch.set_num_threads(threads)
+
+
+@pytest.fixture(scope="session")
+def ray_here():
+    """Start Ray once for all tests that need it."""
+    from ean_search.tune.cluster import cluster
+    from ean_search.workers import Workers
+
+    with cluster(Workers(count=2, cpus=1)):
+        yield

@@ -43,7 +43,7 @@ def _start(workers: Workers) -> None:
             num_cpus=workers.cpus_here,
             include_dashboard=False,
             log_to_driver=False,
-            logging_level=logging.WARNING,
+            logging_level=logging.ERROR,
         )
         return
     environment = {"env_vars": SETTINGS}
@@ -52,7 +52,7 @@ def _start(workers: Workers) -> None:
             workers.address,
             runtime_env=environment,
             log_to_driver=False,
-            logging_level=logging.WARNING,
+            logging_level=logging.ERROR,
         )
     except (ConnectionError, ValueError, RuntimeError) as error:
         reason = str(error).strip().splitlines()[0]

@@ -11,6 +11,7 @@ import shutil
 import threading
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
+from dataclasses import replace
 from itertools import count
 from pathlib import Path
 from types import TracebackType
@@ -23,6 +24,7 @@ from tensorboardX import SummaryWriter
 
 from ean_search.lookup import UserError
 from ean_search.space import Placement, Space
+from ean_search.standalone import TRAINING, checkpoint_of, tidy
 from ean_search.trial import Measured
 from ean_search.tune.cluster import cluster
 from ean_search.tune.desk import Desk
@@ -33,7 +35,6 @@ from ean_search.tune.trainable import PlacementTrial
 from ean_search.workers import Workers
 
 NAME = "tune"  # of the folders that Ray users know how to read
-TRAINING = "training"  # folder of checkpoints
 MOST = 1000  # trials of one Tuner: what it writes down grows with them, 9 kB each
 PATIENCE = 1.0  # seconds without news after which chunks are offered again
 
@@ -56,11 +57,13 @@ class Crew:
     ):
         self.job, self.space, self.workers, self.joint = job, space, workers, job.joint
         self.folder, self.name, self.scheduler, self.done = folder, name, scheduler, done
+        self._training = (folder / TRAINING).resolve()
         self.inbox = Inbox()
         self.results: tune.ResultGrid | None = None  # of the last Tuner, once it has ended
         self._open: dict[int, list[Placement]] = {}
         self._numbers, self._tickets, self._tuners = count(), count(), count(1)
         self._stack, self._closed = ExitStack(), False
+        self._started = False  # whether any worker has
         self._thread: threading.Thread | None = None
 
     def __enter__(self) -> "Crew":
@@ -84,7 +87,8 @@ class Crew:
         self._stack.enter_context(cluster(self.workers))
         self._writer = SummaryWriter(str(self.folder / "tensorboard" / self.name))
         self._stack.callback(self._writer.close)
-        (self.folder / TRAINING).mkdir(exist_ok=True)
+        self._training.mkdir(exist_ok=True)
+        self._stack.callback(tidy, self._training)
         self._desk = self._open_desk()
         self._trainable = self._make_trainable()
         self._searcher = Tickets(self.workers.count, self._tickets, MOST)
@@ -109,6 +113,7 @@ class Crew:
                 self._writer.add_scalar("accuracy", measured.accuracy, self.done)
             self.done += 1
             yield measured
+            checkpoint_of(self._training, placements[place]).unlink(missing_ok=True)
 
     def _settle(
         self,
@@ -126,7 +131,9 @@ class Crew:
         if ended.result is not None:
             if "error" in ended.result:
                 raise UserError(ended.result["error"])
-            rows = (Measured(*row) for row in ended.result["results"])
+            rows = [Measured(*row) for row in ended.result["results"]]
+            if self.job.rounds > 1:  # a row's seconds are those of the last round
+                rows = [replace(row, seconds=ended.result["time_total_s"]) for row in rows]
             found |= dict(zip(places, rows, strict=True))
         elif len(places) == 1 or self.joint:
             tries = self.workers.max_failures + 1
@@ -139,10 +146,12 @@ class Crew:
             self._offer()
 
     def _chunk_of(self, ended: Ended) -> int | None:
+        """Tell which chunk a trial was for; none, if it died while it waited for one."""
         if ended.result is not None:
+            self._started = True
             return ended.result["chunk"]
         number = ray.get(self._desk.holding.remote(ended.ticket))
-        if number is None:
+        if number is None and not self._started:
             raise UserError(f"workers cannot start: {ended.error}")
         return number
 
@@ -179,7 +188,7 @@ class Crew:
             space=self.space,
             device=workers.device,
             threads=workers.threads,
-            folder=(self.folder / TRAINING).resolve(),
+            folder=self._training,
             desk=self._desk,
         )
         return tune.with_resources(made, {"cpu": workers.cpus_each, "gpu": workers.gpus or 0})

@@ -17,7 +17,7 @@ from ean_search.progress import silent
 from ean_search.racing import Race, Racing
 from ean_search.space import Placement
 from ean_search.splits import Split, moved
-from ean_search.standalone import StandAlone
+from ean_search.standalone import StandAlone, checkpoint_of
 from ean_search.trial import Measured
 from ean_search.tune.chunks import cut
 
@@ -113,5 +113,5 @@ class TrainingJob:
 
     def measure(self, chunk: Sequence[Placement], number: int, folder: Path) -> list[Measured]:
         """Train a placement up to an epoch."""
-        checkpoint = folder / f"{chunk[0]}.checkpoint"
+        checkpoint = checkpoint_of(folder, chunk[0])
         return [self.evaluator.advance(chunk[0], number, checkpoint)]

@@ -19,6 +19,7 @@ from ray import tune
 from ean_search.allocator import keep_freed_memory
 from ean_search.lookup import UserError
 from ean_search.space import Placement, Space
+from ean_search.standalone import checkpoint_of
 from ean_search.trial import Measured
 from ean_search.tune.jobs import Job
 
@@ -89,7 +90,7 @@ class PlacementTrial(tune.Trainable):
             shutil.rmtree(self.folder, ignore_errors=True)
 
     def _training(self) -> Path | None:
-        return self.folder / f"{self.chunk[1][0]}.checkpoint" if self.chunk else None
+        return checkpoint_of(self.folder, self.chunk[1][0]) if self.chunk else None
 
 
 def report(

@@ -1,0 +1,89 @@
+"""Searches with Ray workers: the same history as without, whatever happens to the workers."""
+
+import json
+import os
+import random
+import signal
+import threading
+import time
+
+import psutil
+import pytest
+import torch
+
+from ean_search.evaluate import SharedWeights
+from ean_search.loop import search
+from ean_search.network import build, slots
+from ean_search.objective import Objective, Problem
+from ean_search.searchers import make_searcher
+from ean_search.space import load_space
+from ean_search.store import Store
+from ean_search.trial import Cost
+from ean_search.tune.crew import Crew
+from ean_search.tune.jobs import SharedJob
+from ean_search.workers import Workers
+from tests.data import blobs
+from tests.helpers import randomise
+
+WORKERS = Workers(count=2, cpus=1, max_failures=2)
+
+
+def price(placement):
+    n = placement.attached
+    return Cost(n, 100 + n, 1000, 1000 + n, 10.0 + 0.5 * n, 0)
+
+
+@pytest.fixture(scope="module")
+def plain(one_thread):
+    """Evaluate on noise, with a network whose placements differ in their scores."""
+    network = randomise(build(load_space("tiny"), classes=3))
+    generator = torch.Generator().manual_seed(0)
+    for slot in slots(network):
+        slot.attentions[0].fc2.bias.data.normal_(0, 3, generator=generator)
+    return SharedWeights(network, blobs(60, 0), 30)
+
+
+@pytest.fixture(scope="module")
+def crew(plain, ray_here, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("run")
+    with Crew(SharedJob.of(plain), load_space("tiny"), WORKERS, folder) as crew:
+        yield crew
+
+
+def history(path, evaluator, searcher):
+    problem = Problem(load_space("tiny"), Objective.parse("accuracy - 0.02 latency"), price)
+    store = Store(path, problem.space)
+    search(problem, make_searcher(searcher, problem), evaluator, store, budget=14, cohort=5)
+    return [json.loads(trial.to_json()) | {"seconds": 0} for trial in store.trials]
+
+
+def workers_of(process):
+    """List the processes of workers below one."""
+    found = process.children(recursive=True)
+    return [p for p in found if "PlacementTrial" in p.name() or "ResourceTrainable" in p.name()]
+
+
+@pytest.mark.parametrize("searcher", ["reinforce", "surrogate", "optuna-nsga2"])
+def test_the_history_is_that_of_one_process(plain, crew, tmp_path, searcher):
+    alone = history(tmp_path / "alone", plain, searcher)
+    assert history(tmp_path / "crew", crew, searcher) == alone
+
+
+def test_killed_workers_lose_nothing(plain, crew, tmp_path, tiny):
+    expected = [measured.accuracy for measured in plain.evaluate(tiny.enumerate())]
+    killed = []
+
+    def kill():
+        victims = workers_of(psutil.Process())
+        if victims:
+            killed.append(random.Random(len(killed)).choice(victims).pid)
+            os.kill(killed[-1], signal.SIGKILL)
+
+    for _ in range(2):
+        timer = threading.Timer(0.03, kill)
+        timer.start()
+        assert [m.accuracy for m in crew.evaluate(tiny.enumerate())] == expected
+        timer.join()
+        time.sleep(0.1)
+    assert len(killed) == 2
+    assert [m.accuracy for m in crew.evaluate(tiny.enumerate())] == expected
