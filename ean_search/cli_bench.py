@@ -9,7 +9,7 @@ from ean_search.lookup import UserError
 
 def add_bench_parser(commands: Any) -> None:
     """Describe `ean-search bench` and what it can measure."""
-    bench = commands.add_parser("bench", help="measure: speed, racing, searchers, supernet")
+    bench = commands.add_parser("bench", help="measure: speed, racing, searchers, supernet, tune")
     kinds = bench.add_subparsers(title="measurements", required=True, metavar="WHAT")
 
     speed = kinds.add_parser("speed", help="cohorts against single passes, and finished networks")
@@ -42,7 +42,18 @@ def add_bench_parser(commands: Any) -> None:
     add_set_flag(supernet)
     supernet.set_defaults(command=_supernet)
 
-    for kind in (speed, racing, searchers, supernet):
+    tune = kinds.add_parser("tune", help="what Ray Tune costs a search, and what workers give")
+    tune.add_argument("--space", default="resnet50_shared", help="of the timed cohorts")
+    tune.add_argument("--workers", type=int, nargs="+", default=[1, 2])
+    tune.add_argument("--cpus-per-worker", type=float, default=1.0)
+    tune.add_argument("--gpus-per-worker", type=float, default=0.0)
+    tune.add_argument("--image-size", type=int, default=64)
+    tune.add_argument("--images", type=int, default=256)
+    tune.add_argument("--rounds", type=int, default=5)
+    tune.add_argument("--kills", type=int, default=0, help="workers to kill during searches")
+    tune.set_defaults(command=_tune)
+
+    for kind in (speed, racing, searchers, supernet, tune):
         kind.add_argument("--output", type=Path, default=Path("results"), help="folder for CSVs")
 
 
@@ -108,6 +119,33 @@ def _supernet(args: argparse.Namespace) -> None:
         frame, noise = bench_supernet(experiment, truth, seeds=args.seeds, progress=progress)
     _keep(frame, args.output / f"supernet_{name}.csv")
     print(", ".join(f"{key.replace('_', ' ')} {value:.3g}" for key, value in noise.items()))
+
+
+def _tune(args: argparse.Namespace) -> None:
+    import torch
+
+    from ean_search.bench.tune import bench_tune
+    from ean_search.sites import probe
+    from ean_search.space import load_space
+    from ean_search.terminal import show_progress
+    from ean_search.workers import Workers
+
+    given = {"cpus": args.cpus_per_worker, "gpus": args.gpus_per_worker}
+    crews = [Workers(count=count, **given) for count in args.workers]
+    torch.set_num_threads(crews[0].threads)
+    with show_progress() as progress:
+        frames = bench_tune(
+            probe(load_space(args.space)),
+            load_space("tiny"),
+            crews,
+            image_size=args.image_size,
+            images=args.images,
+            rounds=args.rounds,
+            kills=args.kills,
+            progress=progress,
+        )
+    for name, frame in frames.items():
+        _keep(frame, args.output / f"{name}.csv")
 
 
 def add_set_flag(parser: argparse.ArgumentParser) -> None:

@@ -132,8 +132,12 @@ def search(
     ledger = Ledger(problem, evaluator, store)
     named = {placement: name for name, placement in reversed(problem.space.named.items())}
     placements = list(dict.fromkeys(problem.space.named.values()))
-    for placement in placements:
-        searcher.tell(ledger.settle([placement], 0, 1, [named[placement]]))
+    # All at once, unless they would race: then workers have something to share.
+    joint = getattr(evaluator, "joint", False)
+    for some in [[p] for p in placements] if joint else [placements]:
+        trials = ledger.settle(some, 0, len(some), [named[placement] for placement in some])
+        for trial in trials:
+            searcher.tell([trial])
         progress("search", len(ledger.known), budget, _standing(ledger))
     step = idle = 0
     while (ending := _ending(ledger, budget, step, steps, idle)) is None:

@@ -57,6 +57,8 @@ class Crew:
     ):
         self.job, self.space, self.workers, self.joint = job, space, workers, job.joint
         self.folder, self.name, self.scheduler, self.done = folder, name, scheduler, done
+        # A storage that was given may be that of many runs.
+        self._prefix = f"{folder.parent.name}-{folder.name}-" if workers.storage else ""
         self._training = (folder / TRAINING).resolve()
         self.inbox = Inbox()
         self.results: tune.ResultGrid | None = None  # of the last Tuner, once it has ended
@@ -87,6 +89,8 @@ class Crew:
         self._stack.enter_context(cluster(self.workers))
         self._writer = SummaryWriter(str(self.folder / "tensorboard" / self.name))
         self._stack.callback(self._writer.close)
+        for old in self.folder.glob(f"{self.name}-*"):  # the results of a session before this one
+            shutil.rmtree(old)
         self._training.mkdir(exist_ok=True)
         self._stack.callback(tidy, self._training)
         self._desk = self._open_desk()
@@ -219,7 +223,7 @@ class Crew:
                 trial_dirname_creator=_name_folder,
             ),
             run_config=tune.RunConfig(
-                name=f"{self.name}-{next(self._tuners)}",
+                name=f"{self._prefix}{self.name}-{next(self._tuners)}",
                 storage_path=self.workers.storage or str(self.folder.resolve()),
                 callbacks=[self.inbox],
                 verbose=0,
