@@ -110,7 +110,8 @@ def moved(split: Split, device: str) -> Split:
         return split
     images, labels = split.images.to(device), split.labels.to(device)
     options = {"normal": split.normal, "augment": split.augment, "size": split.size}
-    return TensorSplit(images, labels, split.chosen, **options)
+    # A copy: what comes out of an object store must not be written to, which torch minds.
+    return TensorSplit(images, labels, split.chosen.copy(), **options)
 
 
 def crop_and_flip(images: Tensor, rng: Generator, pad: int = 4) -> Tensor:

@@ -25,8 +25,8 @@ LAYERS = [
     {"sites", "network", "attention", "sampling", "tree", "latency", "memory", "recalibrate"},
     {"splits", "loaders", "cluttered", "imagedata", "data", "train", "cost", "measure", "store"},
     {"racing", "faults", "evaluate", "standalone", "supernet", "searchers"},
-    {"tune"},
     {"loop", "pareto", "plots", "folder"},
+    {"tune"},
     {"experiment", "summary", "verify", "evaluators", "run", "retraining", "bench"},
     {"cli", "cli_bench", "cli_workers", "terminal"},
 ]

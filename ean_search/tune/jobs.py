@@ -108,10 +108,18 @@ class TrainingJob:
         return [[number] for number in range(len(placements))]
 
     def prepare(self, device: str) -> "TrainingJob":
-        """Train on the device."""
-        return replace(self, evaluator=replace(self.evaluator, device=device))
+        """Train on the device, with images that lie on the CPU."""
+        plain = self.evaluator
+        train, held_out = moved(plain.train, "cpu"), moved(plain.search, "cpu")
+        ready = replace(plain, train=train, search=held_out, device=device)
+        return replace(self, evaluator=ready)
 
     def measure(self, chunk: Sequence[Placement], number: int, folder: Path) -> list[Measured]:
         """Train a placement up to an epoch."""
         checkpoint = checkpoint_of(folder, chunk[0])
         return [self.evaluator.advance(chunk[0], number, checkpoint)]
+
+
+def job_of(plain: SharedWeights | StandAlone) -> Job:
+    """Return the job of an evaluator of this process."""
+    return TrainingJob.of(plain) if isinstance(plain, StandAlone) else SharedJob.of(plain)

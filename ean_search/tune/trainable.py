@@ -17,11 +17,13 @@ import torch
 from ray import tune
 
 from ean_search.allocator import keep_freed_memory
+from ean_search.evaluate import SharedWeights
 from ean_search.lookup import UserError
 from ean_search.space import Placement, Space
-from ean_search.standalone import checkpoint_of
+from ean_search.standalone import StandAlone, checkpoint_of
 from ean_search.trial import Measured
-from ean_search.tune.jobs import Job
+from ean_search.tune.jobs import Job, job_of
+from ean_search.workers import Workers
 
 CHECKPOINT = "training.checkpoint"
 
@@ -91,6 +93,16 @@ class PlacementTrial(tune.Trainable):
 
     def _training(self) -> Path | None:
         return checkpoint_of(self.folder, self.chunk[1][0]) if self.chunk else None
+
+
+def placement_trainable(
+    plain: SharedWeights | StandAlone, space: Space, workers: Workers | None = None
+) -> type:
+    """Return a trainable for the user's own Tuner, which evaluates what a configuration names."""
+    workers = workers or Workers(cpus=1)
+    options = {"device": workers.device, "threads": workers.threads}
+    made = tune.with_parameters(PlacementTrial, job=job_of(plain), space=space, **options)
+    return tune.with_resources(made, {"cpu": workers.cpus_each, "gpu": workers.gpus or 0})
 
 
 def report(
