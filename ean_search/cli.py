@@ -104,6 +104,7 @@ def make_parser() -> argparse.ArgumentParser:
     retrain.add_argument("--epochs", type=int)
     retrain.add_argument("--seed", type=int)
     retrain.add_argument("--device")
+    retrain.add_argument("--train-workers", type=int, help="Ray workers that train it together")
     retrain.set_defaults(command=_retrain)
 
     add_bench_parser(commands)
@@ -236,6 +237,7 @@ def _retrain(args: argparse.Namespace) -> None:
 
     run = load_run(args.run)
     changes = {"retrain.epochs": args.epochs, "seed": args.seed, "device": args.device}
+    changes["train_workers"] = args.train_workers
     changes = {field: value for field, value in changes.items() if value is not None}
     with show_progress() as progress:
         metrics = retrain(run, run.find(args.placement), changes, progress)

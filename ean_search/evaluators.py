@@ -25,6 +25,7 @@ from ean_search.space import Placement
 from ean_search.splits import hold
 from ean_search.standalone import TRAINING, StandAlone
 from ean_search.supernet import train_supernet
+from ean_search.train import Trainer, fit
 from ean_search.trial import Measured
 from ean_search.workers import Workers
 
@@ -62,6 +63,7 @@ def make_shared(
         run.supernet,
         seed=experiment.seed,
         device=experiment.device,
+        trainer=find_trainer(experiment, run.path, workers),
         progress=progress,
     )
     return SharedWeights(
@@ -71,6 +73,21 @@ def make_shared(
         experiment.device,
         calibration_images(data, experiment.recalibrate),
     )
+
+
+def find_trainer(experiment: Experiment, folder: Path, workers: Workers | None = None) -> Trainer:
+    """Return what trains a network: this process, or as many as the experiment says."""
+    if experiment.train_workers == 1:
+        return fit
+    from ean_search.tune.together import fit_together
+
+    team = (workers or Workers()).model_copy(
+        update={
+            "count": experiment.train_workers,
+            "gpus": 1.0 if experiment.device.startswith("cuda") else 0.0,
+        }
+    )
+    return partial(fit_together, workers=team, folder=folder)
 
 
 def make_standalone(run: Run, experiment: Experiment, data: Data, progress: Progress) -> StandAlone:

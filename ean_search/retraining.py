@@ -5,6 +5,7 @@ from typing import Any
 
 from ean_search.data import load_data
 from ean_search.evaluate import score
+from ean_search.evaluators import find_trainer
 from ean_search.experiment import Experiment, load_experiment
 from ean_search.files import save_json, save_weights
 from ean_search.folder import Run
@@ -15,7 +16,6 @@ from ean_search.progress import Progress, silent
 from ean_search.provenance import provenance
 from ean_search.run import find_device
 from ean_search.space import Placement
-from ean_search.train import fit
 
 
 def retrain(
@@ -39,7 +39,7 @@ def _train_and_test(
     data = load_data(experiment.data)
     network = prune(build(experiment.space, data.classes, experiment.seed), placement)
     checkpoint = folder / "checkpoint.pt"
-    history = fit(
+    history = find_trainer(experiment, folder)(
         network,
         data.train_and_search,
         experiment.retrain,

@@ -6,7 +6,7 @@ goes on from its last epoch as if nothing had happened (on a CPU: with the same 
 
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, Protocol
 
 import numpy as np
 import torch
@@ -22,7 +22,9 @@ from ean_search.progress import Progress, silent
 from ean_search.splits import Split
 
 CHECK_EVERY = 20  # steps between looks at the loss; each look waits for the device
-FUSED = ("adam", "adamw", "momentum", "sgd")  # torch has these in one kernel, CPUs included
+# Torch has these in one kernel, CPUs included. It has SGD, too, but with momentum that one fails
+# as soon as a module is used for the first time after the first step.
+FUSED = ("adam", "adamw")
 STATEFUL = ("network", "optimizer", "scaler")  # what a checkpoint holds, besides the history
 
 
@@ -63,6 +65,32 @@ Criterion = Callable[[Tensor, Tensor], Tensor]
 Step = Callable[[nn.Module, Tensor, Tensor, Criterion, np.random.Generator], Iterable[Tensor]]
 
 
+class Team(Protocol):
+    """The processes that train one network together."""
+
+    leads: bool  # whether this one writes the checkpoints
+
+    def wrap(self, network: nn.Module) -> nn.Module:
+        """Return a network whose gradients are the team's."""
+
+    def mean(self, value: Tensor) -> Tensor:
+        """Average a value over the team."""
+
+
+class Alone:
+    """A team of one process."""
+
+    leads = True
+
+    def wrap(self, network: nn.Module) -> nn.Module:
+        """Return the network."""
+        return network
+
+    def mean(self, value: Tensor) -> Tensor:
+        """Return the value."""
+        return value
+
+
 def plain_step(
     network: nn.Module, images: Tensor, labels: Tensor, criterion: Criterion, _: Any
 ) -> Iterable[Tensor]:
@@ -82,6 +110,7 @@ def fit(
     until: int | None = None,
     task: str = "training",
     progress: Progress = silent,
+    team: Team | None = None,
 ) -> list[dict[str, float]]:
     """Train a network in place, and return the loss and first rate of every epoch.
 
@@ -90,14 +119,18 @@ def fit(
     layout = torch.channels_last if recipe.channels_last else torch.preserve_format
     network.to(device, memory_format=layout)
     training = _Training(network, split, recipe, seed, device, step, checkpoint, task, progress)
+    training.join(team or Alone())
     if checkpoint and checkpoint.is_file():
         training.load(checkpoint)
     progress(task, len(training.history) * training.steps, recipe.epochs * training.steps)
     for epoch in range(len(training.history), min(until or recipe.epochs, recipe.epochs)):
         training.run_epoch(epoch)
-        if checkpoint:
+        if checkpoint and training.team.leads:
             training.save(checkpoint)
     return training.history
+
+
+Trainer = Callable[..., list[dict[str, float]]]  # `fit`, or what trains as it does
 
 
 class _Training:
@@ -134,6 +167,10 @@ class _Training:
         self.scaler = torch.amp.GradScaler(enabled=self.amp and _amp_dtype() is torch.float16)
         self.history: list[dict[str, float]] = []
 
+    def join(self, team: Team) -> None:
+        """Train as one of a team."""
+        self.team, self.running = team, team.wrap(self.network)
+
     def save(self, path: Path) -> None:
         state = {name: getattr(self, name).state_dict() for name in STATEFUL}
         save_checkpoint(state | {"history": self.history}, path)
@@ -159,7 +196,7 @@ class _Training:
     def run_epoch(self, epoch: int) -> None:
         """Train for one epoch and note its mean loss."""
         torch.manual_seed(int(np.random.SeedSequence((self.seed, epoch)).generate_state(1)[0]))
-        self.network.train()
+        self.running.train()
         total = torch.zeros((), device=self.device)
         for number, (images, labels) in enumerate(self._batches(epoch), 1):
             update = epoch * self.steps + number
@@ -168,7 +205,7 @@ class _Training:
                 rate = self.optimizer.param_groups[0]["lr"]
             total += self._learn(images, labels, np.random.default_rng((self.seed, epoch, number)))
             if number % CHECK_EVERY == 0 or number == self.steps:
-                mean = self.finite(total / number, epoch)
+                mean = self.finite(self.team.mean(total / number), epoch)
                 detail = f"epoch {epoch + 1}/{self.recipe.epochs}, loss {mean:.3f}"
                 self.progress(self.task, update, self.recipe.epochs * self.steps, detail)
         self.history.append({"epoch": epoch + 1, "loss": mean, "lr": rate})
@@ -186,7 +223,7 @@ class _Training:
         """Take one step and return the mean of its losses."""
         losses = []
         with torch.autocast(self.device.split(":")[0], _amp_dtype(), enabled=self.amp):
-            for loss in self.step(self.network, images, labels, self.criterion, rng):
+            for loss in self.step(self.running, images, labels, self.criterion, rng):
                 self.scaler.scale(loss).backward()
                 losses.append(loss.detach())
         if self.recipe.clip_grad is not None:
