@@ -77,7 +77,7 @@ class Crew:
         self._closed = True
         if self._thread is None:
             return
-        self._searcher.closed = True
+        self.inbox.tickets.closed = True
         if kind is None:  # else workers may be busy for long: they end with Ray
             ray.get(self._desk.close.remote())
             self._thread.join()
@@ -93,9 +93,9 @@ class Crew:
             shutil.rmtree(old)
         self._training.mkdir(exist_ok=True)
         self._stack.callback(tidy, self._training)
-        self._desk = self._open_desk()
+        self._desk = self.inbox.desk = self._open_desk()
         self._trainable = self._make_trainable()
-        self._searcher = Tickets(self.workers.count, self._tickets, MOST)
+        self._open_tickets()
         self._thread = threading.Thread(target=self._supervise, name="tune", daemon=True)
         self._thread.start()
 
@@ -184,6 +184,10 @@ class Crew:
         options = {"max_restarts": -1, "max_task_retries": -1, "max_concurrency": 10_000}
         return ray.remote(Desk).options(num_cpus=0, scheduling_strategy=here, **options).remote()
 
+    def _open_tickets(self) -> Tickets:
+        self.inbox.tickets = Tickets(self.workers.count, self._tickets, MOST)
+        return self.inbox.tickets
+
     def _make_trainable(self) -> type:
         workers = self.workers
         made = tune.with_parameters(
@@ -202,7 +206,7 @@ class Crew:
         try:
             while not self._closed:
                 results = self._make_tuner().fit()
-                self._searcher = Tickets(self.workers.count, self._tickets, MOST)
+                self._open_tickets()
                 if self.inbox.staging:
                     shutil.rmtree(self.inbox.staging, ignore_errors=True)
                 if self.results is not None:  # a remote folder is left to its owner
@@ -216,7 +220,7 @@ class Crew:
         return tune.Tuner(
             self._trainable,
             tune_config=tune.TuneConfig(
-                search_alg=self._searcher,
+                search_alg=self.inbox.tickets,
                 scheduler=make_scheduler(self.scheduler, self.job.rounds),
                 num_samples=-1,
                 reuse_actors=True,

@@ -9,6 +9,7 @@ from collections.abc import Mapping
 
 from ean_search.space import Placement
 
+GRACE = 20.0  # seconds in which a new worker should have started
 Chunk = tuple[int, list[Placement]]  # its number comes first
 
 
@@ -19,6 +20,7 @@ class Desk:
         self._open: dict[int, list[Placement]] = {}
         self._known: set[int] = set()
         self._taken: dict[int, Chunk] = {}
+        self._lost: set[int] = set()
         self._closed = False
         self._news = asyncio.Condition()
 
@@ -30,13 +32,28 @@ class Desk:
             self._news.notify_all()
 
     async def take(self, ticket: int) -> Chunk | None:
-        """Give a ticket its chunk, when there is one; the same when it is asked for again."""
+        """Give a ticket its chunk, when there is one; the same when it is asked for again.
+
+        A worker that waits here goes home for a ticket that lost its own and finds no other: after
+        a node is lost there may be fewer places than there were.
+        """
         async with self._news:
-            await self._news.wait_for(lambda: ticket in self._taken or self._open or self._closed)
+            self._lost.discard(ticket)
+            while not (ticket in self._taken or self._open or self._closed):
+                try:
+                    await asyncio.wait_for(self._news.wait(), GRACE)
+                except asyncio.TimeoutError:  # before Python 3.11 not the built-in one
+                    if self._lost:
+                        return None
             if ticket not in self._taken and self._open:
                 number = next(iter(self._open))
                 self._taken[ticket] = number, self._open.pop(number)
             return self._taken.get(ticket)
+
+    async def lose(self, ticket: int) -> None:
+        """Note that a ticket with a chunk has no worker."""
+        if ticket in self._taken:
+            self._lost.add(ticket)
 
     async def holding(self, ticket: int) -> int | None:
         """Tell which chunk a ticket got."""

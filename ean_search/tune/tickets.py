@@ -31,13 +31,14 @@ class Tickets(Searcher):
         super().__init__()
         self.workers, self.numbers, self.left = workers, numbers, most
         self.live: set[str] = set()
+        self.lost: set[str] = set()  # trials that wait for another worker; they come first
         self.closed = False
 
     def suggest(self, trial_id: str) -> dict[str, int] | str | None:
         """Issue a ticket to every idle worker."""
         if self.closed or not self.left:
             return Searcher.FINISHED
-        if len(self.live) >= self.workers:
+        if len(self.live) >= self.workers or self.lost:
             return None
         self.live.add(trial_id)
         self.left -= 1
@@ -48,6 +49,7 @@ class Tickets(Searcher):
     ) -> None:
         """Note that a worker is idle."""
         self.live.discard(trial_id)
+        self.lost.discard(trial_id)
 
     def save(self, checkpoint_path: str) -> None:
         """Keep nothing: the store is the only state of a search."""
@@ -63,12 +65,16 @@ class Inbox(tune.Callback):
     """Collects the ends of trials for whoever waits for them."""
 
     def __init__(self) -> None:
+        self.tickets: Tickets | None = None
+        self.desk: Any = None
         self.ends: queue.Queue[Ended | BaseException] = queue.Queue()
         self.retries = 0
+        self.seen: set[tuple[str, int]] = set()  # hosts and processes that results came from
         self.staging: Path | None = None  # where Tune puts together what it will store
 
     def on_trial_complete(self, iteration: int, trials: list, trial: Any, **info: Any) -> None:
         """Pass on a result."""
+        self.seen.add((trial.last_result["node_ip"], trial.last_result["pid"]))
         self.ends.put(Ended(trial.config["ticket"], trial.last_result))
         self._clear(trial)
 
@@ -78,8 +84,14 @@ class Inbox(tune.Callback):
         self._clear(trial)
 
     def on_trial_recover(self, iteration: int, trials: list, trial: Any, **info: Any) -> None:
-        """Count the trials that were started again."""
+        """Note that a trial lost its worker and is to start again."""
         self.retries += 1
+        self.tickets.lost.add(trial.trial_id)
+        self.desk.lose.remote(trial.config["ticket"])
+
+    def on_trial_start(self, iteration: int, trials: list, trial: Any, **info: Any) -> None:
+        """Note that a trial has a worker."""
+        self.tickets.lost.discard(trial.trial_id)
 
     def _clear(self, trial: Any) -> None:
         """Remove the files of a trial that has ended: there may be thousands."""
