@@ -25,7 +25,7 @@ QUIET = ("ray", "ray.tune", "ray.train")
 @contextmanager
 def cluster(workers: Workers) -> Iterator[None]:
     """Have Ray at hand: the caller's own if it runs already, else until the end of the block."""
-    with _settings():
+    with _settings(SETTINGS | {"TUNE_MAX_PENDING_TRIALS_PG": str(workers.count)}):
         if ray.is_initialized():
             yield
             return
@@ -40,6 +40,7 @@ def cluster(workers: Workers) -> Iterator[None]:
 def _start(workers: Workers) -> None:
     if workers.address is None:
         ray.init(
+            "local",  # else Ray joins whatever cluster it finds on this machine
             num_cpus=workers.cpus_here,
             include_dashboard=False,
             log_to_driver=False,
@@ -73,11 +74,11 @@ def check_room(workers: Workers) -> None:
 
 
 @contextmanager
-def _settings() -> Iterator[None]:
+def _settings(settings: dict[str, str]) -> Iterator[None]:
     """Set what Ray reads from the environment, and quieten it, for a while."""
-    before = {name: os.environ.get(name) for name in SETTINGS}
+    before = {name: os.environ.get(name) for name in settings}
     levels = {name: logging.getLogger(name).level for name in QUIET}
-    os.environ.update({name: value for name, value in SETTINGS.items() if before[name] is None})
+    os.environ.update({name: value for name, value in settings.items() if before[name] is None})
     for name in QUIET:
         logging.getLogger(name).setLevel(logging.ERROR)
     try:

@@ -9,6 +9,7 @@ import logging
 import queue
 import shutil
 import threading
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import replace
@@ -60,12 +61,13 @@ class Crew:
         # A storage that was given may be that of many runs.
         self._prefix = f"{folder.parent.name}-{folder.name}-" if workers.storage else ""
         self._training = (folder / TRAINING).resolve()
-        self.inbox = Inbox()
+        self.inbox = Inbox(every=job.rounds == 1)
         self.results: tune.ResultGrid | None = None  # of the last Tuner, once it has ended
         self._open: dict[int, list[Placement]] = {}
         self._numbers, self._tickets, self._tuners = count(), count(), count(1)
         self._stack, self._closed = ExitStack(), False
         self._started = False  # whether any worker has
+        self._deaths: Counter[int | None] = Counter()  # by chunk; none while waiting for one
         self._thread: threading.Thread | None = None
 
     def __enter__(self) -> "Crew":
@@ -93,7 +95,7 @@ class Crew:
             shutil.rmtree(old)
         self._training.mkdir(exist_ok=True)
         self._stack.callback(tidy, self._training)
-        self._desk = self.inbox.desk = self._open_desk()
+        self._desk = self._open_desk()
         self._trainable = self._make_trainable()
         self._open_tickets()
         self._thread = threading.Thread(target=self._supervise, name="tune", daemon=True)
@@ -129,7 +131,7 @@ class Crew:
         """Take in what became of a chunk; one that failed is tried in single pieces."""
         number = self._chunk_of(ended)
         if number not in where or number not in self._open:
-            return  # it was measured twice, because the desk was lost in between
+            return  # it may be tried again, or was measured twice as the desk was lost
         places, error = where[number], ended.error
         del self._open[number]
         if ended.result is not None:
@@ -150,13 +152,17 @@ class Crew:
             self._offer()
 
     def _chunk_of(self, ended: Ended) -> int | None:
-        """Tell which chunk a trial was for; none, if it died while it waited for one."""
+        """Tell which chunk has come to an end; none, if its trial only starts again."""
         if ended.result is not None:
             self._started = True
             return ended.result["chunk"]
-        number = ray.get(self._desk.holding.remote(ended.ticket))
+        number = ray.get(self._desk.lose.remote(ended.ticket))
+        self._deaths[number] += 1
+        if self._deaths[number] <= self.workers.max_failures:
+            return None
         if number is None and not self._started:
             raise UserError(f"workers cannot start: {ended.error}")
+        ray.get(self._desk.give_up.remote(ended.ticket))
         return number
 
     def _add(self, chunk: list[Placement]) -> int:
@@ -182,7 +188,8 @@ class Crew:
     def _open_desk(self) -> Any:
         here = NodeAffinitySchedulingStrategy(ray.get_runtime_context().get_node_id(), soft=True)
         options = {"max_restarts": -1, "max_task_retries": -1, "max_concurrency": 10_000}
-        return ray.remote(Desk).options(num_cpus=0, scheduling_strategy=here, **options).remote()
+        desk = ray.remote(Desk).options(num_cpus=0, scheduling_strategy=here, **options)
+        return desk.remote(self.workers.count)
 
     def _open_tickets(self) -> Tickets:
         self.inbox.tickets = Tickets(self.workers.count, self._tickets, MOST)
@@ -231,7 +238,7 @@ class Crew:
                 storage_path=self.workers.storage or str(self.folder.resolve()),
                 callbacks=[self.inbox],
                 verbose=0,
-                failure_config=tune.FailureConfig(max_failures=self.workers.max_failures),
+                failure_config=tune.FailureConfig(max_failures=-1),  # we count, chunk by chunk,
                 checkpoint_config=tune.CheckpointConfig(
                     num_to_keep=1 if rounds else None,
                     checkpoint_frequency=1 if rounds else 0,

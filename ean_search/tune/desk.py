@@ -14,9 +14,10 @@ Chunk = tuple[int, list[Placement]]  # its number comes first
 
 
 class Desk:
-    """Chunks that nobody has taken, and who took which."""
+    """Chunks that nobody has taken, who took which, and how many workers there should be."""
 
-    def __init__(self) -> None:
+    def __init__(self, workers: int) -> None:
+        self._workers, self._at_work = workers, set()
         self._open: dict[int, list[Placement]] = {}
         self._known: set[int] = set()
         self._taken: dict[int, Chunk] = {}
@@ -39,6 +40,7 @@ class Desk:
         """
         async with self._news:
             self._lost.discard(ticket)
+            self._at_work.add(ticket)
             while not (ticket in self._taken or self._open or self._closed):
                 try:
                     await asyncio.wait_for(self._news.wait(), GRACE)
@@ -50,14 +52,30 @@ class Desk:
                 self._taken[ticket] = number, self._open.pop(number)
             return self._taken.get(ticket)
 
-    async def lose(self, ticket: int) -> None:
-        """Note that a ticket with a chunk has no worker."""
+    async def finish(self, ticket: int) -> bool:
+        """Take back a chunk that was evaluated; tell whether its trial should end.
+
+        While another worker is starting, it should not: Tune would call the start off and give the
+        next trial this worker, over and over if chunks take less time than a start.
+        """
+        self._taken.pop(ticket, None)
+        everybody = len(self._at_work) >= self._workers
+        if everybody:
+            self._at_work.discard(ticket)
+        return everybody
+
+    async def lose(self, ticket: int) -> int | None:
+        """Note that a ticket has no worker, and tell which chunk it holds."""
+        self._at_work.discard(ticket)
         if ticket in self._taken:
             self._lost.add(ticket)
+            return self._taken[ticket][0]
+        return None
 
-    async def holding(self, ticket: int) -> int | None:
-        """Tell which chunk a ticket got."""
-        return self._taken[ticket][0] if ticket in self._taken else None
+    async def give_up(self, ticket: int) -> None:
+        """Take a chunk away that is not to be tried again."""
+        self._lost.discard(ticket)
+        self._taken.pop(ticket, None)
 
     async def close(self) -> None:
         """Send everybody home."""

@@ -17,7 +17,7 @@ from ray.tune.search import Searcher
 
 @dataclass(frozen=True)
 class Ended:
-    """How a trial ended: with its last result, or with an error."""
+    """How a try at a chunk ended: with a result, or with an error."""
 
     ticket: int
     result: dict[str, Any] | None
@@ -64,34 +64,45 @@ class Tickets(Searcher):
 class Inbox(tune.Callback):
     """Collects the ends of trials for whoever waits for them."""
 
-    def __init__(self) -> None:
+    def __init__(self, every: bool) -> None:
+        self.every = every  # report, or only the last of a trial
         self.tickets: Tickets | None = None
-        self.desk: Any = None
         self.ends: queue.Queue[Ended | BaseException] = queue.Queue()
         self.retries = 0
         self.seen: set[tuple[str, int]] = set()  # hosts and processes that results came from
         self.staging: Path | None = None  # where Tune puts together what it will store
 
+    def on_trial_result(
+        self, iteration: int, trials: list, trial: Any, result: dict[str, Any], **info: Any
+    ) -> None:
+        """Pass on a report."""
+        if self.every:
+            self._pass(trial, result)
+
     def on_trial_complete(self, iteration: int, trials: list, trial: Any, **info: Any) -> None:
-        """Pass on a result."""
-        self.seen.add((trial.last_result["node_ip"], trial.last_result["pid"]))
-        self.ends.put(Ended(trial.config["ticket"], trial.last_result))
+        """Pass on the last report."""
+        if not self.every:
+            self._pass(trial, trial.last_result)
         self._clear(trial)
 
     def on_trial_error(self, iteration: int, trials: list, trial: Any, **info: Any) -> None:
-        """Pass on why a trial was given up."""
+        """Pass on why a trial will not start again."""
         self.ends.put(Ended(trial.config["ticket"], None, _first_line(trial.get_error())))
         self._clear(trial)
 
     def on_trial_recover(self, iteration: int, trials: list, trial: Any, **info: Any) -> None:
-        """Note that a trial lost its worker and is to start again."""
+        """Pass on that a trial lost its worker; it starts again on another."""
         self.retries += 1
         self.tickets.lost.add(trial.trial_id)
-        self.desk.lose.remote(trial.config["ticket"])
+        self.ends.put(Ended(trial.config["ticket"], None, _first_line(trial.get_error())))
 
     def on_trial_start(self, iteration: int, trials: list, trial: Any, **info: Any) -> None:
         """Note that a trial has a worker."""
         self.tickets.lost.discard(trial.trial_id)
+
+    def _pass(self, trial: Any, result: dict[str, Any]) -> None:
+        self.seen.add((result["node_ip"], result["pid"]))
+        self.ends.put(Ended(trial.config["ticket"], result))
 
     def _clear(self, trial: Any) -> None:
         """Remove the files of a trial that has ended: there may be thousands."""

@@ -64,13 +64,22 @@ class PlacementTrial(tune.Trainable):
         if self.chunk is None:  # the search is over
             return {"chunk": -1, "accuracy": math.nan, "done": True}
         number, placements = self.chunk
+        epoch = min(self.iteration + 1, self.job.rounds)
         try:
-            measured = self.job.measure(placements, self.iteration + 1, self.folder)
+            measured = self.job.measure(placements, epoch, self.folder)
         except UserError as error:  # nobody's retry will help
             return {"chunk": number, "accuracy": math.nan, "error": str(error), "done": True}
-        failed = any(result.accuracy is None for result in measured)
-        last = self.iteration + 1 >= self.job.rounds
-        return report(number, placements, measured) | {"done": last or failed}
+        return report(number, placements, measured) | {"done": self._is_over(measured)}
+
+    def _is_over(self, measured: Sequence[Measured]) -> bool:
+        """Tell whether the trial ends here; else another epoch, or another chunk, follows."""
+        if self.job.rounds > 1:
+            failed = measured[0].accuracy is None
+            return failed or self.iteration + 1 >= self.job.rounds
+        if self.ticket is None:
+            return True
+        self.chunk = None
+        return ray.get(self.desk.finish.remote(self.ticket))
 
     def save_checkpoint(self, checkpoint_dir: str) -> None:
         """Keep the state of training, if there is one."""
