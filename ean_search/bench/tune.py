@@ -50,7 +50,8 @@ def bench_tune(
     for number, workers in enumerate(crews):
         progress("workers", number, len(crews), f"{workers.count}")
         speeds.append(measure_speed(heavy, space, workers, rounds))
-        overheads.append(measure_overhead(light, small, workers, 10 * rounds))
+        row = measure_overhead(light, small, workers, 10 * rounds)
+        overheads.append(row | {"histories_equal": compare_histories(small, workers)})
     frame = pd.DataFrame(speeds)
     frame["against_first"] = frame.placements_per_s / frame.placements_per_s[0]
     frames = {"tune_speed": frame, "tune_overhead": pd.DataFrame(overheads)}
@@ -116,6 +117,21 @@ def measure_overhead(
         trials = len(crew.results)
         row |= {"trials": trials, "kB_a_trial": sum(f.stat().st_size for f in files) / trials / 1e3}
     return row
+
+
+def compare_histories(space: Space, workers: Workers) -> bool:
+    """Tell whether searches by workers are those of this process, line by line."""
+    plain = make_plain(space, 200, 32)
+    with (
+        TemporaryDirectory() as name,
+        Crew(SharedJob.of(plain), space, workers, Path(name)) as crew,
+    ):
+        folder = Path(name)
+        return all(
+            history(space, crew, searcher, 0, folder / f"{searcher}.crew")
+            == history(space, plain, searcher, 0, folder / f"{searcher}.plain")
+            for searcher in SEARCHERS
+        )
 
 
 def measure_chaos(
