@@ -15,6 +15,7 @@ from typing import Any
 import ray
 import torch
 from ray import tune
+from ray.exceptions import ActorDiedError
 
 from ean_search.allocator import keep_freed_memory
 from ean_search.evaluate import SharedWeights
@@ -60,7 +61,7 @@ class PlacementTrial(tune.Trainable):
     def step(self) -> dict[str, Any]:
         """Do one round of the trial, and report."""
         if self.chunk is None:
-            self.chunk = ray.get(self.desk.take.remote(self.ticket))
+            self.chunk = self._ask("take")
         if self.chunk is None:  # the search is over
             return {"chunk": -1, "accuracy": math.nan, "done": True}
         number, placements = self.chunk
@@ -79,7 +80,14 @@ class PlacementTrial(tune.Trainable):
         if self.ticket is None:
             return True
         self.chunk = None
-        return ray.get(self.desk.finish.remote(self.ticket))
+        return self._ask("finish") is not False
+
+    def _ask(self, what: str) -> Any:
+        """Ask the desk about the ticket; one that is gone for good has nothing to say."""
+        try:
+            return ray.get(getattr(self.desk, what).remote(self.ticket))
+        except ActorDiedError:
+            return None
 
     def save_checkpoint(self, checkpoint_dir: str) -> None:
         """Keep the state of training, if there is one."""
@@ -90,7 +98,7 @@ class PlacementTrial(tune.Trainable):
     def load_checkpoint(self, checkpoint: str) -> None:
         """Put the state of training back."""
         if self.chunk is None and self.ticket is not None:
-            self.chunk = ray.get(self.desk.take.remote(self.ticket))
+            self.chunk = self._ask("take")
         training, kept = self._training(), Path(checkpoint, CHECKPOINT)
         if training is not None and kept.is_file():
             shutil.copyfile(kept, training)
