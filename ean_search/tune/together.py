@@ -23,10 +23,12 @@ from ean_search.allocator import keep_freed_memory
 from ean_search.lookup import UserError
 from ean_search.progress import Progress, silent
 from ean_search.splits import Part, Split, moved
+from ean_search.standalone import tidy
 from ean_search.train import Recipe, Step, fit, plain_step
 from ean_search.tune.cluster import cluster
 from ean_search.workers import Workers
 
+NAME = "train"  # of Ray's folder
 LOOK_EVERY = 0.5  # seconds between looks at how far training has come
 
 
@@ -94,6 +96,7 @@ def fit_together(
         with _watch(notice, progress):
             _train(work, workers, folder, checkpoint, notice)
         weights, history = ray.get(notice.read.remote("result"))
+    tidy(folder / NAME)
     network.load_state_dict(weights)
     network.to(device)
     return history
@@ -113,7 +116,7 @@ def _train(
             num_workers=workers.count, use_gpu=bool(gpus), resources_per_worker=resources
         ),
         run_config=train.RunConfig(
-            name="train",
+            name=NAME,
             storage_path=workers.storage or str(folder.resolve()),
             failure_config=train.FailureConfig(max_failures=workers.max_failures),
         ),
