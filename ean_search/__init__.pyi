@@ -32,7 +32,11 @@ from .sites import probe as probe
 from .space import Placement as Placement
 from .space import Space as Space
 from .space import load_space as load_space
+from .standalone import StandAlone as StandAlone
 from .store import Store as Store
 from .tables import Table as Table
 from .trial import Cost as Cost
 from .trial import Trial as Trial
+from .tune.search import PlacementSearch as PlacementSearch
+from .tune.trainable import placement_trainable as placement_trainable
+from .workers import Workers as Workers

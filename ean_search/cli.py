@@ -13,19 +13,21 @@ from pathlib import Path
 from typing import Any
 
 from ean_search.allocator import keep_freed_memory
-from ean_search.cli_bench import add_bench_parser, add_set_flag, read_set_flag
+from ean_search.cli_bench import add_bench_parser
 from ean_search.cli_evidence import add_evidence_parser
 from ean_search.cli_export import add_export_parser
+from ean_search.cli_flags import add_set_flag, read_set_flag
 from ean_search.cli_report import add_report_parsers
 from ean_search.cli_retrain import add_retrain_parser
 from ean_search.cli_transfer import add_transfer_parser
+from ean_search.cli_workers import add_workers_flags, flags_of, read_workers
 from ean_search.lookup import UserError
 
 # Flags that stand for a field of the experiment: dotted field, type, help.
 EXPERIMENT_FLAGS: dict[str, tuple[str, type, str]] = {
     "--data": ("data.name", str, "cluttered | cifar10 | cifar100 | imagefolder | timm:NAME"),
     "--data-root": ("data.root", str, "folder of the data set"),
-    "--workers": ("data.workers", int, "loader processes"),
+    "--data-workers": ("data.workers", int, "loader processes"),
     "--epochs": ("supernet.recipe.epochs", int, "epochs of the weight-sharing network"),
     "--batch-size": ("supernet.recipe.batch_size", int, "its batch size"),
     "--lr": ("supernet.recipe.lr", float, "its learning rate"),
@@ -42,6 +44,9 @@ EXPERIMENT_FLAGS: dict[str, tuple[str, type, str]] = {
     "--objective": ("search.objective", str, "such as 'accuracy - 0.02 latency'"),
     "--budget-cost": ("search.limits", str, "such as 'latency < 1.10x, sites <= 8'"),
     "--cost-axis": ("cost_axis", str, "cost axis of the front"),
+    "--evaluator": ("search.evaluator", str, "shared | standalone: a short training each"),
+    "--verify": ("search.verify", int, "best placements to train stand-alone after the search"),
+    "--train-workers": ("train_workers", int, "Ray workers that train the network together"),
     "--recalibrate": ("recalibrate", int, "images that set each placement's own norm statistics"),
     "--seed": ("seed", int, "seed of everything random"),
     "--device": ("device", str, "cpu, cuda, cuda:1, ...; the default is what there is"),
@@ -92,10 +97,12 @@ def make_parser() -> argparse.ArgumentParser:
     run.add_argument("--results", type=Path, default=Path("results"), help="folder of all runs")
     _add_experiment_flags(run)
     _add_json_flag(run)
+    add_workers_flags(run)
     run.set_defaults(command=_run)
 
     resume = commands.add_parser("resume", help="continue a run that was stopped")
     resume.add_argument("run", type=Path)
+    add_workers_flags(resume)
     _add_json_flag(resume)
     resume.set_defaults(command=_resume)
 
@@ -220,17 +227,19 @@ def _run(args: argparse.Namespace) -> None:
             "`ean-search spaces` lists spaces"
         )
     experiment = load_experiment(args.experiment, _experiment_changes(args))
+    workers = read_workers(args)
     name = args.name or datetime.now().strftime("%Y-%m-%d-%H%M%S")
-    _proceed(start_run(experiment, args.results / experiment.space.name / name), args.json)
+    folder = args.results / experiment.space.name / name
+    _proceed(start_run(experiment, folder), workers, args.json)
 
 
 def _resume(args: argparse.Namespace) -> None:
     from ean_search.folder import load_run
 
-    _proceed(load_run(args.run), args.json)
+    _proceed(load_run(args.run), read_workers(args), args.json)
 
 
-def _proceed(run: Any, as_json: bool) -> None:
+def _proceed(run: Any, workers: Any, as_json: bool) -> None:
     """Do what is left of a run, and say what came of it."""
     from ean_search.run import do_run
     from ean_search.terminal import print_event, print_summary, show_progress
@@ -241,9 +250,10 @@ def _proceed(run: Any, as_json: bool) -> None:
         print(f"run folder: {run.path}", flush=True)
     try:
         with show_progress(as_json) as progress:
-            do_run(run, progress)
+            do_run(run, progress, workers)
     except KeyboardInterrupt:
-        kept = f"\nwhat is done is kept; continue with: ean-search resume {run.path}"
+        command = f"ean-search resume {run.path}{flags_of(workers)}"
+        kept = f"\nwhat is done is kept; continue with: {command}"
         print(kept, file=sys.stderr)
         raise
     summary = json.loads(run.summary.read_text())

@@ -5,7 +5,8 @@ import os
 from pathlib import Path
 from typing import Any
 
-from ean_search.lookup import UserError
+from ean_search.cli_bench_train import add_training_benches
+from ean_search.cli_flags import keep
 
 
 def add_bench_parser(commands: Any) -> Any:
@@ -55,46 +56,27 @@ def add_bench_parser(commands: Any) -> Any:
     searchers.add_argument("--processes", type=int, default=os.cpu_count())
     searchers.set_defaults(command=_searchers)
 
-    supernet = kinds.add_parser("supernet", help="estimates of weight-sharing networks, judged")
-    supernet.add_argument("--table", help="name or Parquet file: its experiment and its truth")
-    supernet.add_argument("--variants", nargs="+", metavar="NAME", help="all by default")
-    _add_training_flags(supernet)
-    supernet.set_defaults(command=_supernet)
-
     report = kinds.add_parser("report", help="seconds and megabytes of a page of many trials")
     report.add_argument("--searcher", default="reinforce")
     report.add_argument("--sites", type=int, nargs="+", default=[16, 54])
     report.add_argument("--trials", type=int, default=5000)
     report.set_defaults(command=_report)
 
-    table = kinds.add_parser("table", help="make a table: train every placement on its own")
-    table.add_argument("--name", help="of the table; that of the space if none")
-    _add_training_flags(table)
-    table.set_defaults(command=_table)
+    tune = kinds.add_parser("tune", help="what Ray Tune costs a search, and what workers give")
+    tune.add_argument("--space", default="resnet50_shared", help="of the timed cohorts")
+    tune.add_argument("--workers", type=int, nargs="+", default=[1, 2])
+    tune.add_argument("--cpus-per-worker", type=float, default=1.0)
+    tune.add_argument("--gpus-per-worker", type=float, default=0.0)
+    tune.add_argument("--image-size", type=int, default=64)
+    tune.add_argument("--images", type=int, default=256)
+    tune.add_argument("--rounds", type=int, default=5)
+    tune.add_argument("--kills", type=int, default=0, help="workers to kill during searches")
+    tune.set_defaults(command=_tune)
 
-    for kind in (speed, mixers, racing, searchers, supernet, table, report):
+    kept = (speed, mixers, racing, searchers, report, tune, *add_training_benches(kinds))
+    for kind in kept:
         kind.add_argument("--output", type=Path, default=Path("results"), help="folder for files")
     return kinds
-
-
-def _add_training_flags(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--space", default="tiny", help="small: all placements are trained")
-    parser.add_argument("--experiment", type=Path, help="experiment YAML, in place of --space")
-    parser.add_argument("--seeds", type=int, default=3)
-    parser.add_argument("--epochs", type=int, help="of networks for all placements")
-    parser.add_argument("--truth", type=Path, help="file of trainings; continued if it exists")
-    parser.add_argument(
-        "--part", type=_part, default=(1, 1), metavar="I/N", help="do a part; 1/2 here, 2/2 there"
-    )
-    parser.add_argument("--device", default="auto")
-    add_set_flag(parser)
-
-
-def _part(text: str) -> tuple[int, int]:
-    number, _, parts = text.partition("/")
-    if not (number.isdigit() and parts.isdigit() and 1 <= int(number) <= int(parts)):
-        raise argparse.ArgumentTypeError(f"expected a part like 1/2, got {text!r}")
-    return int(number), int(parts)
 
 
 def _speed(args: argparse.Namespace) -> None:
@@ -162,92 +144,6 @@ def _searchers(args: argparse.Namespace) -> None:
     plot_regret(frame).savefig(args.output / "searchers.png")
 
 
-def _supernet(args: argparse.Namespace) -> None:
-    from ean_search.bench.estimates import VARIANTS
-    from ean_search.bench.supernet import average, bench_supernet
-    from ean_search.bench.table import widen
-    from ean_search.bench.truth import noise, train_all
-    from ean_search.lookup import unknown
-    from ean_search.tables import Table, select
-    from ean_search.terminal import show_progress
-
-    experiment = _read_experiment(args, Table(args.table).about if args.table else None)
-    for name in args.variants or ():
-        if name not in VARIANTS:
-            raise unknown("variant", name, VARIANTS)
-    name = Path(args.table).stem if args.table else experiment.space.name
-    with show_progress() as progress:
-        if args.table:
-            accuracies = select(Table(args.table).frame.set_index("placement"), "accuracy")
-        else:
-            truth = args.truth or args.output / f"truth_{name}.jsonl"
-            accuracies = widen(train_all(experiment, truth, args.seeds, progress, args.part))
-        frame = bench_supernet(
-            experiment,
-            accuracies,
-            args.output / f"estimates_{name}.jsonl",
-            seeds=args.seeds,
-            epochs=args.epochs,
-            variants={key: VARIANTS[key] for key in args.variants or VARIANTS},
-            part=args.part,
-            progress=progress,
-        )
-    keep(frame, args.output / f"supernet_{name}.csv", average(frame))
-    if accuracies.shape[1] > 1:
-        _print_noise(noise(accuracies))
-
-
-def _table(args: argparse.Namespace) -> None:
-    from ean_search.bench.table import Workshop, make_table
-    from ean_search.tables import Table
-    from ean_search.terminal import print_frame, show_progress
-
-    experiment = _read_experiment(args)
-    name, folder = args.name or experiment.space.name, args.output
-    shop = Workshop(
-        truth=args.truth or folder / f"truth_{name}.jsonl",
-        estimates=folder / f"estimates_{name}.jsonl",
-        table=folder / f"{name}.parquet",
-    )
-    with show_progress() as progress:
-        left = make_table(
-            experiment,
-            shop,
-            seeds=args.seeds,
-            epochs=args.epochs,
-            part=args.part,
-            progress=progress,
-        )
-    if left:
-        print(f"{left} trainings are still missing: run the other parts, or this once more")
-        return
-    table = Table(str(shop.table))
-    print_frame(table.frame.describe().T.drop(columns="count").reset_index(names="column"))
-    print(shop.table)
-    _print_noise(table.about["noise"])
-
-
-def _read_experiment(args: argparse.Namespace, about: dict[str, Any] | None = None) -> Any:
-    """Read what is to be trained: a table's experiment, a file's or a space's; flags override."""
-    import torch
-
-    from ean_search.experiment import load_experiment
-    from ean_search.run import resolve
-
-    # Parts run side by side: each takes its share of the cores.
-    torch.set_num_threads(max(1, torch.get_num_threads() // args.part[1]))
-    args.output.mkdir(parents=True, exist_ok=True)
-    changes = about["experiment"] if about else {}
-    if not about and not args.experiment:
-        changes = {"space": {"base": args.space}}
-    changes = changes | {"device": args.device} | read_set_flag(args)
-    return resolve(load_experiment(args.experiment, changes))
-
-
-def _print_noise(noise: dict[str, float]) -> None:
-    print(", ".join(f"{key.replace('_', ' ')} {value:.3g}" for key, value in noise.items()))
-
-
 def _report(args: argparse.Namespace) -> None:
     from ean_search.bench.report import bench_report
     from ean_search.terminal import show_progress
@@ -257,35 +153,28 @@ def _report(args: argparse.Namespace) -> None:
     keep(frame, args.output / "report.csv")
 
 
-def add_set_flag(parser: argparse.ArgumentParser) -> None:
-    """Let any field of an experiment be set."""
-    parser.add_argument(
-        "--set",
-        action="append",
-        default=[],
-        metavar="FIELD=VALUE",
-        help="any field of the experiment, such as supernet.recipe.optimizer=sgd",
-    )
+def _tune(args: argparse.Namespace) -> None:
+    import torch
 
+    from ean_search.bench.tune import bench_tune
+    from ean_search.sites import probe
+    from ean_search.space import load_space
+    from ean_search.terminal import show_progress
+    from ean_search.workers import Workers
 
-def read_set_flag(args: argparse.Namespace) -> dict[str, Any]:
-    """Read the fields that were set."""
-    import yaml
-
-    changes = {}
-    for text in args.set:
-        field, equals, value = text.partition("=")
-        if not equals:
-            raise UserError(f"expected --set FIELD=VALUE, got {text!r}")
-        changes[field] = yaml.safe_load(value)
-    return changes
-
-
-def keep(frame: Any, path: Path, shown: Any = None) -> None:
-    """Write a frame and show it, or what is to be seen of it."""
-    from ean_search.terminal import print_frame
-
-    path.parent.mkdir(parents=True, exist_ok=True)
-    frame.to_csv(path, index=False, float_format="%.5g")
-    print(f"\n{path}")
-    print_frame((frame if shown is None else shown).drop(columns="hardware", errors="ignore"))
+    given = {"cpus": args.cpus_per_worker, "gpus": args.gpus_per_worker}
+    crews = [Workers(count=count, **given) for count in args.workers]
+    torch.set_num_threads(crews[0].threads)
+    with show_progress() as progress:
+        frames = bench_tune(
+            probe(load_space(args.space)),
+            load_space("tiny"),
+            crews,
+            image_size=args.image_size,
+            images=args.images,
+            rounds=args.rounds,
+            kills=args.kills,
+            progress=progress,
+        )
+    for name, frame in frames.items():
+        keep(frame, args.output / f"{name}.csv")

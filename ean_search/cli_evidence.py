@@ -4,7 +4,7 @@ import argparse
 from pathlib import Path
 from typing import Any
 
-from ean_search.cli_bench import add_set_flag, keep, read_set_flag
+from ean_search.cli_flags import add_set_flag, keep, read_set_flag
 
 
 def add_evidence_parser(kinds: Any) -> None:

@@ -5,7 +5,7 @@ import logging
 from pathlib import Path
 from typing import Any
 
-from ean_search.cli_bench import add_set_flag, read_set_flag
+from ean_search.cli_flags import add_set_flag, read_set_flag
 
 log = logging.getLogger(__name__)
 

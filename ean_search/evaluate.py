@@ -8,6 +8,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from ean_search.faults import own_fault
 from ean_search.memory import images_at_once
 from ean_search.network import place
 from ean_search.racing import Race
@@ -51,12 +52,21 @@ class SharedWeights:
     def evaluate(
         self, placements: Sequence[Placement], race: Race | None = None
     ) -> Iterator[Measured]:
-        """Yield the accuracy of each placement; in a race, of some on a part of the images."""
-        if len(placements) == 1 or (self.tree is None and race is None):
-            for placement in placements:
-                yield from self._measure([placement], self._pass_each, self.batch_size)
-        else:
-            yield from self._measure(placements, self.passes, self.at_once, race)
+        """Yield the accuracy of each placement; in a race, of some on a part of the images.
+
+        What a cohort has no memory for is tried placement by placement.
+        """
+        if len(placements) > 1 and (self.tree is not None or race is not None):
+            try:
+                together = list(self._measure(placements, self.passes, self.at_once, race))
+            except Exception as error:
+                if own_fault(error) is None:
+                    raise
+            else:
+                yield from together
+                return
+        for placement in placements:
+            yield self._measure_one(placement)
 
     def passes(self, images: Tensor, placements: Sequence[Placement]) -> Passes:
         """Yield the logits of a batch for every placement, the fastest way there is."""
@@ -83,6 +93,15 @@ class SharedWeights:
         for number, placement in enumerate(placements):
             yield [number], place(self.network, placement)(images)
 
+    def _measure_one(self, placement: Placement) -> Measured:
+        try:
+            return next(self._measure([placement], self._pass_each, self.batch_size))
+        except Exception as error:
+            why = own_fault(error)
+            if why is None:
+                raise
+            return Measured(None, 0.0, why)
+
     def _measure(
         self,
         placements: Sequence[Placement],
@@ -99,7 +118,7 @@ class SharedWeights:
                 if first:
                     images = torch.cat([self.calibration, images])
                 for members, logits in walk(images, tally.running):
-                    tally.add(members, logits[first:].argmax(1) == labels)
+                    tally.add(members, logits[first:], labels)
                 tally.look()
         seconds = (time.perf_counter() - start) / len(placements)
         yield from tally.results(seconds)
@@ -120,16 +139,19 @@ class _Tally:
         self.numbers = list(range(len(placements)))  # of those still running
         self.running = list(placements)
         self.correct = torch.zeros(len(placements), dtype=torch.long, device=device)
+        self.finite = torch.ones(len(placements), dtype=torch.bool, device=device)
         self.seen = [0] * len(placements)
         # Without a race nothing is looked at before the end, so that no device is waited for.
         self.right: list[list[Tensor]] = [[] for _ in placements]
         self.values = np.array([race.value(placement) for placement in placements] if race else [])
 
-    def add(self, members: Sequence[int], right: Tensor) -> None:
+    def add(self, members: Sequence[int], logits: Tensor, labels: Tensor) -> None:
         """Take in the answers of running members to one batch."""
+        right, finite = logits.argmax(1) == labels, logits.isfinite().all()
         for member in members:
             number = self.numbers[member]
             self.correct[number] += right.sum()
+            self.finite[number] &= finite
             self.seen[number] += len(right)
             if self.race:
                 self.right[number].append(right)
@@ -147,7 +169,11 @@ class _Tally:
 
     def results(self, seconds: float) -> Iterator[Measured]:
         """Yield what each member got."""
-        for correct, seen in zip(self.correct.tolist(), self.seen, strict=True):
+        found = zip(self.correct.tolist(), self.finite.tolist(), self.seen, strict=True)
+        for correct, finite, seen in found:
+            if not finite:
+                yield Measured(None, seconds, "its logits are not finite numbers")
+                continue
             stopped = seen < self.total
             note = f"stopped after {seen} of {self.total} images" if stopped else ""
             yield Measured(correct / seen, seconds, note, stopped)

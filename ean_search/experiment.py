@@ -6,10 +6,10 @@ everything spelled out.
 """
 
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import yaml
-from pydantic import Field, field_validator
+from pydantic import Field, field_validator, model_validator
 
 from ean_search.data import DataSource
 from ean_search.fields import Fields, parse_fields, read_yaml
@@ -34,11 +34,24 @@ class Search(Fields):
     objective: str = "accuracy - 0.02 latency"
     limits: str = ""
     racing: bool = False  # stop clearly worse members of a cohort before they saw all images
+    evaluator: Literal["shared", "standalone"] = "shared"  # weights of one network, or of its own
+    scheduler: str = "asha"  # of Ray Tune, for stand-alone trainings by workers
+    verify: int = Field(default=0, ge=0)  # best placements to train stand-alone after the search
 
     @property
     def goal(self) -> Objective:
         """Read the objective and its limits."""
         return Objective.parse(self.objective, self.limits)
+
+    @model_validator(mode="after")
+    def _what_needs_shared_weights(self) -> "Search":
+        if self.racing and self.evaluator != "shared":
+            raise UserError("racing needs shared weights; a scheduler stops stand-alone trainings")
+        if self.verify and self.evaluator != "shared":
+            raise UserError(
+                "verify is for shared weights; these accuracies are stand-alone already"
+            )
+        return self
 
     @field_validator("searcher")
     @classmethod
@@ -66,6 +79,7 @@ class Experiment(Fields):
     data: DataSource = DataSource()
     supernet: Supernet = Supernet()
     search: Search = Search()
+    standalone: Recipe = Recipe(epochs=3)  # the short schedule of stand-alone evaluation
     retrain: Recipe = Recipe(epochs=8)
     cost_axis: str = "latency_ms"  # of the front
     cost_batch: int = Field(default=1, ge=1)  # images a timed forward pass sees
@@ -74,6 +88,7 @@ class Experiment(Fields):
         default=0, ge=0
     )  # images that set norm statistics, placement by placement
     seed: int = Field(default=0, ge=0)
+    train_workers: int = Field(default=1, ge=1)  # processes that share each batch of a training
     device: str = "auto"
 
     @field_validator("space", mode="before")

@@ -37,6 +37,10 @@ class Run:
         return self.path / "trials.jsonl"
 
     @property
+    def verified(self) -> Path:
+        return self.path / "verified.jsonl"
+
+    @property
     def supernet(self) -> Path:
         return self.path / "supernet.safetensors"
 
@@ -79,6 +83,13 @@ class Run:
         """Read the trials so far."""
         return read_trials(self.trials, self.space)
 
+    def read_verified(self) -> list[Trial]:
+        """Read the trials that were trained stand-alone after the search, the best first."""
+        trials = read_trials(self.verified, self.space)
+        if not any(trial.status == "done" for trial in trials):
+            raise UserError(f"{self.path} has no verified trial: ean-search run --verify K")
+        return sorted(trials, key=lambda trial: (trial.status != "done", -trial.reward))
+
     def read_costs(self) -> CostTable:
         """Read the table that priced them."""
         return CostTable.load(self.costs)
@@ -93,7 +104,9 @@ class Run:
         return pareto.front(frame[frame.status == "done"], axis_field(x or self.cost_axis))
 
     def find(self, name: str) -> Placement:
-        """Return the placement that `best`, `knee`, a name or a text form stands for."""
+        """Return the placement that `best`, `knee`, `verified`, a name or a text stands for."""
+        if name == "verified":
+            return self.read_verified()[0].placement
         if name not in ("best", "knee"):
             return self.space.parse(name)
         frame = self.frame()

@@ -3,6 +3,7 @@
 A map-style data set gives the same batches for the same seed whatever the number of processes.
 """
 
+import copy
 import os
 import random
 from collections.abc import Callable, Iterable, Iterator
@@ -43,6 +44,7 @@ class LoaderSplit:
         self.dataset, self.chosen = dataset, chosen
         self.train, self.evaluation, self.size = train, evaluation, size
         self.workers, self.in_memory = workers, in_memory
+        self.part = 0, 1  # this process's number among those that share a batch, and their count
 
     def __len__(self) -> int:
         return len(self.chosen)
@@ -63,7 +65,14 @@ class LoaderSplit:
         chosen = rng.permutation(self.chosen)[: self.steps(batch_size) * batch_size]
         seeds = rng.integers(2**32, size=len(chosen))
         keys = list(zip(chosen.tolist(), seeds.tolist(), strict=True))
-        return self._load(self.train, keys, batch_size, device)
+        rank, count = self.part
+        return self._load(self.train, keys[rank::count], batch_size // count, device)
+
+    def share(self, rank: int, count: int) -> "LoaderSplit":
+        """Return the split for one of the processes that share its training batches."""
+        shared = copy.copy(self)
+        shared.part = rank, count
+        return shared
 
     @cached_property
     def _decoded(self) -> TensorSplit:

@@ -136,8 +136,11 @@ def search(
 
     named = {placement: name for name, placement in reversed(problem.space.named.items())}
     placements = list(dict.fromkeys(problem.space.named.values()))
-    for placement in placements:
-        tell(ledger.settle([placement], 0, 1, [named[placement]]))
+    # All at once, unless they would race: then workers have something to share.
+    joint = getattr(evaluator, "joint", False)
+    for some in [[p] for p in placements] if joint else [placements]:
+        for trial in ledger.settle(some, 0, len(some), [named[p] for p in some]):
+            tell([trial])
     step = idle = 0
     while (ending := _ending(ledger, budget, step, steps, idle)) is None:
         step += 1

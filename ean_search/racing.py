@@ -10,10 +10,10 @@ members and looks; the chance that a cohort loses its winner is therefore approx
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from statistics import NormalDist
 from typing import Protocol
 
 import numpy as np
-from scipy.stats import norm
 
 from ean_search.space import Placement
 from ean_search.trial import Measured
@@ -38,7 +38,7 @@ class Race:
         # An image more each way: members that agree on all images so far may still differ.
         spread = np.sqrt((gaps.var(axis=1) * seen + 2) / (seen + 2))
         left = 1 - seen / total
-        quantile = norm.isf(self.error / (members * looks))
+        quantile = -NormalDist().inv_cdf(self.error / (members * looks))
         ahead = gaps.mean(axis=1) + values[leader] - values
         stopped = ahead > quantile * spread * np.sqrt(left / seen)
         stopped[leader] = False

@@ -12,6 +12,7 @@ from torch import nn
 from ean_search.checkpoint import Checkpoint, Trained, preprocessing
 from ean_search.data import Data, load_data
 from ean_search.evaluate import score
+from ean_search.evaluators import find_trainer
 from ean_search.experiment import Experiment, load_experiment
 from ean_search.files import save_json, save_weights
 from ean_search.folder import Run
@@ -24,7 +25,6 @@ from ean_search.provenance import provenance
 from ean_search.recipe import load_recipe
 from ean_search.run import find_device
 from ean_search.space import Placement, Space
-from ean_search.train import fit
 
 MOVABLE = ("data.root", "data.workers", "data.download")  # another value makes no other training
 
@@ -91,7 +91,7 @@ class Retraining:
     ) -> dict[str, Any]:
         experiment, data = self.experiment, self.data
         network = self.network(placement, seed)
-        history = fit(
+        history = find_trainer(experiment, checkpoint.path)(
             network,
             data.train_and_search,
             experiment.retrain,

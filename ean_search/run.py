@@ -11,27 +11,32 @@ import torch
 
 from ean_search.cost import CostTable
 from ean_search.data import Data, load_data
-from ean_search.evaluate import SharedWeights
+from ean_search.evaluators import (
+    judge_with,
+    make_shared,
+    make_standalone,
+    resolve_workers,
+    search_with,
+    train_with,
+)
 from ean_search.experiment import Experiment, load_experiment, save_experiment
 from ean_search.files import save_json
 from ean_search.folder import Run
 from ean_search.lookup import UserError
 from ean_search.loop import COHORT, search
 from ean_search.measure import measure_costs, price_list
-from ean_search.network import build
 from ean_search.objective import Problem
 from ean_search.progress import Progress, silent
 from ean_search.provenance import provenance
-from ean_search.racing import Race, Racing
 from ean_search.scalars import log_scalars
 from ean_search.searchers import make_searcher
 from ean_search.sites import probe
 from ean_search.space import Placement
-from ean_search.splits import hold
 from ean_search.store import Store
 from ean_search.summary import conclude
-from ean_search.supernet import train_supernet
 from ean_search.trial import Cost
+from ean_search.verify import verify
+from ean_search.workers import Workers
 
 log = logging.getLogger(__name__)
 
@@ -66,67 +71,48 @@ def find_device(name: str) -> str:
     return name
 
 
-def do_run(run: Run, progress: Progress = silent) -> None:
-    """Do all stages of a run that have not been done yet, and write what they report, too."""
+def do_run(run: Run, progress: Progress = silent, workers: Workers | None = None) -> None:
+    """Do all stages of a run that have not been done yet, with workers or in this process.
+
+    What they report is written, too.
+    """
     with log_scalars(run.scalars, progress) as logged:
-        _do_stages(run, logged)
+        _do_stages(run, logged, workers)
 
 
-def _do_stages(run: Run, progress: Progress) -> None:
+def _do_stages(run: Run, progress: Progress, workers: Workers | None) -> None:
     experiment = load_experiment(run.experiment, {"device": _device_here(run)})
+    workers = resolve_workers(workers, experiment.device)
     space, data = experiment.space, load_data(experiment.data)
     problem = Problem(space, experiment.search.goal, _prices(run, experiment, data, progress))
     problem.feasible(problem.plain)  # a limit that means nothing shows before any training
     searcher = make_searcher(experiment.search.searcher, problem, **experiment.search.options)
-    network = build(space, data.classes, experiment.seed)
-    train_supernet(
-        network,
-        space,
-        data.train,
-        experiment.supernet,
-        run.supernet,
-        seed=experiment.seed,
-        device=experiment.device,
-        progress=progress,
-    )
-    evaluator = SharedWeights(
-        network,
-        hold(data.search, data.image_size, experiment.device),
-        experiment.eval_batch,
-        experiment.device,
-        calibration_images(data, experiment.recalibrate),
-    )
-    ending = search(
-        problem,
-        searcher,
-        _race(evaluator, problem) if experiment.search.racing else evaluator,
-        Store(run.trials, space),
-        budget=experiment.search.budget,
-        cohort=experiment.search.cohort or getattr(searcher, "cohort", COHORT),
-        steps=experiment.search.steps,
-        seed=experiment.seed,
-        axis=experiment.cost_axis,
-        progress=progress,
-    )
+    store = Store(run.trials, space)
+    if experiment.search.evaluator == "shared":
+        plain = make_shared(run, experiment, data, workers, progress)
+    else:
+        plain = make_standalone(run, experiment, data, progress)
+    done = len(store.trials)
+    with search_with(plain, experiment, problem, workers, run.path, done) as evaluator:
+        ending = search(
+            problem,
+            searcher,
+            evaluator,
+            store,
+            budget=experiment.search.budget,
+            cohort=experiment.search.cohort or getattr(searcher, "cohort", COHORT),
+            steps=experiment.search.steps,
+            seed=experiment.seed,
+            axis=experiment.cost_axis,
+            progress=progress,
+        )
     log.info("the search ended: %s", ending)
-    conclude(run, experiment, problem, evaluator, len(data.search), ending, progress)
-
-
-def calibration_images(data: Data, count: int) -> torch.Tensor | None:
-    """Take the images that set norm statistics: the first of the training split, not augmented."""
-    if not count:
-        return None
-    images, _ = next(iter(data.train.batches(count)))
-    return images
-
-
-def _race(evaluator: SharedWeights, problem: Problem) -> Racing:
-    """Let cohorts race for the reward."""
-
-    def value(placement: Placement) -> float:
-        return problem.reward(0.0, problem.price(placement))
-
-    return Racing(evaluator, Race(value))
+    if experiment.search.verify:
+        short = make_standalone(run, experiment, data, progress)
+        with train_with(short, workers, run.path, name="verify") as trainer:
+            verify(run, problem, trainer, experiment.search.verify)
+    with judge_with(plain, workers, run.path) as judge:
+        conclude(run, experiment, problem, judge, len(data.search), ending, progress)
 
 
 def _device_here(run: Run) -> str:

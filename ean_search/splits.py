@@ -90,6 +90,34 @@ class TensorSplit:
         return images
 
 
+class Part:
+    """One process's share of every training batch; together they see what one would see alone."""
+
+    def __init__(self, split: Split, rank: int, count: int):
+        self.split, self.rank, self.count = split, rank, count
+
+    def __len__(self) -> int:
+        return len(self.split)
+
+    def steps(self, batch_size: int) -> int:
+        """Count the training batches of an epoch."""
+        return self.split.steps(batch_size)
+
+    def batches(
+        self, batch_size: int, *, shuffle: Seed | None = None, device: str = "cpu"
+    ) -> Batches:
+        """Yield this process's part of each batch of so many images."""
+        share = getattr(self.split, "share", None)  # one that reads files reads only its part
+        if share is not None:
+            yield from share(self.rank, self.count).batches(
+                batch_size, shuffle=shuffle, device=device
+            )
+            return
+        for images, labels in self.split.batches(batch_size, shuffle=shuffle, device=device):
+            mine = slice(self.rank, None, self.count)
+            yield images[mine], labels[mine]
+
+
 def hold(split: Split, image_size: int, device: str) -> Split:
     """Return a split decoded, normalised and kept on the device, if there is room for it.
 
@@ -102,6 +130,16 @@ def hold(split: Split, image_size: int, device: str) -> Split:
     order = np.random.default_rng(len(split)).permutation(len(split))
     images, labels = (torch.cat(parts) for parts in zip(*batches, strict=True))
     return TensorSplit(images, labels, order)
+
+
+def moved(split: Split, device: str) -> Split:
+    """Return a split that lies in memory on a device; one of files is read wherever it is used."""
+    if not isinstance(split, TensorSplit):
+        return split
+    images, labels = split.images.to(device), split.labels.to(device)
+    options = {"normal": split.normal, "augment": split.augment, "size": split.size}
+    # A copy: what comes out of an object store must not be written to, which torch minds.
+    return TensorSplit(images, labels, split.chosen.copy(), **options)
 
 
 def crop_and_flip(images: Tensor, rng: Generator, pad: int = 4) -> Tensor:

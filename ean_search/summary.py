@@ -56,6 +56,7 @@ def conclude(
             "cost_axis": run.cost_axis,
             "hypervolume": front_hypervolume(frame[frame.status == "done"], run.cost_axis),
             "comparison": _compare(problem, evaluator, images, chosen, random, progress),
+            "verified": _verified(run),
             "front": front.to_dict("records"),
             "next": next_commands(run),
         },
@@ -66,7 +67,8 @@ def conclude(
 
 def next_commands(run: Run) -> list[str]:
     """List what to type after a run."""
-    retrain = [f"ean-search retrain {run.path} --placement {name}" for name in ("best", "knee")]
+    names = ("verified", "knee") if run.verified.is_file() else ("best", "knee")
+    retrain = [f"ean-search retrain {run.path} --placement {name}" for name in names]
     return [f"ean-search report {run.path}", *retrain]
 
 
@@ -84,6 +86,25 @@ def _front_with_latency(
     front["latency_measured_ms"] = [measured[placement] for placement in front.placement]
     front["latency_measured_x"] = front.latency_measured_ms / measured[none]
     return front[[c for c in front.columns if not c.startswith("site") or c == "sites"]]
+
+
+def _verified(run: Run) -> list[dict[str, Any]]:
+    """Rank what was trained stand-alone, beside what the search made of it."""
+    if not run.verified.is_file():
+        return []
+    found = {trial.placement: trial.accuracy for trial in run.read_trials()}
+    return [
+        {
+            "placement": str(trial.placement),
+            "accuracy": trial.accuracy,
+            "reward": trial.reward,
+            "search_accuracy": found[trial.placement],
+            "sites": trial.cost.sites,
+            "latency_ms": trial.cost.latency_ms,
+            "note": trial.note,
+        }
+        for trial in run.read_verified()
+    ]
 
 
 def _compare(

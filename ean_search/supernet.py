@@ -16,7 +16,7 @@ from ean_search.progress import Progress, silent
 from ean_search.sampling import find_sampler
 from ean_search.space import Space
 from ean_search.splits import Split
-from ean_search.train import Criterion, Recipe, Step, fit
+from ean_search.train import Criterion, Recipe, Step, Trainer, fit
 
 
 class Supernet(Fields):
@@ -50,6 +50,7 @@ def train_supernet(
     *,
     seed: int = 0,
     device: str = "cpu",
+    trainer: Trainer = fit,
     progress: Progress = silent,
 ) -> None:
     """Train a space's network, or load it if it was trained before; keep it at the path."""
@@ -61,7 +62,7 @@ def train_supernet(
         network.to(device)
         return
     checkpoint = path.with_suffix(".checkpoint")
-    fit(
+    trainer(
         network,
         train,
         supernet.recipe,

@@ -168,9 +168,29 @@ def print_summary(run: Run, summary: dict[str, Any]) -> None:
     ]
     print(f"\nevaluated once more on {summary['search_images']} search images, shared weights")
     print_table(["", "placement", "accuracy %", "+-", "sites", "latency ms"], rows)
+    if summary.get("verified"):
+        _print_verified(summary["verified"])
     print(f"\n{run.front_picture}\nnext:")
     for command in summary["next"]:
         print(f"  {command}")
+
+
+def _print_verified(rows: Sequence[dict[str, Any]]) -> None:
+    """Print the best placements as stand-alone training ranks them."""
+    print("\ntrained stand-alone for a short schedule, on the search images")
+    header = ["placement", "accuracy %", "in the search", "reward", "latency ms", "note"]
+    cells = [
+        [
+            *(row["placement"], _percent(row["accuracy"]), _percent(row["search_accuracy"])),
+            *(f"{row['reward']:.4f}", f"{row['latency_ms']:.3f}", row["note"]),
+        ]
+        for row in rows
+    ]
+    print_table(header, cells)
+
+
+def _percent(share: float | None) -> str:
+    return "-" if share is None else f"{100 * share:.2f}"
 
 
 def _spread(row: dict[str, Any]) -> float:

@@ -6,7 +6,7 @@ goes on from its last epoch as if nothing had happened (on a CPU: with the same 
 
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 import torch
@@ -26,13 +26,46 @@ from ean_search.recipe import Recipe
 from ean_search.splits import Split
 
 CHECK_EVERY = 20  # steps between looks at the loss; each look waits for the device
-FUSED = ("adam", "adamw", "momentum", "sgd")  # torch has these in one kernel, CPUs included
+# Torch has these in one kernel, CPUs included. It has SGD, too, but with momentum that one fails
+# as soon as a module is used for the first time after the first step.
+FUSED = ("adam", "adamw")
 STATEFUL = ("network", "optimizer", "scaler", "ema")  # what a checkpoint holds, and the history
+
+
+class DivergedError(UserError):
+    """The loss is no number any more."""
+
 
 Criterion = Callable[[Tensor, Tensor], Tensor]
 # A step yields losses one at a time: each is propagated back before the next is computed, so that
 # a step over several placements needs the memory of one.
 Step = Callable[[nn.Module, Tensor, Tensor, Criterion, np.random.Generator], Iterable[Tensor]]
+
+
+class Team(Protocol):
+    """The processes that train one network together."""
+
+    leads: bool  # whether this one writes the checkpoints
+
+    def wrap(self, network: nn.Module) -> nn.Module:
+        """Return a network whose gradients are the team's."""
+
+    def mean(self, value: Tensor) -> Tensor:
+        """Average a value over the team."""
+
+
+class Alone:
+    """A team of one process."""
+
+    leads = True
+
+    def wrap(self, network: nn.Module) -> nn.Module:
+        """Return the network."""
+        return network
+
+    def mean(self, value: Tensor) -> Tensor:
+        """Return the value."""
+        return value
 
 
 def plain_step(
@@ -51,27 +84,34 @@ def fit(
     device: str = "cpu",
     step: Step = plain_step,
     checkpoint: Path | None = None,
+    until: int | None = None,
     task: str = "training",
     progress: Progress = silent,
+    team: Team | None = None,
 ) -> list[dict[str, float]]:
     """Train a network in place, and return the loss and first rate of every epoch.
 
-    If the recipe averages weights, the averaged ones are what the network ends with.
+    If the recipe averages weights, the averaged ones are what the network ends with. With `until`,
+    training stops after that epoch of the recipe; its checkpoint goes on from there.
     """
     layout = torch.channels_last if recipe.channels_last else torch.preserve_format
     network.to(device, memory_format=layout)
     split = augmented(split, recipe.augment)
     training = _Training(network, split, recipe, seed, device, step, checkpoint, task, progress)
+    training.join(team or Alone())
     if checkpoint and checkpoint.is_file():
         training.load(checkpoint)
     progress(task, len(training.history) * training.steps, recipe.epochs * training.steps)
-    for epoch in range(len(training.history), recipe.epochs):
+    for epoch in range(len(training.history), min(until or recipe.epochs, recipe.epochs)):
         training.run_epoch(epoch)
-        if checkpoint:
+        if checkpoint and training.team.leads:
             training.save(checkpoint)
     if training.ema is not None:
         network.load_state_dict(training.ema.module.state_dict())
     return training.history
+
+
+Trainer = Callable[..., list[dict[str, float]]]  # `fit`, or what trains as it does
 
 
 class _Training:
@@ -115,6 +155,10 @@ class _Training:
         )
         self.history: list[dict[str, float]] = []
 
+    def join(self, team: Team) -> None:
+        """Train as one of a team."""
+        self.team, self.running = team, team.wrap(self.compiled)
+
     def save(self, path: Path) -> None:
         state = {name: part.state_dict() for name, part in self._parts()}
         save_checkpoint(state | {"history": self.history}, path)
@@ -134,7 +178,7 @@ class _Training:
         if np.isfinite(value):
             return value
         kept = f"{self.checkpoint} holds the state after epoch {epoch}"
-        raise UserError(
+        raise DivergedError(
             f"{self.task}: the loss became {value} in epoch {epoch + 1}; "
             f"{kept if self.checkpoint and epoch else 'there is no good state before it'}. "
             "A lower learning rate or gradient clipping usually helps"
@@ -143,7 +187,7 @@ class _Training:
     def run_epoch(self, epoch: int) -> None:
         """Train for one epoch and note its mean loss."""
         torch.manual_seed(int(np.random.SeedSequence((self.seed, epoch)).generate_state(1)[0]))
-        self.network.train()
+        self.running.train()
         total = torch.zeros((), device=self.device)
         for number, (images, labels) in enumerate(self._batches(epoch), 1):
             update = epoch * self.steps + number
@@ -155,7 +199,7 @@ class _Training:
             if self.ema is not None:
                 self.ema.update(self.network, step=update)
             if number % CHECK_EVERY == 0 or number == self.steps:
-                mean = self.finite(total / number, epoch)
+                mean = self.finite(self.team.mean(total / number), epoch)
                 text = f"epoch {epoch + 1}/{self.recipe.epochs}, loss {mean:.3f}"
                 detail = Detail(text, {"loss": mean, "lr": rate})
                 self.progress(self.task, update, self.recipe.epochs * self.steps, detail)
@@ -187,7 +231,7 @@ class _Training:
             for some, theirs in zip(images.chunk(pieces), labels.chunk(pieces), strict=True):
                 share = len(some) / len(images)
                 rng = np.random.default_rng(key)  # every piece of a batch sees the same draws
-                for loss in self.step(self.compiled, some, theirs, self.criterion, rng):
+                for loss in self.step(self.running, some, theirs, self.criterion, rng):
                     self.scaler.scale(loss * share).backward()
                     losses.append(loss.detach() * share)
         if self.recipe.clip_grad is not None:

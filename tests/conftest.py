@@ -62,3 +62,13 @@ def short_run(tmp_path_factory):
     run = start_run(load_experiment(None, few), tmp_path_factory.mktemp("results") / "run")
     do_run(run)
     return run
+
+
+@pytest.fixture(scope="session")
+def ray_here():
+    """Start Ray once for all tests that need it."""
+    from ean_search.tune.cluster import cluster
+    from ean_search.workers import Workers
+
+    with cluster(Workers(count=2, cpus=1)):
+        yield

@@ -131,6 +131,9 @@ def test_retraining_prints_what_the_test_split_says(capsys, folder):
         ("run --space tiny --set sed=1", "did you mean 'seed'"),
         ("run --space tiny --device tpu", "device"),
         ("run --space tiny --supernet nowhere.safetensors", "no weights at nowhere.safetensors"),
+        ("run --space tiny --gpus-per-worker 1", "expected --workers N beside"),
+        ("run --space tiny --evaluator share", "'shared' or 'standalone'"),
+        ("run --space tiny --evaluator standalone --racing", "racing needs shared weights"),
         ("run --experiment nowhere.yaml", "no experiment file at nowhere.yaml"),
         ("cost", "expected --space NAME"),
         ("cost --space tiny --placement 10", "expected 4 sites"),
@@ -150,7 +153,7 @@ def test_user_errors_are_one_line_and_exit_code_two(capsys, tmp_path, monkeypatc
 
 
 def test_what_cannot_work_is_told_before_training(capsys, tmp_path, monkeypatch):
-    monkeypatch.setattr("ean_search.run.train_supernet", None)
+    monkeypatch.setattr("ean_search.run.make_shared", None)
     monkeypatch.chdir(tmp_path)
     for words in ("--searcher x", "--budget-cost sites<2x", "--set search.options.x=1"):
         code, _, err = run_command(capsys, "run", "--space", "tiny", *SMALL, *words.split())
@@ -171,7 +174,7 @@ def test_a_stop_from_the_keyboard_says_how_to_go_on(capsys, tmp_path, monkeypatc
     def interrupt(*_, **__):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("ean_search.run.train_supernet", interrupt)
+    monkeypatch.setattr("ean_search.run.make_shared", interrupt)
     words = ["run", "--space", "tiny", "--results", str(tmp_path), "--name", "b", *SMALL]
     code, _, err = run_command(capsys, *words)
     assert code == 130

@@ -12,20 +12,22 @@ PACKAGE = Path(__file__).parents[1] / "ean_search"
 LAYERS = [
     set(names.split())
     for names in (
-        "lookup fields files progress provenance cache allocator colours scalars gym_id",
+        "lookup fields files progress provenance cache allocator colours scalars gym_id workers",
         "search_spaces",
         "space trial objective env tables backbones",
         "positions sites network attention sampling tree latency memory recalibrate pretrained",
         "splits loaders augment cluttered imagedata data scenes recipe train cost measure store",
-        "racing evaluate supernet searchers",
+        "racing faults evaluate standalone supernet searchers",
         "pareto plots",
         "standing loop folder",
         "history effects agreement policy",
         "findings",
         "figures pictures report dashboard",
-        "experiment summary run bench explain checkpoint retraining comparison models export fold "
-        "transfer transferring",
-        "cli cli_bench cli_evidence cli_export cli_report cli_retrain cli_transfer terminal live",
+        "tune",
+        "experiment summary verify evaluators run bench explain checkpoint retraining comparison "
+        "models export fold transfer transferring",
+        "cli cli_bench cli_bench_train cli_evidence cli_export cli_flags cli_report cli_retrain "
+        "cli_transfer cli_workers terminal live",
     )
 ]
 LIGHT = (

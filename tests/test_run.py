@@ -160,7 +160,7 @@ def test_killing_a_run_at_any_moment_changes_nothing(run, tmp_path):
     assert stopped.front_table.is_file()
 
 
-@pytest.mark.parametrize("stage", ["train_supernet", "search", "conclude"])
+@pytest.mark.parametrize("stage", ["make_shared", "search", "conclude"])
 def test_stopping_between_stages_changes_nothing(run, tmp_path, monkeypatch, stage):
     stopped = start_run(load_experiment(None, SMALL), tmp_path / "run")
     with monkeypatch.context() as patch:

@@ -1,0 +1,60 @@
+"""A search in one's own Ray Tune script: our searchers, or Ray's, on the same trainable.
+
+    python experiments/ray_tune.py
+
+Every trial scores one placement with the weights of one network, a freshly built one here; after
+a run, take the trained one: `load_weights(network, run.supernet)`.
+"""
+
+import tempfile
+
+from ray import tune
+from ray.tune.search.optuna import OptunaSearch
+
+from ean_search import (
+    Objective,
+    PlacementSearch,
+    Problem,
+    SharedWeights,
+    build,
+    load_space,
+    measure_costs,
+    placement_trainable,
+)
+from ean_search.data import DataSource, load_data
+
+
+def main(trials: int = 12) -> dict[str, tune.ResultGrid]:
+    """Search the tiny space twice, with a few canvases."""
+    space = load_space("tiny")
+    canvases = {"train": 600, "test": 100}
+    data = load_data(DataSource(options=canvases, search_per_class=10))
+    table = measure_costs(space, classes=data.classes)
+    problem = Problem(space, Objective.parse("accuracy - 0.02 latency"), table.price)
+    trainable = placement_trainable(SharedWeights(build(space, data.classes), data.search), space)
+    sites = {f"site{i}": tune.choice(range(space.choices)) for i in range(space.sites)}
+    return {
+        "ours": fit(trainable, trials, PlacementSearch(problem, "surrogate", budget=trials)),
+        "Optuna's": fit(trainable, trials, OptunaSearch(metric="accuracy", mode="max"), sites),
+    }
+
+
+def fit(trainable: type, trials: int, search: object, sites: dict | None = None) -> tune.ResultGrid:
+    """Run one Tuner; actors are used again, so that a trial costs milliseconds."""
+    tuner = tune.Tuner(
+        trainable,
+        param_space=sites,
+        tune_config=tune.TuneConfig(search_alg=search, num_samples=trials, reuse_actors=True),
+        run_config=tune.RunConfig(
+            storage_path=tempfile.mkdtemp(),
+            checkpoint_config=tune.CheckpointConfig(checkpoint_at_end=False),
+            verbose=0,
+        ),
+    )
+    return tuner.fit()
+
+
+if __name__ == "__main__":
+    for name, results in main().items():
+        best = results.get_best_result("accuracy", "max")
+        print(f"{name}: {best.metrics['placement']}, accuracy {best.metrics['accuracy']:.3f}")
