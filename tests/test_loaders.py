@@ -10,6 +10,7 @@ from torchvision.datasets import ImageFolder
 
 from ean_search.loaders import LoaderSplit, StreamSplit
 from ean_search.lookup import UserError
+from ean_search.splits import Part
 
 # What Python 3.12 says of a data loader's processes in a program with threads.
 pytestmark = pytest.mark.filterwarnings("ignore:This process:DeprecationWarning")
@@ -130,3 +131,13 @@ def test_a_stream_trains_on_full_batches_as_the_seed_says():
     assert torch.equal(first, images_of(split, shuffle=(0, 1)))
     assert not torch.equal(first, images_of(split, shuffle=(0, 2)))
     assert len(set(labels_of(split, shuffle=(0, 1)))) == 8
+
+
+def test_processes_that_share_batches_read_their_parts_only(folder):
+    whole = list(split_of(folder).batches(4, shuffle=(3, 1)))
+    for rank in range(2):
+        part = list(Part(split_of(folder), rank, 2).batches(4, shuffle=(3, 1)))
+        assert len(part) == len(whole)
+        for (images, labels), (all_images, all_labels) in zip(part, whole, strict=True):
+            assert torch.equal(images, all_images[rank::2])
+            assert torch.equal(labels, all_labels[rank::2])
