@@ -151,9 +151,9 @@ def _look(space: Space, name: str) -> dict[str, Site]:
             position.put(backbone, home, _Recorder(home, seen))
         with torch.no_grad():
             backbone(image)
-    # Where two branches end in one drop-path, it is no site: one attention would see both.
-    once = {home: shapes[0] for home, shapes in seen.items() if len(shapes) == 1}
-    return {home: _describe(backbone, name, home, shape) for home, shape in once.items()}
+    # Two branches may end in one drop-path; where their maps differ, no attention fits both.
+    alike = {home: shapes[0] for home, shapes in seen.items() if len(set(shapes)) == 1}
+    return {home: _describe(backbone, name, home, shape) for home, shape in alike.items()}
 
 
 def _describe(backbone: nn.Module, position: str, home: str, shape: tuple[int, ...]) -> Site:

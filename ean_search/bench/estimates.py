@@ -21,7 +21,7 @@ from ean_search.experiment import Experiment
 from ean_search.lookup import UserError
 from ean_search.network import build
 from ean_search.progress import Progress, silent
-from ean_search.run import calibration_images
+from ean_search.evaluators import calibration_images
 from ean_search.sampling import find_sampler
 from ean_search.supernet import Supernet, train_supernet
 

@@ -11,9 +11,11 @@ from ean_search.positions.wraps import AfterBlock, child, projection_of
 
 DEPTH = 0
 # What may lie between a block's input and its output on the way of the shortcut, sums apart.
+SUMS = ("Add", "torch::autograd::CopySlices")  # the latter into a view
 PASSING = (
     "Relu", "View", "UnsafeView", "Reshape", "Permute", "Transpose", "Clone", "Alias", "Slice",
     "ToCopy", "Mul", "Div", "Hardswish", "Silu", "Gelu", "LeakyRelu", "Elu", "Squeeze", "Unsqueeze",
+    "AsStrided",
 )  # fmt: skip
 
 
@@ -53,26 +55,33 @@ class _Watch:
     """Sees whether a module's output is a sum with its input in it.
 
     Every module gets an input that is cut off from what came before. So a shortcut around modules
-    that add their own input is not seen: it is these that are the blocks.
+    that add their own input is not seen: it is these that are the blocks. What passes its input on
+    as it is cuts nothing.
     """
 
     def __init__(self, adding: set[nn.Module]):
         self.adding = adding
         self.leaf: Tensor | None = None
+        self.outer: Tensor | None = None
+        self.given: Tensor | None = None
 
     def enter(self, _: nn.Module, inputs: tuple) -> tuple | None:
         self.leaf = None
         if not inputs or not isinstance(inputs[0], Tensor) or not inputs[0].is_floating_point():
             return None
-        self.leaf = inputs[0].detach().requires_grad_()
+        self.outer, self.leaf = inputs[0], inputs[0].detach().requires_grad_()
         # A copy, because blocks may overwrite what they are given.
-        return (self.leaf.clone(), *inputs[1:])
+        self.given = self.leaf.clone()
+        return (self.given, *inputs[1:])
 
-    def leave(self, module: nn.Module, _: tuple, output: object) -> None:
+    def leave(self, module: nn.Module, _: tuple, output: object) -> Tensor | None:
         if not isinstance(output, Tensor) or self.leaf is None:
-            return
+            return None
+        if output is self.given:
+            return self.outer
         if output.shape == self.leaf.shape and _is_term(self.leaf, output):
             self.adding.add(module)
+        return None
 
 
 def _is_term(leaf: Tensor, output: Tensor) -> bool:
@@ -86,6 +95,6 @@ def _is_term(leaf: Tensor, output: Tensor) -> bool:
         kind = node.name().removesuffix("0").removesuffix("Backward")
         if getattr(node, "variable", None) is leaf and summed:
             return True
-        if kind == "Add" or kind in PASSING:
-            todo += [(before, summed or kind == "Add") for before, _ in node.next_functions]
+        if kind in SUMS or kind in PASSING:
+            todo += [(before, summed or kind in SUMS) for before, _ in node.next_functions]
     return False

@@ -17,6 +17,13 @@ class Wrap(nn.Module):
         self.inner = inner
         self.attention = attention
 
+    def __getattr__(self, name: str) -> Any:
+        """Answer as the module would: some backbones look into their blocks."""
+        try:
+            return super().__getattr__(name)
+        except AttributeError:
+            return getattr(super().__getattr__("inner"), name)
+
 
 class Before(Wrap):
     """An attention whose output the module gets."""
