@@ -164,9 +164,12 @@ def _space(args: argparse.Namespace) -> Any:
 
 def _experiment_changes(args: argparse.Namespace) -> dict[str, Any]:
     """Gather the fields of an experiment that flags set."""
-    changes = {f"space.{name}": value for name, value in _space_changes(args).items()}
+    own = _space_changes(args)
+    changes = {f"space.{name}": value for name, value in own.items()}
     if args.space:
         changes = {"space": {"base": args.space}} | changes
+    if args.backbone:
+        changes = {"space": own}
     for flag, (field, _, _) in EXPERIMENT_FLAGS.items():
         changes[field] = getattr(args, flag.strip("-").replace("-", "_"))
     changes |= {"data.image_size": args.image_size, "data.download": args.download}
