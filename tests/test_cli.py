@@ -61,7 +61,7 @@ def test_a_users_own_backbone_is_found_where_the_user_stands(capsys, tmp_path, m
 
 def test_any_backbone_will_do_without_a_space(capsys, tmp_path):
     words = "run --backbone resnet10t --attention eca --image-size 32 --name a".split()
-    code, out, _ = run_command(capsys, *words, "--results", str(tmp_path), *SMALL)
+    code, _, _ = run_command(capsys, *words, "--results", str(tmp_path), *SMALL)
     assert code == 0
     assert load_run(tmp_path / "resnet10t_eca" / "a").space.stages == (1, 1, 1, 1)
 
@@ -147,11 +147,11 @@ def test_retraining_prints_what_the_test_split_says(capsys, folder):
         ("cost --space tiny --backbone resnet18", "got both"),
         (
             "cost --backbone resnet18 --attention mrla_light --position residual",
-            "to position block",
+            "to position",
         ),
         (
             "cost --backbone mobilenetv3_small_050 --attention mrla_light",
-            "do not divide 16 channels",
+            "do not divide 16",
         ),
         ("cost --space tiny --placement 10", "expected 4 sites"),
         ("cost --space tiny --placement 1-2-0-0", "digits 0 to 1"),

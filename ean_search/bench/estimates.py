@@ -17,11 +17,11 @@ from ean_search.bench.lines import add_line, read_lines, share
 from ean_search.bench.truth import claim
 from ean_search.data import Data, load_data
 from ean_search.evaluate import SharedWeights
+from ean_search.evaluators import calibration_images
 from ean_search.experiment import Experiment
 from ean_search.lookup import UserError
 from ean_search.network import build
 from ean_search.progress import Progress, silent
-from ean_search.evaluators import calibration_images
 from ean_search.sampling import find_sampler
 from ean_search.supernet import Supernet, train_supernet
 
