@@ -218,7 +218,7 @@ def _counts(slot: Slot, module: nn.Module, earlier: int) -> dict[str, Any]:
         macs, flops = count_flops(_Alone(module, state), *inputs)
         counts.append((macs - replaced[0], flops - replaced[1]))
         if not adds_up:
-            with torch.inference_mode():
+            with torch.no_grad():
                 state = module.attention(*inputs, state)[1]
     later = tuple(counts[1:]) if len(set(counts)) > 1 else ()
     return {

@@ -48,7 +48,7 @@ def test_the_best_are_trained_alone_and_ranked_again(verified):
     rewards = [row["reward"] for row in summary["verified"]]
     assert rewards == sorted(rewards, reverse=True)
     assert str(verified.find("verified")) == summary["verified"][0]["placement"]
-    assert summary["next"][0].endswith("--placement verified")
+    assert summary["next"][1].endswith("--placement verified")
 
 
 def test_verification_goes_on_where_it_was_stopped(verified):
