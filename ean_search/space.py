@@ -189,4 +189,12 @@ def load_space(source: str | Path, **changes: Any) -> Space:
     fields = read_yaml(path)
     if isinstance(fields, dict):
         fields = {"name": path.stem, **fields, **changes}
-    return parse_fields(Space, fields, f"space {source}")
+    space = parse_fields(Space, fields, f"space {source}")
+    return _without_strange_names(space) if "attention" in changes else space
+
+
+def _without_strange_names(space: Space) -> Space:
+    """Leave out named placements that want more attentions than were put in the file's place."""
+    digits = DIGITS[: space.choices] + "-"
+    known = {name: text for name, text in space.placements.items() if set(text) <= set(digits)}
+    return space.model_copy(update={"placements": known})

@@ -163,7 +163,7 @@ def test_misfits_are_refused(tiny_network, images):
 
 @pytest.mark.parametrize("name", SPACES)
 def test_every_written_attention_compiles_and_exports(name):
-    space = load_small(SPACES[name], attention=name, unit_gate=False, placements={})
+    space = load_small(SPACES[name], attention=name, unit_gate=False)
     network = prune(randomise(build(space)).eval(), space.named["every-other"])
     x = torch.randn(2, 3, space.image_size, space.image_size)
     with torch.no_grad():

@@ -116,3 +116,9 @@ def test_shipped_spaces_are_short(name):
     text = (SHIPPED / f"{name}.yaml").read_text()
     assert len(text.splitlines()) <= 15
     assert load_space(name).name == name
+
+
+def test_named_placements_of_attentions_that_were_replaced_are_left_out():
+    space = load_space("convformer_s18_keyonly", attention="full")
+    assert "graft" in space.named
+    assert "all-attention" not in space.named
