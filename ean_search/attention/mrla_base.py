@@ -62,7 +62,9 @@ class MRLABase(nn.Module):
 
     def _append(self, key: Tensor, value: Tensor, state: State | None) -> State:
         new = tuple(by_head(x, self.heads).unsqueeze(1) for x in (key, value))
-        return new if state is None else tuple(map(lambda s, n: torch.cat([s, n], 1), state, new))
+        if state is None:
+            return new
+        return tuple(torch.cat(pair, dim=1) for pair in zip(state, new, strict=True))
 
 
 class MRLAWrite(MRLABase):
