@@ -105,8 +105,8 @@ def test_sge_on_one_position_is_its_bias_alone():
 
 @pytest.mark.parametrize(("name", "gate"), [("se", 0.5), ("sge", 0.731), ("dia", 0.25)])
 def test_gates_at_initialisation(name, gate):
-    x = torch.randn(64, 256, 8, 8)
     torch.manual_seed(0)
+    x = torch.randn(64, 256, 8, 8)
     plain, unit = (make_attention(name, 256, unit_gate=flag) for flag in (False, True))
     with torch.no_grad():
         assert float((apply(plain, (x,), None)[0] / x).mean()) == pytest.approx(gate, abs=0.03)
