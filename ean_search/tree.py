@@ -231,17 +231,19 @@ def _attend(
     parts = []
     for choice, group in groupby(branches, key=lambda branch: branch.choice):
         same = list(group)
-        apply = stop if isinstance(stop, Finish) else stop.attentions[choice - 1]
-        if choice == 0 and isinstance(stop, Slot):
-            apply = stop.original
+        if isinstance(stop, Finish):
+            apply, given = stop, inputs
+        elif choice:
+            apply, given = stop.attentions[choice - 1], inputs
+        else:  # the backbone's own module knows of no shortcut
+            apply, given = nn.Identity() if stop.original is None else stop.original, inputs[:1]
         if isinstance(apply, Chained | Finish):
             for branch in same:
-                rows = [_rows(x, [branch.parent], count) for x in inputs]
+                rows = [_rows(x, [branch.parent], count) for x in given]
                 parts.append(_apply_stateful(apply, branch, rows))
-            continue
-        rows = [_rows(x, [branch.parent for branch in same], count) for x in inputs]
-        attached = choice > 0
-        parts.append(rows[0] if apply is None else apply(*rows) if attached else apply(rows[0]))
+        else:
+            parents = [branch.parent for branch in same]
+            parts.append(apply(*(_rows(x, parents, count) for x in given)))
     return parts[0] if len(parts) == 1 else torch.cat(parts)
 
 
