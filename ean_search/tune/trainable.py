@@ -12,19 +12,22 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import ray
-import torch
-from ray import tune
-from ray.exceptions import ActorDiedError
+from ean_search.collector import collector_off
 
-from ean_search.allocator import keep_freed_memory
-from ean_search.evaluate import SharedWeights
-from ean_search.lookup import UserError
-from ean_search.space import Placement, Space
-from ean_search.standalone import StandAlone, checkpoint_of
-from ean_search.trial import Measured
-from ean_search.tune.jobs import Job, job_of
-from ean_search.workers import Workers
+with collector_off():  # these take most of the time in which a worker starts
+    import ray
+    import torch
+    from ray import tune
+    from ray.exceptions import ActorDiedError
+
+    from ean_search.allocator import keep_freed_memory
+    from ean_search.evaluate import SharedWeights
+    from ean_search.lookup import UserError
+    from ean_search.space import Placement, Space
+    from ean_search.standalone import StandAlone, checkpoint_of
+    from ean_search.trial import Measured
+    from ean_search.tune.jobs import Job, job_of
+    from ean_search.workers import Workers
 
 CHECKPOINT = "training.checkpoint"
 
