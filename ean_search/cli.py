@@ -48,6 +48,11 @@ EXPERIMENT_FLAGS: dict[str, tuple[str, type, str]] = {
     "--verify": ("search.verify", int, "best placements to train stand-alone after the search"),
     "--train-workers": ("train_workers", int, "Ray workers that train the network together"),
     "--recalibrate": ("recalibrate", int, "images that set each placement's own norm statistics"),
+    "--precision": (
+        "evaluation.precision",
+        str,
+        "of shared-weight evaluation: float32 | bfloat16 | float16",
+    ),
     "--seed": ("seed", int, "seed of everything random"),
     "--device": ("device", str, "cpu, cuda, cuda:1, ...; the default is what there is"),
 }

@@ -8,6 +8,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from ean_search.arithmetic import FULL, Arithmetic
 from ean_search.faults import own_fault
 from ean_search.memory import images_at_once
 from ean_search.network import place
@@ -39,12 +40,14 @@ class SharedWeights:
         device: str = "cpu",
         calibration: Tensor | None = None,
         at_once: int | None = None,
+        arithmetic: Arithmetic = FULL,
     ):
-        self.network = network.to(device).eval()
+        self.network = arithmetic.prepare(network, device)
         self.split = split
         self.batch_size = batch_size
         self.device = device
         self.calibration = torch.empty(0) if calibration is None else calibration.to(device)
+        self.arithmetic = arithmetic
         self.at_once = at_once or batch_size  # images that a cohort is walked with
         # Smaller pieces would calibrate once each, so with calibration the batch stays whole.
         self.tree = self._make_tree(choose_size=at_once is None and calibration is None)
@@ -113,7 +116,8 @@ class SharedWeights:
         start = time.perf_counter()
         tally = _Tally(placements, len(self.split), -(-len(self.split) // size), self.device, race)
         first = len(self.calibration)
-        with torch.inference_mode(), recalibrated(self.network, first):
+        arithmetic = self.arithmetic.autocast(self.device)
+        with torch.inference_mode(), arithmetic, recalibrated(self.network, first):
             for images, labels in self.split.batches(size, device=self.device):
                 if first:
                     images = torch.cat([self.calibration, images])

@@ -72,6 +72,7 @@ def make_shared(
         experiment.eval_batch,
         experiment.device,
         calibration_images(data, experiment.recalibrate),
+        arithmetic=experiment.evaluation,
     )
 
 

@@ -11,6 +11,7 @@ from typing import Any, Literal
 import yaml
 from pydantic import Field, field_validator, model_validator
 
+from ean_search.arithmetic import Arithmetic
 from ean_search.data import DataSource
 from ean_search.fields import Fields, parse_fields, read_yaml
 from ean_search.files import write_whole
@@ -84,9 +85,9 @@ class Experiment(Fields):
     cost_axis: str = "latency_ms"  # of the front
     cost_batch: int = Field(default=1, ge=1)  # images a timed forward pass sees
     eval_batch: int = Field(default=256, ge=1)
-    recalibrate: int = Field(
-        default=0, ge=0
-    )  # images that set norm statistics, placement by placement
+    # Images that set norm statistics, placement by placement.
+    recalibrate: int = Field(default=0, ge=0)
+    evaluation: Arithmetic = Arithmetic()  # of the network whose weights are shared
     seed: int = Field(default=0, ge=0)
     train_workers: int = Field(default=1, ge=1)  # processes that share each batch of a training
     device: str = "auto"

@@ -12,11 +12,13 @@ PACKAGE = Path(__file__).parents[1] / "ean_search"
 LAYERS = [
     set(names.split())
     for names in (
-        "lookup fields files progress provenance cache allocator colours scalars gym_id workers",
+        "lookup fields files progress provenance cache allocator collector colours scalars gym_id "
+        "workers",
         "search_spaces",
         "space trial objective env tables backbones",
         "positions sites network attention sampling tree latency memory recalibrate pretrained",
-        "splits loaders augment cluttered imagedata data scenes recipe train cost measure store",
+        "splits arithmetic loaders augment cluttered imagedata data scenes recipe train cost "
+        "measure store",
         "racing faults evaluate standalone supernet searchers",
         "pareto plots",
         "standing loop folder",

@@ -14,9 +14,14 @@ import pandas as pd
 import torch
 from torch import Tensor, nn
 
+from ean_search.bench.arithmetic import measure_arithmetic
 from ean_search.bench.peak import measure_memory
+from ean_search.bench.turns import in_turn
 from ean_search.cost import CostTable
+from ean_search.data import load_data
 from ean_search.evaluate import SharedWeights
+from ean_search.experiment import load_experiment
+from ean_search.files import load_weights
 from ean_search.folder import Run
 from ean_search.latency import time_interleaved
 from ean_search.measure import measure_costs
@@ -24,7 +29,7 @@ from ean_search.network import build, place, prune
 from ean_search.progress import Progress, silent
 from ean_search.provenance import hardware
 from ean_search.space import Placement, Space
-from ean_search.splits import TensorSplit
+from ean_search.splits import Split, TensorSplit, hold
 
 SAMPLE = 24  # placements whose single passes stand for those of a larger cohort
 OPEN_SITES = 12  # of a space too large to walk: the subtree over its last sites is walked
@@ -62,8 +67,21 @@ def bench_speed(
         "speed": speed,
         "speed_ratios": _measure_ratios(space, image_size, images, device),
         "speed_networks": pd.concat(networks, ignore_index=True),
+        "speed_arithmetic": measure_arithmetic(*_trained(run, space, device), device=device),
     }
     return {name: frame.assign(hardware=hardware(device)) for name, frame in frames.items()}
+
+
+def _trained(run: Run | None, space: Space, device: str) -> tuple[nn.Module, Space, Split]:
+    """Return a run's network and search split; without a run, an untrained one and noise."""
+    if run is None:
+        generator = torch.Generator().manual_seed(0)
+        noise = torch.randn(256, 3, 64, 64, generator=generator)
+        return build(space, classes=10), space, TensorSplit(noise, torch.zeros(256).long())
+    data = load_data(load_experiment(run.experiment, {}).data)
+    network = build(run.space, data.classes)
+    load_weights(network, run.supernet)
+    return network, run.space, hold(data.search, data.image_size, device)
 
 
 def _measure_ratios(space: Space, image_size: int, images: int, device: str) -> pd.DataFrame:
@@ -150,7 +168,7 @@ def _time_cohort(
                 for images, _ in batches:
                     evaluator.network(images).argmax(1)
 
-    times = _in_turn({"together": together, "one by one": one_by_one}, rounds, device)
+    times = in_turn({"together": together, "one by one": one_by_one}, rounds, device)
     ratios = [
         (single / len(sample)) / (joint / len(cohort))
         for joint, single in zip(times["together"], times["one by one"], strict=True)
@@ -165,22 +183,6 @@ def _time_cohort(
         "highest": max(ratios),
         "placements_per_s": len(cohort) / statistics.median(times["together"]),
     }
-
-
-def _in_turn(
-    actions: dict[str, Callable[[], None]], rounds: int, device: str
-) -> dict[str, list[float]]:
-    """Time actions in turn, after a warm-up of the shorter kind."""
-    times: dict[str, list[float]] = {name: [] for name in actions}
-    for number in range(rounds + (rounds > 1)):
-        for name, action in actions.items():
-            start = time.perf_counter()
-            action()
-            if device.startswith("cuda"):
-                torch.cuda.synchronize()
-            if number or rounds == 1:
-                times[name].append(time.perf_counter() - start)
-    return times
 
 
 def measure_pricing(space: Space, table: CostTable, count: int = 2000) -> float:
@@ -206,7 +208,7 @@ def measure_step(
     theirs = timm.create_model(space.backbone, num_classes=10, block_args={"attn_layer": "se"})
     steps = {"ours": _training_step(ours, images, labels)}
     steps["theirs"] = _training_step(theirs, images, labels)
-    return {name: statistics.median(t) for name, t in _in_turn(steps, rounds, "cpu").items()}
+    return {name: statistics.median(t) for name, t in in_turn(steps, rounds, "cpu").items()}
 
 
 def _training_step(network: nn.Module, images: Tensor, labels: Tensor) -> Callable[[], None]:

@@ -12,6 +12,7 @@ from typing import Protocol
 
 from torch import Tensor, nn
 
+from ean_search.arithmetic import FULL, Arithmetic
 from ean_search.evaluate import SharedWeights
 from ean_search.progress import silent
 from ean_search.racing import Race, Racing
@@ -47,6 +48,7 @@ class SharedJob:
     batch_size: int
     at_once: int  # the same everywhere, so that results do not depend on a worker's memory
     calibration: Tensor | None = None
+    arithmetic: Arithmetic = FULL
     race: Race | None = None
     evaluator: SharedWeights | None = None
     rounds = 1
@@ -58,7 +60,8 @@ class SharedJob:
         at_once = shared.at_once if race else max(1, int(shared.at_once * min(1.0, share)))
         network = copy.deepcopy(shared.network).cpu()
         split = moved(shared.split, "cpu")
-        return cls(network, split, shared.batch_size, at_once, calibration, race)
+        given = split, shared.batch_size, at_once, calibration, shared.arithmetic, race
+        return cls(network, *given)
 
     @property
     def joint(self) -> bool:
@@ -73,7 +76,13 @@ class SharedJob:
         """Put network and images on the device."""
         split = moved(self.split, device)
         evaluator = SharedWeights(
-            self.network, split, self.batch_size, device, self.calibration, self.at_once
+            self.network,
+            split,
+            self.batch_size,
+            device,
+            self.calibration,
+            self.at_once,
+            self.arithmetic,
         )
         return replace(self, evaluator=evaluator)
 

@@ -1,0 +1,67 @@
+"""What precision and layout of evaluation give in time, and what they change in the answers."""
+
+import statistics
+
+import numpy as np
+import pandas as pd
+import torch
+from torch import Tensor, nn
+
+from ean_search.arithmetic import Arithmetic
+from ean_search.bench.turns import in_turn
+from ean_search.evaluate import SharedWeights
+from ean_search.network import place
+from ean_search.space import Placement, Space
+from ean_search.splits import Split
+
+WAYS = {
+    "float32": Arithmetic(),
+    "float32, channels last": Arithmetic(channels_last=True),
+    "bfloat16": Arithmetic(precision="bfloat16"),
+    "bfloat16, channels last": Arithmetic(precision="bfloat16", channels_last=True),
+    "float16, channels last": Arithmetic(precision="float16", channels_last=True),
+}
+COHORT = 16
+
+
+def measure_arithmetic(
+    network: nn.Module, space: Space, split: Split, *, rounds: int = 3, device: str = "cpu"
+) -> pd.DataFrame:
+    """Evaluate a cohort in every way in turn, and compare with the first."""
+    cohort = [space.sample(np.random.default_rng(seed)) for seed in range(COHORT)]
+    ways = {name: way for name, way in WAYS.items() if _supported(way, device)}
+
+    def evaluate(way: Arithmetic) -> list[float | None]:
+        shared = SharedWeights(network, split, device=device, at_once=64, arithmetic=way)
+        return [measured.accuracy for measured in shared.evaluate(cohort)]
+
+    actions = {name: lambda way=way: evaluate(way) for name, way in ways.items()}
+    times = {name: statistics.median(t) for name, t in in_turn(actions, rounds, device).items()}
+    accuracies = {name: np.array(evaluate(way), dtype=float) for name, way in ways.items()}
+    logits = {name: _logits(network, cohort, split, way, device) for name, way in ways.items()}
+    exact = logits["float32"]
+    rows = [
+        {
+            "arithmetic": name,
+            "speedup": times["float32"] / times[name],
+            "logits_off": float((logits[name] - exact).abs().max() / exact.std()),
+            "answers_changed": float((logits[name].argmax(2) != exact.argmax(2)).float().mean()),
+            "accuracy_off": float(abs(accuracies[name] - accuracies["float32"]).max()),
+        }
+        for name in ways
+    ]
+    return pd.DataFrame(rows).assign(cohort=COHORT, images=len(split))
+
+
+def _supported(way: Arithmetic, device: str) -> bool:
+    return way.precision != "float16" or device.startswith("cuda")  # emulated on most CPUs
+
+
+def _logits(
+    network: nn.Module, cohort: list[Placement], split: Split, way: Arithmetic, device: str
+) -> Tensor:
+    """Return (placements, images, classes), on some images."""
+    images, _ = next(iter(split.batches(256, device=device)))
+    way.prepare(network, device)
+    with torch.inference_mode(), way.autocast(device):
+        return torch.stack([place(network, placement)(images).float() for placement in cohort])
