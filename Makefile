@@ -9,7 +9,7 @@ run: $(READY)
 	$(VENV)/bin/ean-search run --space resnet50_shared
 
 test: $(READY)
-	$(VENV)/bin/python -m pytest
+	$(VENV)/bin/python -m pytest --numprocesses auto --maxprocesses 4 --dist loadfile
 
 lint: $(READY)
 	$(VENV)/bin/ruff check .

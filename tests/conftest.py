@@ -1,11 +1,22 @@
 """What all tests share: a cache of their own and small things to try."""
 
+import os
+
 import numpy as np
 import pytest
 import torch
 
 from ean_search.network import build
 from ean_search.space import load_space
+
+
+def pytest_configure():
+    """Share the cores with the other processes of the suite: torch crawls where there are fewer."""
+    together = int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", 1))
+    if together > 1:
+        threads = max(1, (os.cpu_count() or 1) // together)
+        os.environ["OMP_NUM_THREADS"] = str(threads)  # of processes that tests start
+        torch.set_num_threads(threads)
 
 
 @pytest.fixture(scope="session", autouse=True)
