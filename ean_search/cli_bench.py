@@ -68,9 +68,10 @@ def add_bench_parser(commands: Any) -> Any:
     tune.add_argument("--cpus-per-worker", type=float, default=1.0)
     tune.add_argument("--gpus-per-worker", type=float, default=0.0)
     tune.add_argument("--image-size", type=int, default=64)
-    tune.add_argument("--images", type=int, default=256)
-    tune.add_argument("--rounds", type=int, default=5)
+    tune.add_argument("--images", type=int, default=128)
+    tune.add_argument("--rounds", type=int, default=3)
     tune.add_argument("--kills", type=int, default=0, help="workers to kill during searches")
+    tune.add_argument("--lose-node", action="store_true", help="take one of two nodes away")
     tune.set_defaults(command=_tune)
 
     kept = (speed, mixers, racing, searchers, report, tune, *add_training_benches(kinds))
@@ -174,6 +175,7 @@ def _tune(args: argparse.Namespace) -> None:
             images=args.images,
             rounds=args.rounds,
             kills=args.kills,
+            nodes=args.lose_node,
             progress=progress,
         )
     for name, frame in frames.items():

@@ -14,6 +14,7 @@ import pandas as pd
 import torch
 
 from ean_search.bench.kills import Kills
+from ean_search.bench.nodes import lose_node
 from ean_search.evaluate import SharedWeights
 from ean_search.loop import Evaluator, search
 from ean_search.network import build, place
@@ -39,9 +40,10 @@ def bench_tune(
     crews: Sequence[Workers],
     *,
     image_size: int = 64,
-    images: int = 256,
-    rounds: int = 5,
+    images: int = 128,
+    rounds: int = 3,
     kills: int = 0,
+    nodes: bool = False,
     progress: Progress = silent,
 ) -> dict[str, pd.DataFrame]:
     """Measure crews on a space, and what they add to a network that takes next to no time."""
@@ -58,6 +60,8 @@ def bench_tune(
     if kills:
         progress("kills", 0, kills)
         frames["tune_chaos"] = pd.DataFrame([measure_chaos(small, crews[-1], kills, progress)])
+    if nodes:
+        frames["tune_nodes"] = pd.DataFrame([lose_node(make_plain(small, 200, 32), small)])
     device = crews[0].device
     return {name: frame.assign(hardware=hardware(device)) for name, frame in frames.items()}
 
