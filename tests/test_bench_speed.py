@@ -6,6 +6,7 @@ from ean_search.bench.peak import measure_memory
 from ean_search.bench.speed import (
     measure_networks,
     measure_pricing,
+    measure_recalibration,
     measure_speed,
     measure_step,
 )
@@ -31,6 +32,7 @@ def test_steps_memory_and_prices_are_measured(space):
     assert memory["together"] >= 0.9 * memory["one by one"] > 1e8
     table = measure_costs(space, classes=10, image_size=32, rounds=1)
     assert 0 < measure_pricing(space, table, count=50) < 10_000
+    assert measure_recalibration(space, image_size=32, images=8, rounds=1) > 0
 
 
 def test_networks_are_compared_with_none_and_all(space):

@@ -94,6 +94,8 @@ def _measure_ratios(space: Space, image_size: int, images: int, device: str) -> 
     if device == "cpu":
         step = measure_step(space, image_size=image_size)
         rows.append(("training step, ours / timm's with SE", step["ours"] / step["theirs"]))
+    price = measure_recalibration(space, image_size=image_size, images=images, device=device)
+    rows.append(("norms recalibrated by a quarter of a batch, with / without", price))
     return pd.DataFrame(rows, columns=["figure", "value"])
 
 
@@ -194,6 +196,25 @@ def measure_pricing(space: Space, table: CostTable, count: int = 2000) -> float:
     for placement in placements:
         fresh.price(placement)
     return 1e6 * (time.perf_counter() - start) / count
+
+
+def measure_recalibration(
+    space: Space, *, image_size: int = 64, images: int = 128, rounds: int = 3, device: str = "cpu"
+) -> float:
+    """Return how many times as long a cohort takes if each member gets its own norm statistics."""
+    network = build(space, classes=10)
+    batch = torch.randn(images, 3, image_size, image_size, device=device)
+    split = TensorSplit(batch, torch.zeros(images, dtype=torch.long))
+    rng = np.random.default_rng(0)
+    cohort = [space.sample(rng) for _ in range(8)]
+    own = {"with": batch[: max(2, images // 4)], "without": None}
+    ways = {
+        name: SharedWeights(network, split, images, device, calibration)
+        for name, calibration in own.items()
+    }
+    actions = {name: lambda way=way: list(way.evaluate(cohort)) for name, way in ways.items()}
+    times = {n: statistics.median(t) for n, t in in_turn(actions, rounds, device).items()}
+    return times["with"] / times["without"]
 
 
 def measure_step(
