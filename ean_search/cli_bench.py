@@ -167,7 +167,7 @@ def _tune(args: argparse.Namespace) -> None:
     crews = [Workers(count=count, **given) for count in args.workers]
     torch.set_num_threads(crews[0].threads)
     with show_progress() as progress:
-        frames = bench_tune(
+        for name, frame in bench_tune(
             probe(load_space(args.space)),
             load_space("tiny"),
             crews,
@@ -177,6 +177,5 @@ def _tune(args: argparse.Namespace) -> None:
             kills=args.kills,
             nodes=args.lose_node,
             progress=progress,
-        )
-    for name, frame in frames.items():
-        keep(frame, args.output / f"{name}.csv")
+        ):
+            keep(frame, args.output / f"{name}.csv")

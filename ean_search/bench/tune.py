@@ -5,7 +5,7 @@ long, and its scores are as good as any others to compare histories with.
 """
 
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -45,8 +45,9 @@ def bench_tune(
     kills: int = 0,
     nodes: bool = False,
     progress: Progress = silent,
-) -> dict[str, pd.DataFrame]:
+) -> Iterator[tuple[str, pd.DataFrame]]:
     """Measure crews on a space, and what they add to a network that takes next to no time."""
+    device = hardware(crews[0].device)
     heavy, light = make_plain(space, images, image_size), make_plain(small, 2, 32)
     speeds, overheads = [], []
     for number, workers in enumerate(crews):
@@ -56,14 +57,15 @@ def bench_tune(
         overheads.append(row | {"histories_equal": compare_histories(small, workers)})
     frame = pd.DataFrame(speeds)
     frame["against_first"] = frame.placements_per_s / frame.placements_per_s[0]
-    frames = {"tune_speed": frame, "tune_overhead": pd.DataFrame(overheads)}
+    yield "tune_speed", frame.assign(hardware=device)
+    yield "tune_overhead", pd.DataFrame(overheads).assign(hardware=device)
     if kills:
         progress("kills", 0, kills)
-        frames["tune_chaos"] = pd.DataFrame([measure_chaos(small, crews[-1], kills, progress)])
+        row = measure_chaos(small, crews[-1], kills, progress)
+        yield "tune_chaos", pd.DataFrame([row]).assign(hardware=device)
     if nodes:
-        frames["tune_nodes"] = pd.DataFrame([lose_node(make_plain(small, 200, 32), small)])
-    device = crews[0].device
-    return {name: frame.assign(hardware=hardware(device)) for name, frame in frames.items()}
+        row = lose_node(make_plain(small, 200, 32), small)
+        yield "tune_nodes", pd.DataFrame([row]).assign(hardware=device)
 
 
 def make_plain(space: Space, images: int, image_size: int) -> SharedWeights:
@@ -83,21 +85,16 @@ def make_plain(space: Space, images: int, image_size: int) -> SharedWeights:
 def measure_speed(
     plain: SharedWeights, space: Space, workers: Workers, rounds: int
 ) -> dict[str, float]:
-    """Time the first placement and then cohorts, none of which was seen before."""
+    """Time cohorts, none of which was seen before."""
     rng = np.random.default_rng(0)
-    with TemporaryDirectory() as folder:
-        start = time.perf_counter()
-        job = SharedJob.of(plain, workers.gpus or 1.0)
-        with Crew(job, space, workers, Path(folder)) as crew:
-            list(crew.evaluate([space.named["none"]]))
-            started = time.perf_counter() - start
-            list(crew.evaluate(_cohort(space, LARGE, rng)))  # wakes the workers that are left
-            times = [_time(crew, _cohort(space, LARGE, rng)) for _ in range(rounds)]
+    job = SharedJob.of(plain, workers.gpus or 1.0)
+    with TemporaryDirectory() as folder, Crew(job, space, workers, Path(folder)) as crew:
+        list(crew.evaluate(_cohort(space, LARGE, rng)))  # wakes the workers
+        times = [_time(crew, _cohort(space, LARGE, rng)) for _ in range(rounds)]
     return {
         "workers": workers.count,
         "cpus_each": workers.cpus_each,
         "gpus_each": workers.gpus or 0,
-        "startup_s": started,
         "cohort": LARGE,
         "placements_per_s": LARGE / float(np.median(times)),
     }
@@ -106,10 +103,16 @@ def measure_speed(
 def measure_overhead(
     plain: SharedWeights, space: Space, workers: Workers, rounds: int
 ) -> dict[str, float]:
-    """Compare cohorts by workers with the same in this process, where both take no time."""
+    """Compare cohorts by workers with the same in this process, where both take no time.
+
+    Start-up is all that comes before the result of the first placement.
+    """
     row: dict[str, float] = {"workers": workers.count}
     with TemporaryDirectory() as folder:
+        start = time.perf_counter()
         with Crew(SharedJob.of(plain), space, workers, Path(folder)) as crew:
+            list(crew.evaluate([space.named["none"]]))
+            row["startup_s"] = time.perf_counter() - start
             for size in (SMALL, LARGE):
                 cohorts = [_cohort(space, size, np.random.default_rng(i)) for i in range(rounds)]
                 list(crew.evaluate(cohorts[0]))

@@ -179,7 +179,7 @@ class Crew:
             try:
                 ended = self.inbox.ends.get(timeout=PATIENCE)
             except queue.Empty:
-                self._offer()  # a desk that was lost with its node knows nothing any more
+                self._offer()  # desks and results are lost with their nodes
                 continue
             if isinstance(ended, BaseException):
                 raise ended

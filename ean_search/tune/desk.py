@@ -19,24 +19,28 @@ class Desk:
     def __init__(self, workers: int) -> None:
         self._workers, self._at_work = workers, set()
         self._open: dict[int, list[Placement]] = {}
-        self._known: set[int] = set()
         self._taken: dict[int, Chunk] = {}
         self._lost: set[int] = set()
         self._closed = False
         self._news = asyncio.Condition()
 
     async def offer(self, chunks: Mapping[int, list[Placement]]) -> None:
-        """Take in chunks; those that are here, or were, are left as they are."""
+        """Take in chunks; those that are here, or with somebody, are left as they are.
+
+        One that was finished and is offered again is open again: its result was lost on its way.
+        """
         async with self._news:
-            self._open |= {n: chunk for n, chunk in chunks.items() if n not in self._known}
-            self._known |= chunks.keys()
-            self._news.notify_all()
+            held = {number for number, _ in self._taken.values()}
+            new = {n: c for n, c in chunks.items() if n not in held and n not in self._open}
+            self._open |= new
+            if new:
+                self._news.notify_all()
 
     async def take(self, ticket: int) -> Chunk | None:
         """Give a ticket its chunk, when there is one; the same when it is asked for again.
 
-        A worker that waits here goes home for a ticket that lost its own and finds no other: after
-        a node is lost there may be fewer places than there were.
+        Who waits for long gets what a ticket without a worker holds: after a node is lost, there
+        may be no place for another one.
         """
         async with self._news:
             self._lost.discard(ticket)
@@ -45,8 +49,9 @@ class Desk:
                 try:
                     await asyncio.wait_for(self._news.wait(), GRACE)
                 except asyncio.TimeoutError:  # before Python 3.11 not the built-in one
-                    if self._lost:
-                        return None
+                    self._open |= dict(self._taken.pop(other) for other in self._lost)
+                    self._lost.clear()
+                    self._news.notify_all()
             if ticket not in self._taken and self._open:
                 number = next(iter(self._open))
                 self._taken[ticket] = number, self._open.pop(number)
