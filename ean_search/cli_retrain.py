@@ -33,6 +33,7 @@ def add_retrain_parser(commands: Any) -> None:
         "--export", metavar="FORMATS", help="timm,onnx,...: tried before training, written after"
     )
     retrain.add_argument("--device")
+    retrain.add_argument("--train-workers", type=int, help="Ray workers that train together (DDP)")
     add_set_flag(retrain)
     retrain.set_defaults(command=_retrain)
 
@@ -44,7 +45,12 @@ def _retrain(args: argparse.Namespace) -> None:
 
     run = load_run(args.run)
     warn_of_unfinished(run, args.placement)
-    changes = {"retrain.epochs": args.epochs, "seed": args.seed, "device": args.device}
+    changes = {
+        "retrain.epochs": args.epochs,
+        "seed": args.seed,
+        "device": args.device,
+        "train_workers": args.train_workers,
+    }
     changes = {field: value for field, value in changes.items() if value is not None}
     changes |= read_set_flag(args)
     start = {"recipe": args.recipe, "pretrained": args.pretrained}

@@ -91,6 +91,7 @@ def test_an_unfinished_run_offers_its_best_so_far(capsys, folder, caplog):
         ("retrain RUN --compare random:x", "expected random:N"),
         ("retrain RUN --set retrain.augment.auto=rand-m9", "for data in image files"),
         ("retrain RUN --set retrain.mixup=1 --set retrain.batch_size=9", "even batch_size"),
+        ("retrain RUN --train-workers 0", "train_workers"),
         ("export nowhere", "is not a retrained network"),
         ("prune RUN", "expected --fold"),
         ("transfer RUN --task detct", "did you mean 'detect'"),
