@@ -89,7 +89,7 @@ def _speed(args: argparse.Namespace) -> None:
     from ean_search.terminal import show_progress
 
     with show_progress() as progress:
-        frames = bench_speed(
+        for name, frame in bench_speed(
             probe(load_space(args.space)),
             run=load_run(args.run) if args.run else None,
             image_size=args.image_size,
@@ -98,9 +98,8 @@ def _speed(args: argparse.Namespace) -> None:
             compiled=args.compile,
             device=find_device(args.device),
             progress=progress,
-        )
-    for name, frame in frames.items():
-        keep(frame, args.output / f"{name}.csv")
+        ):
+            keep(frame, args.output / f"{name}.csv")
     print(f"on {frame.hardware[0]}")
 
 

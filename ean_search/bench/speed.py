@@ -7,7 +7,7 @@ times of a shared machine mean little, ratios of medians hold.
 import statistics
 import sys
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 
 import numpy as np
 import pandas as pd
@@ -46,8 +46,9 @@ def bench_speed(
     compiled: bool = False,
     device: str = "cpu",
     progress: Progress = silent,
-) -> dict[str, pd.DataFrame]:
-    """Measure everything: cohorts, ratios of single things, and finished networks."""
+) -> Iterator[tuple[str, pd.DataFrame]]:
+    """Measure everything: cohorts, ratios of single things, finished networks, ways to compute."""
+    about = hardware(device)
     speed = measure_speed(
         space,
         image_size=image_size,
@@ -56,6 +57,9 @@ def bench_speed(
         device=device,
         progress=progress,
     )
+    yield "speed", speed.assign(hardware=about)
+    ratios = _measure_ratios(space, image_size, images, device)
+    yield "speed_ratios", ratios.assign(hardware=about)
     placements = space.named | ({"best": run.find("best")} if run else {})
     ways = (False, True) if compiled else (False,)
     networks = [
@@ -64,13 +68,9 @@ def bench_speed(
         )
         for way in ways
     ]
-    frames = {
-        "speed": speed,
-        "speed_ratios": _measure_ratios(space, image_size, images, device),
-        "speed_networks": pd.concat(networks, ignore_index=True),
-        "speed_arithmetic": measure_arithmetic(*_trained(run, space, device), device=device),
-    }
-    return {name: frame.assign(hardware=hardware(device)) for name, frame in frames.items()}
+    yield "speed_networks", pd.concat(networks, ignore_index=True).assign(hardware=about)
+    arithmetic = measure_arithmetic(*_trained(run, space, device), device=device)
+    yield "speed_arithmetic", arithmetic.assign(hardware=about)
 
 
 def _trained(run: Run | None, space: Space, device: str) -> tuple[nn.Module, Space, Split]:
