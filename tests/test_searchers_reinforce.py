@@ -8,7 +8,7 @@ import torch
 from ean_search.objective import Objective, Problem
 from ean_search.searchers.adam import Adam
 from ean_search.searchers.limits import thinned
-from ean_search.searchers.reinforce import Reinforce, fit_ridge
+from ean_search.searchers.reinforce import Reinforce
 from ean_search.searchers.toy import Toy, play, price
 from ean_search.space import Space
 
@@ -173,12 +173,3 @@ def test_adam_steps_as_torch_s_does(rng):
         theirs.step()
         moved += ours.step(gradient)
     assert moved == pytest.approx(parameter.numpy())
-
-
-def test_a_ridge_recovers_a_linear_function_and_shrinks_what_is_unsure(rng):
-    inputs = rng.normal(size=(200, 3))
-    weights, constant = fit_ridge(inputs, inputs @ [1.0, -2.0, 0.0] + 0.5, 1e-6)
-    assert weights == pytest.approx([1.0, -2.0, 0.0], abs=1e-6)
-    assert constant == pytest.approx(0.5)
-    few, _ = fit_ridge(inputs[:2], inputs[:2] @ [1.0, -2.0, 0.0], 1.0)
-    assert np.linalg.norm(few) < np.linalg.norm([1.0, -2.0])

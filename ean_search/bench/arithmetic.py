@@ -1,6 +1,8 @@
 """What precision and layout of evaluation give in time, and what they change in the answers."""
 
 import statistics
+from copy import deepcopy
+from functools import partial
 
 import numpy as np
 import pandas as pd
@@ -29,16 +31,15 @@ def measure_arithmetic(
 ) -> pd.DataFrame:
     """Evaluate a cohort in every way in turn, and compare with the first."""
     cohort = [space.sample(np.random.default_rng(seed)) for seed in range(COHORT)]
-    ways = {name: way for name, way in WAYS.items() if _supported(way, device)}
-
-    def evaluate(way: Arithmetic) -> list[float | None]:
-        shared = SharedWeights(network, split, device=device, at_once=64, arithmetic=way)
-        return [measured.accuracy for measured in shared.evaluate(cohort)]
-
-    actions = {name: lambda way=way: evaluate(way) for name, way in ways.items()}
+    evaluators = {
+        name: SharedWeights(deepcopy(network), split, device=device, at_once=64, arithmetic=way)
+        for name, way in WAYS.items()
+        if _supported(way, device)
+    }
+    actions = {name: partial(_accuracies, one, cohort) for name, one in evaluators.items()}
     times = {name: statistics.median(t) for name, t in in_turn(actions, rounds, device).items()}
-    accuracies = {name: np.array(evaluate(way), dtype=float) for name, way in ways.items()}
-    logits = {name: _logits(network, cohort, split, way, device) for name, way in ways.items()}
+    accuracies = {name: act() for name, act in actions.items()}
+    logits = {name: _logits(one, cohort) for name, one in evaluators.items()}
     exact = logits["float32"]
     rows = [
         {
@@ -48,7 +49,7 @@ def measure_arithmetic(
             "answers_changed": float((logits[name].argmax(2) != exact.argmax(2)).float().mean()),
             "accuracy_off": float(abs(accuracies[name] - accuracies["float32"]).max()),
         }
-        for name in ways
+        for name in evaluators
     ]
     return pd.DataFrame(rows).assign(cohort=COHORT, images=len(split))
 
@@ -57,11 +58,13 @@ def _supported(way: Arithmetic, device: str) -> bool:
     return way.precision != "float16" or device.startswith("cuda")  # emulated on most CPUs
 
 
-def _logits(
-    network: nn.Module, cohort: list[Placement], split: Split, way: Arithmetic, device: str
-) -> Tensor:
+def _accuracies(evaluator: SharedWeights, cohort: list[Placement]) -> np.ndarray:
+    return np.array([measured.accuracy for measured in evaluator.evaluate(cohort)], dtype=float)
+
+
+def _logits(evaluator: SharedWeights, cohort: list[Placement]) -> Tensor:
     """Return (placements, images, classes), on some images."""
-    images, _ = next(iter(split.batches(256, device=device)))
-    way.prepare(network, device)
-    with torch.inference_mode(), way.autocast(device):
-        return torch.stack([place(network, placement)(images).float() for placement in cohort])
+    images, _ = next(iter(evaluator.split.batches(256, device=evaluator.device)))
+    with torch.inference_mode(), evaluator.arithmetic.autocast(evaluator.device):
+        logits = [place(evaluator.network, placement)(images).float() for placement in cohort]
+    return torch.stack(logits)

@@ -8,19 +8,18 @@ from collections.abc import Sequence
 
 import numpy as np
 import pandas as pd
-import torch
 
-from ean_search.data import Data, load_data
+from ean_search.data import load_data
 from ean_search.evaluate import SharedWeights
-from ean_search.experiment import Experiment, load_experiment
+from ean_search.evaluators import make_shared
+from ean_search.experiment import load_experiment
 from ean_search.folder import Run
 from ean_search.lookup import UserError
 from ean_search.measure import price_list
-from ean_search.network import build
 from ean_search.objective import Problem
+from ean_search.progress import silent
 from ean_search.racing import Race
 from ean_search.space import Placement
-from ean_search.supernet import train_supernet
 
 ERRORS = (0.05, 0.2)
 SIZES = (4, 8, 32)  # of cohorts
@@ -33,7 +32,7 @@ def bench_racing(run: Run, *, races: int = 500, batch: int = 100) -> pd.DataFram
     placements = [run.space.parse(text) for text in run.frame().placement]
     experiment = load_experiment(run.experiment, {"device": "cpu"})
     data = load_data(experiment.data)
-    right = answers(run, experiment, data, placements)
+    right = answers(make_shared(run, experiment, data, None, silent), placements)
     problem = Problem(
         run.space, experiment.search.goal, price_list(run.space, run.read_costs(), data.classes)
     )
@@ -47,21 +46,20 @@ def bench_racing(run: Run, *, races: int = 500, batch: int = 100) -> pd.DataFram
     return pd.DataFrame(rows).assign(images=right.shape[1], placements=len(placements))
 
 
-def answers(
-    run: Run, experiment: Experiment, data: Data, placements: Sequence[Placement]
-) -> np.ndarray:
-    """Tell which placements get which search images right: (placements, images)."""
-    network = build(run.space, data.classes, experiment.seed)
-    train_supernet(network, run.space, data.train, experiment.supernet, run.supernet)
-    evaluator = SharedWeights(network, data.search, experiment.eval_batch)
-    parts = []
-    with torch.inference_mode():
-        for images, labels in data.search.batches(evaluator.at_once):
-            part = np.zeros((len(placements), len(labels)), dtype=bool)
-            for members, logits in evaluator.passes(images, placements):
-                part[members] = (logits.argmax(1) == labels).numpy()
-            parts.append(part)
-    return np.concatenate(parts, axis=1)
+class _Witness(Race):
+    """Stops nobody, and remembers who got which images right."""
+
+    def stops(self, right: np.ndarray, values: np.ndarray, total: int, looks: int) -> np.ndarray:
+        """Mark no member."""
+        self.right = right
+        return np.zeros(len(right), dtype=bool)
+
+
+def answers(evaluator: SharedWeights, placements: Sequence[Placement]) -> np.ndarray:
+    """Tell which placements get which images right: (placements, images)."""
+    witness = _Witness(lambda placement: 0.0)
+    list(evaluator.evaluate(placements, witness))
+    return witness.right
 
 
 def simulate(

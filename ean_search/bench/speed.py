@@ -20,8 +20,8 @@ from ean_search.bench.turns import in_turn
 from ean_search.cost import CostTable
 from ean_search.data import load_data
 from ean_search.evaluate import SharedWeights
+from ean_search.evaluators import make_shared
 from ean_search.experiment import load_experiment
-from ean_search.files import load_weights
 from ean_search.folder import Run
 from ean_search.latency import time_interleaved
 from ean_search.measure import measure_costs
@@ -29,7 +29,7 @@ from ean_search.network import build, place, prune
 from ean_search.progress import Progress, silent
 from ean_search.provenance import hardware
 from ean_search.space import Placement, Space
-from ean_search.splits import Split, TensorSplit, hold
+from ean_search.splits import Split, TensorSplit
 
 SAMPLE = 24  # placements whose single passes stand for those of a larger cohort
 SHORT = 7  # times the rounds for what takes no time: a neighbour's noise is as long as it is
@@ -79,10 +79,9 @@ def _trained(run: Run | None, space: Space, device: str) -> tuple[nn.Module, Spa
         generator = torch.Generator().manual_seed(0)
         noise = torch.randn(256, 3, 64, 64, generator=generator)
         return build(space, classes=10), space, TensorSplit(noise, torch.zeros(256).long())
-    data = load_data(load_experiment(run.experiment, {}).data)
-    network = build(run.space, data.classes)
-    load_weights(network, run.supernet)
-    return network, run.space, hold(data.search, data.image_size, device)
+    experiment = load_experiment(run.experiment, {"device": device})
+    shared = make_shared(run, experiment, load_data(experiment.data), None, silent)
+    return shared.network, run.space, shared.split
 
 
 def _measure_ratios(space: Space, image_size: int, images: int, device: str) -> pd.DataFrame:

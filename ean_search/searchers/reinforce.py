@@ -24,6 +24,7 @@ from ean_search.searchers.adam import Adam
 from ean_search.searchers.categorical import draw, mean_entropy, most_likely, one_hot, softmax
 from ean_search.searchers.fresh import Fresh
 from ean_search.searchers.limits import thinned
+from ean_search.searchers.ridge import fit_ridge
 from ean_search.space import Placement
 from ean_search.trial import Trial
 
@@ -145,12 +146,3 @@ class Reinforce:
         rewards = np.array(list(self._rewards.values()))
         scores = (rewards - np.nanmean(rewards)) / max(np.nanstd(rewards), TINY)
         return np.where(np.isnan(scores), np.nanmin(scores) - 1, scores)
-
-
-def fit_ridge(inputs: np.ndarray, targets: np.ndarray, ridge: float) -> tuple[np.ndarray, float]:
-    """Fit a linear model with small weights; give weights and constant."""
-    center, mean = inputs.mean(axis=0), targets.mean()
-    moved = inputs - center
-    gram = moved.T @ moved + ridge * np.eye(inputs.shape[1])
-    weights = np.linalg.solve(gram, moved.T @ (targets - mean))
-    return weights, float(mean - center @ weights)
