@@ -16,7 +16,7 @@ from timm.data.random_erasing import RandomErasing
 from ean_search.fields import Fields
 from ean_search.loaders import LoaderSplit, StreamSplit, seeded
 from ean_search.lookup import UserError
-from ean_search.splits import Batches, Seed, Split, TensorSplit
+from ean_search.splits import Batches, Seed, Split, TensorSplit, Wrapped
 
 
 class Augment(Fields):
@@ -82,17 +82,12 @@ def _opener(opener: Callable[[Seed | None], Any], transform: Any) -> Callable[[S
     return opened
 
 
-class _Erased:
+class _Erased(Wrapped):
     """A split of tensors whose training images lose a random rectangle now and then."""
 
     def __init__(self, split: Split, chance: float):
-        self.split, self.chance = split, chance
-
-    def __len__(self) -> int:
-        return len(self.split)
-
-    def steps(self, batch_size: int) -> int:
-        return self.split.steps(batch_size)
+        super().__init__(split)
+        self.chance = chance
 
     def batches(
         self, batch_size: int, *, shuffle: Seed | None = None, device: str = "cpu"

@@ -16,7 +16,7 @@ from ean_search.allocator import keep_freed_memory
 from ean_search.cli_bench import add_bench_parser
 from ean_search.cli_evidence import add_evidence_parser
 from ean_search.cli_export import add_export_parser
-from ean_search.cli_flags import add_set_flag, read_set_flag
+from ean_search.cli_flags import add_json_flag, add_set_flag, read_set_flag
 from ean_search.cli_report import add_report_parsers
 from ean_search.cli_retrain import add_retrain_parser
 from ean_search.cli_transfer import add_transfer_parser
@@ -101,14 +101,14 @@ def make_parser() -> argparse.ArgumentParser:
     run.add_argument("--name", help="name of the run's folder; date and time if none")
     run.add_argument("--results", type=Path, default=Path("results"), help="folder of all runs")
     _add_experiment_flags(run)
-    _add_json_flag(run)
+    add_json_flag(run)
     add_workers_flags(run)
     run.set_defaults(command=_run)
 
     resume = commands.add_parser("resume", help="continue a run that was stopped")
     resume.add_argument("run", type=Path)
     add_workers_flags(resume)
-    _add_json_flag(resume)
+    add_json_flag(resume)
     resume.set_defaults(command=_resume)
 
     add_report_parsers(commands)
@@ -139,10 +139,6 @@ def _add_experiment_flags(parser: argparse.ArgumentParser) -> None:
         "--racing", action="store_true", default=None, help="stop clearly worse placements early"
     )
     add_set_flag(parser)
-
-
-def _add_json_flag(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--json", action="store_true", help="print events, one JSON a line")
 
 
 def _space_changes(args: argparse.Namespace) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""What several commands have in common: flags that set any field, and frames that are kept."""
+"""What several commands have in common: flags for scripts and for any field, frames to keep."""
 
 import argparse
 from pathlib import Path
@@ -16,6 +16,11 @@ def add_set_flag(parser: argparse.ArgumentParser) -> None:
         metavar="FIELD=VALUE",
         help="any field of the experiment, such as supernet.recipe.optimizer=sgd",
     )
+
+
+def add_json_flag(parser: argparse.ArgumentParser) -> None:
+    """Let scripts read what is said."""
+    parser.add_argument("--json", action="store_true", help="print events, one JSON a line")
 
 
 def read_set_flag(args: argparse.Namespace) -> dict[str, Any]:

@@ -1,11 +1,12 @@
 """The `retrain` command: one training, or a comparison over placements and seeds."""
 
 import argparse
+import json
 import logging
 from pathlib import Path
 from typing import Any
 
-from ean_search.cli_flags import add_set_flag, read_set_flag
+from ean_search.cli_flags import add_json_flag, add_set_flag, read_set_flag
 
 log = logging.getLogger(__name__)
 
@@ -35,6 +36,7 @@ def add_retrain_parser(commands: Any) -> None:
     retrain.add_argument("--device")
     retrain.add_argument("--train-workers", type=int, help="Ray workers that train together (DDP)")
     add_set_flag(retrain)
+    add_json_flag(retrain)
     retrain.set_defaults(command=_retrain)
 
 
@@ -58,14 +60,16 @@ def _retrain(args: argparse.Namespace) -> None:
     forms = _check_export(args, run, plan)
     if args.seeds > 1 or args.compare:
         _compare(args, run, plan)
-        return _export(forms, plan.checkpoint(run.find(args.placement), plan.experiment.seed))
-    with show_progress() as progress:
-        metrics = retrain(run, run.find(args.placement), changes, progress, **start)
-    print(
-        f"{metrics['placement']}: {100 * metrics['test_accuracy']:.2f} % of "
-        f"{metrics['test_images']} test images; {metrics['folder']}"
-    )
-    _export(forms, plan.checkpoint(run.find(args.placement), plan.experiment.seed))
+    else:
+        with show_progress(args.json) as progress:
+            metrics = retrain(run, run.find(args.placement), changes, progress, **start)
+        text = (
+            f"{metrics['placement']}: {100 * metrics['test_accuracy']:.2f} % of "
+            f"{metrics['test_images']} test images; {metrics['folder']}"
+        )
+        _say(args, "retrained", metrics, text)
+    trained = plan.checkpoint(run.find(args.placement), plan.experiment.seed)
+    _export(args, forms, trained)
 
 
 def _check_export(args: argparse.Namespace, run: Any, plan: Any) -> list[str]:
@@ -80,11 +84,12 @@ def _check_export(args: argparse.Namespace, run: Any, plan: Any) -> list[str]:
     return forms
 
 
-def _export(forms: list[str], checkpoint: Any) -> None:
+def _export(args: argparse.Namespace, forms: list[str], checkpoint: Any) -> None:
     for form in forms:
         from ean_search.export import export
 
-        print(export(checkpoint, form).path)
+        path = str(export(checkpoint, form).path)
+        _say(args, "exported", {"format": form, "path": path}, path)
 
 
 def _compare(args: argparse.Namespace, run: Any, plan: Any) -> None:
@@ -94,11 +99,24 @@ def _compare(args: argparse.Namespace, run: Any, plan: Any) -> None:
     first = plan.experiment.seed
     chosen = contestants(run, args.placement, args.compare or "", first)
     seeds = range(first, first + args.seeds)
-    with show_progress() as progress:
+    with show_progress(args.json) as progress:
         frame = compare(plan, chosen, seeds, progress)
     path = save_comparison(plan, frame, each_training(plan, chosen, seeds))
-    print_comparison(frame, plan.run.read_costs())
-    print(path)
+    if not args.json:
+        print_comparison(frame, plan.run.read_costs())
+    # Through the frame's own JSON: an interval that one seed does not give is null there, not NaN.
+    rows = json.loads(frame.to_json(orient="records"))
+    _say(args, "comparison", {"path": str(path), "rows": rows}, str(path))
+
+
+def _say(args: argparse.Namespace, event: str, about: dict[str, Any], text: str) -> None:
+    """Print what was done, as an event or in words."""
+    from ean_search.terminal import print_event
+
+    if args.json:
+        print_event(event, about)
+    else:
+        print(text)
 
 
 def warn_of_unfinished(run: Any, name: str) -> None:

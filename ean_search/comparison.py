@@ -5,7 +5,7 @@ so what counts is the mean difference over seeds, with its 95 % interval (Studen
 """
 
 import logging
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -61,13 +61,27 @@ def compare(
 ) -> pd.DataFrame:
     """Retrain all with all seeds, and return a row each; the first is who is compared."""
     placements = everyone(plan.run, chosen)
+
+    def train(placement: Placement, seed: int) -> float:
+        return plan.train(placement, seed, progress)["test_accuracy"]
+
+    reached = train_paired(train, placements, seeds, progress)
+    return tabulate(chosen, seeds, reached, price_and_time(plan, placements, rounds))
+
+
+def train_paired(
+    train: Callable[[Placement, int], float],
+    placements: Sequence[Placement],
+    seeds: Sequence[int],
+    progress: Progress,
+) -> dict[tuple[Placement, int], float]:
+    """Train all placements with one seed after another, and return what each reached."""
     reached = {}
     for seed in seeds:
         for placement in placements:
-            metrics = plan.train(placement, seed, progress)
-            reached[placement, seed] = metrics["test_accuracy"]
+            reached[placement, seed] = train(placement, seed)
             progress("trainings", len(reached), len(placements) * len(seeds))
-    return tabulate(chosen, seeds, reached, price_and_time(plan, placements, rounds))
+    return reached
 
 
 def everyone(run: Run, chosen: Contestants) -> list[Placement]:

@@ -90,11 +90,11 @@ class TensorSplit:
         return images
 
 
-class Part:
-    """One process's share of every training batch; together they see what one would see alone."""
+class Wrapped:
+    """As many images in as many steps as another split; what a batch holds is for subclasses."""
 
-    def __init__(self, split: Split, rank: int, count: int):
-        self.split, self.rank, self.count = split, rank, count
+    def __init__(self, split: Split):
+        self.split = split
 
     def __len__(self) -> int:
         return len(self.split)
@@ -102,6 +102,14 @@ class Part:
     def steps(self, batch_size: int) -> int:
         """Count the training batches of an epoch."""
         return self.split.steps(batch_size)
+
+
+class Part(Wrapped):
+    """One process's share of every training batch; together they see what one would see alone."""
+
+    def __init__(self, split: Split, rank: int, count: int):
+        super().__init__(split)
+        self.rank, self.count = rank, count
 
     def batches(
         self, batch_size: int, *, shuffle: Seed | None = None, device: str = "cpu"

@@ -5,6 +5,7 @@ A seed names the retraining that a backbone starts from, and seeds the head and 
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,7 @@ import torch
 from torch import nn
 
 from ean_search.checkpoint import find_trained
-from ean_search.comparison import Contestants, everyone, price_and_time, tabulate
+from ean_search.comparison import Contestants, everyone, price_and_time, tabulate, train_paired
 from ean_search.files import read_json, save_json
 from ean_search.lookup import UserError
 from ean_search.progress import Progress, silent
@@ -100,16 +101,14 @@ def transfer(
     rounds: int = 50,
 ) -> pd.DataFrame:
     """Train all backbones with all seeds, and return a row each; scores are in `accuracy`."""
-    run, reached = transfers.plan.run, {}
+    run = transfers.plan.run
     placements = everyone(run, chosen)
     if not transfers.scratch:  # before any training: is there something to start from?
         for placement in placements:
             for seed in seeds:
                 find_trained(run, placement, transfers.plan.recipe, seed)
-    for seed in seeds:
-        for placement in placements:
-            reached[placement, seed] = transfers.train(placement, seed, progress)
-            progress("trainings", len(reached), len(placements) * len(seeds))
+    train = partial(transfers.train, progress=progress)
+    reached = train_paired(train, placements, seeds, progress)
     costs = price_and_time(transfers.plan, placements, rounds)
     frame = tabulate(chosen, seeds, reached, costs)
     frame.to_csv(transfers.folder / "comparison.csv", index=False, float_format="%.6g")

@@ -1,5 +1,6 @@
 """What comes after a run, as commands: each does a tiny real thing."""
 
+import json
 import re
 
 import pandas as pd
@@ -69,6 +70,22 @@ def test_a_network_is_compared_exported_folded_and_transferred(capsys, folder):
     )  # fmt: skip
     assert code == 0
     assert "mIoU of segment" in out
+
+
+def test_scripts_read_events(capsys, folder):
+    words = ["--placement", "1-0-0-1", "--recipe", "quick", *SHORT, "--seed", 5, "--json"]
+    code, out, _ = run_command(capsys, "retrain", folder, *words, "--export", "safetensors")
+    events = {event["event"]: event for event in map(json.loads, out.splitlines())}
+    assert code == 0
+    assert events["progress"]["done"] == events["progress"]["total"]
+    assert 0 <= events["retrained"]["test_accuracy"] <= 1
+    assert events["exported"]["path"].endswith("model.safetensors")
+
+    code, out, _ = run_command(capsys, "retrain", folder, *words, "--compare", "none")
+    event = json.loads(out.splitlines()[-1])
+    assert code == 0
+    assert [row["name"] for row in event["rows"]] == ["1-0-0-1", "none"]
+    assert event["rows"][0]["deviation"] is None
 
 
 def test_an_unfinished_run_offers_its_best_so_far(capsys, folder, caplog):
