@@ -12,7 +12,7 @@ def add_evidence_parser(kinds: Any) -> None:
     evidence = kinds.add_parser("evidence", help="search, then retrain with paired seeds")
     evidence.add_argument("experiment", type=Path, help="experiment YAML")
     evidence.add_argument("--placement", default="best", help="of those found")
-    evidence.add_argument("--compare", default="none,all,random:1,every-other", metavar="NAMES")
+    evidence.add_argument("--compare", default="none,all,random:3,every-other", metavar="NAMES")
     evidence.add_argument("--seeds", type=int, default=5)
     evidence.add_argument("--name", help="of the run's folder and the rows; the YAML's if none")
     evidence.add_argument("--output", type=Path, default=Path("results"), help="folder for files")

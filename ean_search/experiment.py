@@ -108,10 +108,12 @@ class Experiment(Fields):
         return axis_field(axis)
 
 
-def load_experiment(path: Path | None, changes: dict[str, Any]) -> Experiment:
+def load_experiment(
+    path: Path | str | None = None, changes: dict[str, Any] | None = None
+) -> Experiment:
     """Read an experiment's file, if there is one, with changes given as dotted fields."""
-    fields = _read(path) if path else {}
-    for dotted, value in changes.items():
+    fields = _read(Path(path)) if path else {}
+    for dotted, value in (changes or {}).items():
         for key in reversed(dotted.split(".")):
             value = {key: value}
         fields = _merge(fields, value)
