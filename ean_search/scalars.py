@@ -24,14 +24,15 @@ def log_scalars(folder: Path, progress: Progress) -> Iterator[Progress]:
         progress(task, done, total, detail)
         if not isinstance(detail, Detail):
             return
+        name = task.replace(" ", "_")  # neither folders nor TensorBoard like spaces
         if task not in writers:
-            place = folder / task.replace(" ", "_")
+            place = folder / name
             # Files are named by the second; two of one second would be one.
             suffix = f".{sum(1 for _ in place.glob('events*')):04d}"
             options = {"purge_step": done, "flush_secs": FLUSH_EVERY, "filename_suffix": suffix}
             writers[task] = SummaryWriter(str(place), **options)
         for figure, value in detail.figures.items():
-            writers[task].add_scalar(f"{task}/{figure}", value, done)
+            writers[task].add_scalar(f"{name}/{figure}", value, done)
 
     try:
         yield write
