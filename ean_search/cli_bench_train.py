@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from ean_search.cli_flags import add_set_flag, keep, read_set_flag
+from ean_search.lookup import UserError
 
 
 def add_training_benches(kinds: Any) -> tuple[argparse.ArgumentParser, ...]:
@@ -17,6 +18,12 @@ def add_training_benches(kinds: Any) -> tuple[argparse.ArgumentParser, ...]:
 
     table = kinds.add_parser("table", help="make a table: train every placement on its own")
     table.add_argument("--name", help="of the table; that of the space if none")
+    table.add_argument(
+        "--pilot",
+        type=int,
+        metavar="N",
+        help="train N placements only, to see how noisy the task is; they count for the table",
+    )
     _add_training_flags(table)
     table.set_defaults(command=_table)
     return supernet, table
@@ -89,6 +96,8 @@ def _table(args: argparse.Namespace) -> None:
         estimates=folder / f"estimates_{name}.jsonl",
         table=folder / f"{name}.parquet",
     )
+    if args.pilot:
+        return _pilot(args, experiment, shop.truth)
     with show_progress() as progress:
         left = make_table(
             experiment,
@@ -105,6 +114,22 @@ def _table(args: argparse.Namespace) -> None:
     print_frame(table.frame.describe().T.drop(columns="count").reset_index(names="column"))
     print(shop.table)
     _print_noise(table.about["noise"])
+
+
+def _pilot(args: argparse.Namespace, experiment: Any, truth: Path) -> None:
+    from ean_search.bench.table import widen
+    from ean_search.bench.truth import noise, train_all
+    from ean_search.terminal import print_frame, show_progress
+
+    if args.pilot < 2 or args.seeds < 2:
+        raise UserError("a pilot needs at least 2 placements and 2 seeds")
+    with show_progress() as progress:
+        accuracies = widen(
+            train_all(experiment, truth, args.seeds, progress, args.part, args.pilot)
+        ).dropna()
+    print_frame(accuracies.reset_index())
+    if len(accuracies) > 1:
+        _print_noise(noise(accuracies))
 
 
 def _read_experiment(args: argparse.Namespace, about: dict[str, Any] | None = None) -> Any:

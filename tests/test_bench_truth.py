@@ -47,6 +47,16 @@ def test_what_is_missing_is_trained_and_comes_out_the_same(truth, experiment, tm
     assert frame.accuracy.tolist() == read_truth(truth).accuracy.tolist()
 
 
+def test_a_pilot_trains_some_and_counts_for_the_whole(truth, experiment, tmp_path):
+    path = tmp_path / "pilot.jsonl"
+    frame = train_all(experiment, path, seeds=1, pilot=3)
+    assert len(frame) == 3
+    assert {"0-0-0-0", "1-1-1-1"} < set(frame.placement)
+    whole = read_truth(truth).set_index("placement").accuracy
+    assert (frame.accuracy == whole[frame.placement].to_numpy()).all()
+    assert len(missing(experiment, path, seeds=1)) == len(whole) - 3
+
+
 def test_trainings_of_different_origins_do_not_mix(truth):
     longer = resolve(load_experiment(None, TINIEST | {"supernet.recipe.epochs": 2}))
     with pytest.raises(UserError, match=r"was made with other settings, see .*_origin\.json"):

@@ -5,6 +5,7 @@ several times a step, get as many epochs fewer. One line a network is appended t
 it can be stopped, continued and shared among processes like the trainings they are compared with.
 """
 
+import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from itertools import product
@@ -52,8 +53,11 @@ VARIANTS: Mapping[str, Variant] = {
 
 
 def default_epochs(experiment: Experiment) -> int:
-    """Give a network for all placements several times the epochs of a network for one."""
-    return WHOLE * experiment.supernet.recipe.epochs
+    """Give a network for all placements about twice the epochs of a network for one.
+
+    After many more it has learnt all there is to learn with any placement.
+    """
+    return WHOLE * math.ceil(2 * experiment.supernet.recipe.epochs / WHOLE)
 
 
 def own_variant(supernet: Supernet) -> tuple[str, Variant]:

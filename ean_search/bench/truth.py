@@ -24,7 +24,7 @@ from ean_search.files import save_json
 from ean_search.lookup import UserError
 from ean_search.network import build, prune
 from ean_search.progress import Progress, silent
-from ean_search.space import Placement
+from ean_search.space import Placement, Space
 from ean_search.train import fit
 
 MOST = 1024  # placements that anybody would train one by one
@@ -36,10 +36,14 @@ def train_all(
     seeds: int,
     progress: Progress = silent,
     part: tuple[int, int] = (1, 1),
+    pilot: int | None = None,
 ) -> pd.DataFrame:
-    """Train what is not in the file yet, or a part of it; return accuracies on the search split."""
+    """Train what is not in the file yet, or a part of it; return accuracies on the search split.
+
+    A pilot trains some placements only, to see whether the task tells them apart.
+    """
     claim(experiment, path)
-    todo = missing(experiment, path, seeds, part)
+    todo = missing(experiment, path, seeds, part, pilot)
     data = load_data(experiment.data) if todo else None
     for number, (seed, placement) in enumerate(todo):
         progress("stand-alone training", number, len(todo), str(placement))
@@ -73,9 +77,13 @@ def _origin(experiment: Experiment) -> dict[str, Any]:
 
 
 def missing(
-    experiment: Experiment, path: Path, seeds: int, part: tuple[int, int] = (1, 1)
+    experiment: Experiment,
+    path: Path,
+    seeds: int,
+    part: tuple[int, int] = (1, 1),
+    pilot: int | None = None,
 ) -> list[tuple[int, Placement]]:
-    """List the seeds and placements of a part that were not trained yet."""
+    """List the seeds and placements of a part, or of a pilot's, that were not trained yet."""
     space = experiment.space
     if space.size > MOST:
         raise UserError(
@@ -83,8 +91,18 @@ def missing(
         )
     known = read_truth(path)
     done = set(zip(known.placement, known.seed, strict=True))
-    work = share(list(product(range(seeds), space.enumerate())), part)
+    wanted = space.enumerate() if pilot is None else _pick(space, pilot)
+    work = share(list(product(range(seeds), wanted)), part)
     return [(seed, placement) for seed, placement in work if (str(placement), seed) not in done]
+
+
+def _pick(space: Space, count: int) -> list[Placement]:
+    """Choose placements for a pilot: nothing, everything, and others with any number of sites."""
+    chosen = dict.fromkeys([space.named["none"], space.named["all"]])
+    rng = np.random.default_rng(0)
+    while len(chosen) < min(count, space.size):
+        chosen.setdefault(space.sample(rng))
+    return list(chosen)
 
 
 def read_truth(path: Path) -> pd.DataFrame:
