@@ -11,7 +11,9 @@ def add_evidence_parser(kinds: Any) -> None:
     """Describe `ean-search bench evidence`."""
     evidence = kinds.add_parser("evidence", help="search, then retrain with paired seeds")
     evidence.add_argument("experiment", type=Path, help="experiment YAML")
-    evidence.add_argument("--placement", default="best", help="of those found")
+    evidence.add_argument(
+        "--placement", help="verified, best, ...; if none, what the run trusts most"
+    )
     evidence.add_argument("--compare", default="none,all,random:3,every-other", metavar="NAMES")
     evidence.add_argument("--seeds", type=int, default=5)
     evidence.add_argument("--name", help="of the run's folder and the rows; the YAML's if none")

@@ -24,17 +24,21 @@ def bench_evidence(
     others: str,
     *,
     name: str = "",
-    placement: str = "best",
+    placement: str | None = None,
     seeds: int = 5,
     progress: Progress = silent,
 ) -> pd.DataFrame:
-    """Do what is left of an experiment's chain, and return a row a contestant."""
+    """Do what is left of an experiment's chain, and return a row a contestant.
+
+    What it found is the best of those it trained alone, or of those it only estimated.
+    """
     run = _start_or_resume(experiment, folder)
     if not run.summary.is_file():
         do_run(run, progress)
     plan = plan_retraining(run)
     first = plan.experiment.seed
-    chosen = contestants(run, placement, others, first)
+    found = placement or ("verified" if experiment.search.verify else "best")
+    chosen = contestants(run, found, others, first)
     frame = compare(plan, chosen, range(first, first + seeds), progress)
     save_comparison(plan, frame, each_training(plan, chosen, range(first, first + seeds)))
     about = {
