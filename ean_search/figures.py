@@ -124,7 +124,16 @@ def history_figure(runs: Sequence[Findings]) -> go.Figure:
 
 def policy_figure(run: Findings) -> go.Figure:
     """Draw the probability that a site carries an attention, step by step."""
-    attached = run.policy[run.policy.choice > 0]
+    return _leaning_figure(run, run.policy, "attached with probability %{z:.2f}")
+
+
+def proposals_figure(run: Findings) -> go.Figure:
+    """Draw the share of the latest proposals that attach at a site, step by step."""
+    return _leaning_figure(run, run.proposals, "attached in %{z:.0%} of the latest proposals")
+
+
+def _leaning_figure(run: Findings, frame: pd.DataFrame, words: str) -> go.Figure:
+    attached = frame[frame.choice > 0]
     strip = attached.pivot_table(index="site", columns="step", values="probability", aggfunc="sum")
     strip = strip.iloc[:, :: -(-strip.shape[1] // STEP_LIMIT)]
     heat = go.Heatmap(
@@ -132,7 +141,7 @@ def policy_figure(run: Findings) -> go.Figure:
         y=[site + 1 for site in strip.index],
         z=strip.round(3).to_numpy().tolist(),
         **{"zmin": 0, "zmax": 1, "colorscale": "Cividis", "colorbar": {"thickness": 12}},
-        hovertemplate="step %{x}, site %{y}: attached with probability %{z:.2f}<extra></extra>",
+        hovertemplate=f"step %{{x}}, site %{{y}}: {words}<extra></extra>",
     )
     figure = go.Figure(heat)
     _lay_out(figure, "step of the searcher", "", height=180 + 12 * len(strip))

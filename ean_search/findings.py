@@ -19,7 +19,7 @@ from ean_search.effects import site_frame
 from ean_search.folder import TRIAL_COLUMNS, Run, load_run
 from ean_search.history import history
 from ean_search.lookup import UserError
-from ean_search.policy import replay
+from ean_search.policy import proposal_shares, replay
 from ean_search.trial import Cost
 
 T = TypeVar("T")
@@ -150,6 +150,15 @@ class Findings:
         if self.trials.empty:
             return None
         return self._read("policy", lambda: replay(self.run), None)
+
+    @cached_property
+    def proposals(self) -> pd.DataFrame | None:
+        """Give what was proposed lately at every step, whoever did it."""
+        if self.trials.empty:
+            return None
+        return self._read(
+            "proposals", lambda: proposal_shares(self.run.read_trials(), self.run.space), None
+        )
 
     @cached_property
     def agreement(self) -> pd.DataFrame:

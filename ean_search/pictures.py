@@ -65,5 +65,8 @@ def _figures(runs: Sequence[Findings]) -> Iterator[tuple[str, Figure]]:
         yield f"sites{tail}", plots.plot_sites(run.sites, stages)
         if run.policy is not None:
             yield f"policy{tail}", plots.plot_policy(run.policy, stages)
+        elif run.proposals is not None:
+            label = "share of the latest proposals"
+            yield f"proposals{tail}", plots.plot_policy(run.proposals, stages, label)
         if len(run.agreement):
             yield f"agreement{tail}", plots.plot_agreement(run.agreement)

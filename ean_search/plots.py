@@ -141,8 +141,10 @@ def plot_history(histories: Mapping[str, pd.DataFrame]) -> Figure:
     return figure
 
 
-def plot_policy(frame: pd.DataFrame, stages: Sequence[int]) -> Figure:
-    """Draw the probability that a site carries an attention, step by step."""
+def plot_policy(
+    frame: pd.DataFrame, stages: Sequence[int], label: str = "probability of attaching"
+) -> Figure:
+    """Draw the probability that a site carries an attention, or its share, step by step."""
     attached = frame[frame.choice > 0]
     strip = attached.pivot_table(index="site", columns="step", values="probability", aggfunc="sum")
     figure = Figure(figsize=(9, 1.5 + 0.15 * len(strip)), layout="constrained", dpi=120)
@@ -150,7 +152,7 @@ def plot_policy(frame: pd.DataFrame, stages: Sequence[int]) -> Figure:
     steps, sites = strip.shape[1], strip.shape[0]
     extent = (-0.5, steps - 0.5, sites + 0.5, 0.5)
     look = {"cmap": "cividis", "vmin": 0, "vmax": 1, "aspect": "auto", "interpolation": "nearest"}
-    figure.colorbar(axes.imshow(strip, extent=extent, **look), label="probability of attaching")
+    figure.colorbar(axes.imshow(strip, extent=extent, **look), label=label)
     axes.set_xlabel("step of the searcher")
     _mark_stages(axes.yaxis, [axes.axhline], stages)
     return figure

@@ -1,7 +1,9 @@
-"""A controller's policy over time, from the store alone: the search is run again on its trials.
+"""What a searcher leant to over time, from the store alone.
 
-Nothing is evaluated: every placement the searcher proposes has its trial already, and where it
-does not, another version or other settings made the run, and the replay says so.
+A controller's policy is found by running the search again on its trials. Nothing is evaluated:
+every placement the searcher proposes has its trial already, and where it does not, another version
+or other settings made the run, and the replay says so. Searchers without a policy are described by
+what they proposed.
 """
 
 from collections.abc import Callable, Iterator, Sequence
@@ -18,6 +20,8 @@ from ean_search.objective import Objective, Problem
 from ean_search.searchers import Searcher, make_searcher
 from ean_search.space import Placement, Space
 from ean_search.trial import Cost, Measured, Trial
+
+WINDOW = 16  # proposals that shares are taken of
 
 
 @dataclass(frozen=True)
@@ -79,6 +83,18 @@ def replay(run: Run) -> pd.DataFrame | None:
         )
     watched.steps.append(searcher.probabilities())
     return policy_frame(np.stack(watched.steps), run.space)
+
+
+def proposal_shares(trials: Sequence[Trial], space: Space) -> pd.DataFrame | None:
+    """Return a row a step, site and choice with its share of the latest proposals evaluated."""
+    proposed = [trial for trial in trials if trial.step > 0]  # what a run begins with is step 0
+    if not proposed:
+        return None
+    chosen = np.eye(space.choices)[[trial.placement.choices for trial in proposed]]
+    steps = np.array([trial.step for trial in proposed])
+    ends = np.flatnonzero(np.append(steps[1:] != steps[:-1], True)) + 1
+    shares = [chosen[max(0, end - WINDOW) : end].mean(axis=0) for end in ends]
+    return policy_frame(np.stack(shares), space)
 
 
 def policy_frame(policies: np.ndarray, space: Space) -> pd.DataFrame:

@@ -77,6 +77,8 @@ def page_figures(runs: Sequence[Findings]) -> dict[str, Any]:
             found[f"sites{number}"] = _plain(figures.sites_figure(run))
         if run.policy is not None:
             found[f"policy{number}"] = _plain(figures.policy_figure(run))
+        elif run.proposals is not None:
+            found[f"proposals{number}"] = _plain(figures.proposals_figure(run))
         if len(run.agreement):
             found[f"agreement{number}"] = _plain(figures.agreement_figure(run))
     return found

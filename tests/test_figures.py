@@ -53,6 +53,12 @@ def test_a_policy_is_a_strip_of_steps(run):
     assert len(heat.z[0]) == len(heat.x) == run.policy.step.nunique()
 
 
+def test_proposals_are_a_strip_too(run):
+    (heat,) = figures.proposals_figure(run).data
+    assert len(heat.z) == 16
+    assert "of the latest proposals" in heat.hovertemplate
+
+
 def test_history_has_a_line_for_each_run(run):
     lines = [trace for trace in figures.history_figure([run, run]).data if trace.mode == "lines"]
     assert len(lines) == 4

@@ -1,8 +1,10 @@
+import re
 import shutil
 from pathlib import Path
 
 from ean_search.findings import Findings, open_run
 from ean_search.pictures import write_pictures
+from ean_search.report import render
 from tests.test_agreement import train
 
 EXAMPLE = Path(__file__).parents[1] / "results" / "example"
@@ -14,6 +16,17 @@ def test_the_pages_figures_are_written_as_png_and_svg(tmp_path):
     for path in paths:
         start = path.read_bytes()[:100]
         assert b"PNG" in start if path.suffix == ".png" else b"<?xml" in start
+
+
+def test_a_searcher_without_a_policy_is_shown_by_its_proposals(tmp_path):
+    shutil.copytree(EXAMPLE, tmp_path / "run")
+    experiment = tmp_path / "run" / "experiment.yaml"
+    text = experiment.read_text()
+    experiment.write_text(re.sub("searcher: .*", "searcher: local", text))
+    found = [Findings(open_run(tmp_path / "run"))]
+    names = {path.stem for path in write_pictures(found, tmp_path)}
+    assert names == {"front", "sites", "history", "proposals"}
+    assert 'data-figure="proposals0"' in render(found)
 
 
 def test_several_runs_share_a_history_and_have_numbers(tmp_path):

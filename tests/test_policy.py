@@ -7,7 +7,7 @@ import pytest
 
 from ean_search.folder import load_run
 from ean_search.lookup import UserError
-from ean_search.policy import replay
+from ean_search.policy import WINDOW, proposal_shares, replay
 
 EXAMPLE = Path(__file__).parents[1] / "results" / "example"
 
@@ -52,3 +52,14 @@ def test_other_trials_than_the_searchers_are_not_passed_off_as_its_own(run):
 def test_searchers_without_a_policy_have_none(run):
     run.experiment.write_text(run.experiment.read_text().replace("reinforce", "local"))
     assert replay(load_run(run.path)) is None
+
+
+def test_proposals_are_shares_of_the_latest_ones(run):
+    trials = run.read_trials()
+    shares = proposal_shares(trials, run.space)
+    proposed = [trial for trial in trials if trial.step > 0]
+    latest = np.mean([trial.placement.choices for trial in proposed[-WINDOW:]], axis=0)
+    last = shares[(shares.step == shares.step.max()) & (shares.choice == 1)]
+    assert last.probability.to_numpy() == pytest.approx(latest)
+    assert shares.step.nunique() == len({trial.step for trial in proposed})
+    assert proposal_shares([trial for trial in trials if trial.step == 0], run.space) is None
