@@ -1,24 +1,29 @@
 import json
 import shutil
-from pathlib import Path
 
 import numpy as np
 import pytest
 
+from ean_search.bench.report import make_run
 from ean_search.folder import load_run
 from ean_search.lookup import UserError
 from ean_search.policy import WINDOW, proposal_shares, replay
+from ean_search.progress import silent
 
-EXAMPLE = Path(__file__).parents[1] / "results" / "example"
+
+@pytest.fixture(scope="module")
+def learnt(tmp_path_factory):
+    """A controller that searched a landscape."""
+    return make_run(tmp_path_factory.mktemp("policy") / "run", "reinforce", 16, 300, silent)
 
 
 @pytest.fixture
-def run(tmp_path):
-    shutil.copytree(EXAMPLE, tmp_path / "run")
+def run(learnt, tmp_path):
+    shutil.copytree(learnt.path, tmp_path / "run")
     return load_run(tmp_path / "run")
 
 
-def test_the_example_runs_policy_begins_even_and_ends_settled(run):
+def test_a_policy_begins_even_and_ends_settled(run):
     frame = replay(run)
     steps = run.frame().step.max()
     assert frame.step.max() == steps
@@ -31,10 +36,10 @@ def test_the_example_runs_policy_begins_even_and_ends_settled(run):
     assert attached[steps].min() < 0.1
 
 
-def test_a_run_that_was_stopped_shows_what_was_learnt_until_then(run):
+def test_a_run_that_was_stopped_shows_what_was_learnt_until_then(run, learnt):
     lines = run.trials.read_text().splitlines(keepends=True)
     run.trials.write_text("".join(lines[:30]) + lines[30][:50])
-    whole, part = replay(load_run(EXAMPLE)), replay(run)
+    whole, part = replay(learnt), replay(run)
     last = part.step.max()
     assert part[part.step < last].equals(whole[whole.step < last])
     run.trials.write_text("".join(lines[:3]))
