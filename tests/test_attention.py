@@ -134,3 +134,8 @@ def test_a_unit_gates_scale_travels_with_the_weights():
 def test_what_cannot_be_built_says_why(name, options, words):
     with pytest.raises(UserError, match=words):
         make_attention(name, 64, **options)
+
+
+def test_se_computes_the_same_when_it_trains():
+    module, x = make_attention("se", 32, reduction=4), torch.randn(3, 32, 5, 5)
+    assert torch.allclose(module.train()(x), module.eval()(x), atol=1e-6)
