@@ -1,4 +1,8 @@
-"""What several test files need of networks."""
+"""What several test files need of networks, and of the scripts in experiments/."""
+
+import importlib.util
+from pathlib import Path
+from types import ModuleType
 
 import torch
 from torch import nn
@@ -31,3 +35,12 @@ def randomise(network: nn.Module, seed: int = 0) -> nn.Module:
             module.weight.data.uniform_(0.5, 1.5, generator=generator)
             module.running_mean.normal_(0, 0.1, generator=generator)
     return network
+
+
+def load_script(name: str) -> ModuleType:
+    """Import a script of experiments/."""
+    path = Path(__file__).parents[1] / "experiments" / f"{name}.py"
+    spec = importlib.util.spec_from_file_location(name, path)
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module

@@ -1,24 +1,18 @@
 """The example of a guess from one backward pass."""
 
 import copy
-import importlib.util
-from pathlib import Path
 
 import pytest
 import torch
 from torch.nn import functional as F
 
 from tests.data import blobs
-
-SCRIPT = Path(__file__).parents[1] / "experiments" / "gradient.py"
+from tests.helpers import load_script
 
 
 @pytest.fixture
 def script():
-    spec = importlib.util.spec_from_file_location("gradient", SCRIPT)
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+    return load_script("gradient")
 
 
 def test_promises_are_the_slope_of_the_loss(script, tiny_network):

@@ -1,23 +1,17 @@
 """The example of other people's reinforcement learning, run small."""
 
-import importlib.util
-from pathlib import Path
-
 import pytest
 
 from ean_search.tables import Table
+from tests.helpers import load_script
 from tests.synthetic import write_synthetic
 
 pytest.importorskip("stable_baselines3")
-SCRIPT = Path(__file__).parents[1] / "experiments" / "ppo.py"
 
 
 @pytest.fixture
 def ppo():
-    spec = importlib.util.spec_from_file_location("ppo", SCRIPT)
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+    return load_script("ppo")
 
 
 def test_ppo_learns_a_table(ppo, tmp_path, one_thread):
