@@ -96,7 +96,7 @@ def _table(args: argparse.Namespace) -> None:
         estimates=folder / f"estimates_{name}.jsonl",
         table=folder / f"{name}.parquet",
     )
-    if args.pilot:
+    if args.pilot is not None:
         return _pilot(args, experiment, shop.truth)
     with show_progress() as progress:
         left = make_table(
@@ -122,7 +122,8 @@ def _pilot(args: argparse.Namespace, experiment: Any, truth: Path) -> None:
     from ean_search.terminal import print_frame, show_progress
 
     if args.pilot < 2 or args.seeds < 2:
-        raise UserError("a pilot needs at least 2 placements and 2 seeds")
+        what = f"{args.pilot} placements and {args.seeds} seeds"
+        raise UserError(f"expected a pilot of at least 2 placements and 2 seeds, got {what}")
     with show_progress() as progress:
         accuracies = widen(
             train_all(experiment, truth, args.seeds, progress, args.part, args.pilot)
