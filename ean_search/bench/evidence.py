@@ -17,6 +17,8 @@ from ean_search.provenance import hardware
 from ean_search.retraining import plan_retraining
 from ean_search.run import do_run, resolve, start_run
 
+ROUNDS = 500  # of timing; the networks are small, and a tenth of that moved shares by .1 and more
+
 
 def bench_evidence(
     experiment: Experiment,
@@ -39,7 +41,7 @@ def bench_evidence(
     first = plan.experiment.seed
     found = placement or ("verified" if experiment.search.verify else "best")
     chosen = contestants(run, found, others, first)
-    frame = compare(plan, chosen, range(first, first + seeds), progress)
+    frame = compare(plan, chosen, range(first, first + seeds), progress, ROUNDS)
     save_comparison(plan, frame, each_training(plan, chosen, range(first, first + seeds)))
     about = {
         "experiment": name or run.path.name,
