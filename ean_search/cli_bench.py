@@ -57,7 +57,9 @@ def add_bench_parser(commands: Any) -> Any:
     searchers.set_defaults(command=_searchers)
 
     report = kinds.add_parser("report", help="seconds and megabytes of a page of many trials")
-    report.add_argument("--searcher", default="reinforce")
+    report.add_argument(
+        "--searcher", default="reinforce", help="one with a policy has most to show"
+    )
     report.add_argument("--sites", type=int, nargs="+", default=[16, 54])
     report.add_argument("--trials", type=int, default=5000)
     report.set_defaults(command=_report)

@@ -4,6 +4,7 @@ import pytest
 
 from ean_search.experiment import Experiment, load_experiment, save_experiment
 from ean_search.lookup import UserError
+from ean_search.searchers import DEFAULT
 
 EXPERIMENTS = Path(__file__).parents[1] / "experiments"
 PUBLISHED = [f"ean_imagenet_{name}" for name in ("se", "sge", "dia")]
@@ -42,7 +43,7 @@ def test_improved_experiments_change_the_search_and_not_the_network(name):
     assert improved.data == published.data
     assert improved.supernet.sampler == "uniform-count"
     assert improved.supernet.recipe.lr == published.supernet.recipe.lr
-    assert improved.search.searcher == "reinforce"
+    assert improved.search.searcher == DEFAULT
 
 
 def test_published_reductions():

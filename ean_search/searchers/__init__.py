@@ -36,7 +36,7 @@ SEARCHERS: dict[str, str] = {
 }
 # Names like `optuna:CmaEsSampler`: what comes before the colon finds what comes after it.
 FAMILIES: dict[str, str] = {"optuna": "ean_search.searchers.optuna_samplers:named_sampler"}
-DEFAULT = "reinforce"
+DEFAULT = "surrogate"
 
 
 class Searcher(Protocol):
