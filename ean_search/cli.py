@@ -16,7 +16,7 @@ from ean_search.allocator import keep_freed_memory
 from ean_search.cli_bench import add_bench_parser
 from ean_search.cli_evidence import add_evidence_parser
 from ean_search.cli_export import add_export_parser
-from ean_search.cli_flags import add_json_flag, add_set_flag, read_set_flag
+from ean_search.cli_flags import add_json_flag, add_set_flag, positive, read_set_flag
 from ean_search.cli_report import add_report_parsers
 from ean_search.cli_retrain import add_retrain_parser
 from ean_search.cli_transfer import add_transfer_parser
@@ -62,7 +62,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command and return its exit code."""
     args = make_parser().parse_args(arguments)
     sys.path.insert(0, "")  # `my_module:MySearcher` is looked for where the user stands
-    logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stderr)
+    logging.basicConfig(format="%(message)s", stream=sys.stderr)
+    logging.getLogger("ean_search").setLevel(logging.INFO)  # libraries speak up from warnings on
     keep_freed_memory()
     try:
         args.command(args)
@@ -89,8 +90,8 @@ def make_parser() -> argparse.ArgumentParser:
     cost = commands.add_parser("cost", help="price placements of a space")
     _add_space_flags(cost)
     cost.add_argument("--placement", action="append", default=[], help="a placement or its name")
-    cost.add_argument("--classes", type=int, default=1000)
-    cost.add_argument("--batch-size", type=int, default=1, help="of a timed forward pass")
+    cost.add_argument("--classes", type=positive, default=1000)
+    cost.add_argument("--batch-size", type=positive, default=1, help="of a timed forward pass")
     cost.add_argument("--device", default="auto")
     cost.add_argument("--json", action="store_true", help="print JSON")
     cost.set_defaults(command=_cost)
@@ -128,7 +129,7 @@ def _add_space_flags(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--position", choices=("residual", "block", "qkv", "mixer"))
     parser.add_argument("--sharing", choices=("stage", "whole", "none"))
     parser.add_argument("--unit-gate", action=argparse.BooleanOptionalAction, default=None)
-    parser.add_argument("--image-size", type=int)
+    parser.add_argument("--image-size", type=positive)
 
 
 def _add_experiment_flags(parser: argparse.ArgumentParser) -> None:

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from ean_search.cli_bench_train import add_training_benches
-from ean_search.cli_flags import keep
+from ean_search.cli_flags import keep, positive
 
 
 def add_bench_parser(commands: Any) -> Any:
@@ -17,21 +17,21 @@ def add_bench_parser(commands: Any) -> Any:
     speed = kinds.add_parser("speed", help="cohorts against single passes, and finished networks")
     speed.add_argument("--space", default="resnet50_shared")
     speed.add_argument("--run", type=Path, help="time the network this run found, too")
-    speed.add_argument("--image-size", type=int, default=64, help="of the timed cohorts")
-    speed.add_argument("--images", type=int, default=128)
-    speed.add_argument("--rounds", type=int, default=3)
+    speed.add_argument("--image-size", type=positive, default=64, help="of the timed cohorts")
+    speed.add_argument("--images", type=positive, default=128)
+    speed.add_argument("--rounds", type=positive, default=3)
     speed.add_argument("--compile", action="store_true", help="time compiled networks, too")
     speed.add_argument("--device", default="auto")
     speed.set_defaults(command=_speed)
 
     mixers = kinds.add_parser("mixers", help="key-only and full attention as maps grow")
-    mixers.add_argument("--channels", type=int, default=64)
+    mixers.add_argument("--channels", type=positive, default=64)
     mixers.add_argument("--device", default="auto")
     mixers.set_defaults(command=_mixers)
 
     racing = kinds.add_parser("racing", help="how often racing loses a winner, on a finished run")
     racing.add_argument("run", type=Path)
-    racing.add_argument("--races", type=int, default=500)
+    racing.add_argument("--races", type=positive, default=500)
     racing.set_defaults(command=_racing)
 
     searchers = kinds.add_parser("searchers", help="regret on tables and synthetic landscapes")
@@ -45,14 +45,16 @@ def add_bench_parser(commands: Any) -> Any:
         "--tables", nargs="*", metavar="TABLE", help="names or Parquet files; all by default"
     )
     searchers.add_argument(
-        "--sites", type=int, nargs="*", default=[16, 54], help="of landscapes; none if empty"
+        "--sites", type=positive, nargs="*", default=[16, 54], help="of landscapes; none if empty"
     )
-    searchers.add_argument("--seeds", type=int, default=50, help="of searchers on each table")
-    searchers.add_argument("--landscapes", type=int, default=20, help="of each number of sites")
+    searchers.add_argument("--seeds", type=positive, default=50, help="of searchers on each table")
     searchers.add_argument(
-        "--workers", type=int, nargs="+", default=[1, 8, 64], help="simulated, on tables"
+        "--landscapes", type=positive, default=20, help="of each number of sites"
     )
-    searchers.add_argument("--budget", type=int, default=900)
+    searchers.add_argument(
+        "--workers", type=positive, nargs="+", default=[1, 8, 64], help="simulated, on tables"
+    )
+    searchers.add_argument("--budget", type=positive, default=900)
     searchers.add_argument("--processes", type=int, default=os.cpu_count())
     searchers.set_defaults(command=_searchers)
 
@@ -60,18 +62,18 @@ def add_bench_parser(commands: Any) -> Any:
     report.add_argument(
         "--searcher", default="reinforce", help="one with a policy has most to show"
     )
-    report.add_argument("--sites", type=int, nargs="+", default=[16, 54])
-    report.add_argument("--trials", type=int, default=5000)
+    report.add_argument("--sites", type=positive, nargs="+", default=[16, 54])
+    report.add_argument("--trials", type=positive, default=5000)
     report.set_defaults(command=_report)
 
     tune = kinds.add_parser("tune", help="what Ray Tune costs a search, and what workers give")
     tune.add_argument("--space", default="resnet50_shared", help="of the timed cohorts")
-    tune.add_argument("--workers", type=int, nargs="+", default=[1, 2])
+    tune.add_argument("--workers", type=positive, nargs="+", default=[1, 2])
     tune.add_argument("--cpus-per-worker", type=float, default=1.0)
     tune.add_argument("--gpus-per-worker", type=float, default=0.0)
-    tune.add_argument("--image-size", type=int, default=64)
-    tune.add_argument("--images", type=int, default=128)
-    tune.add_argument("--rounds", type=int, default=3)
+    tune.add_argument("--image-size", type=positive, default=64)
+    tune.add_argument("--images", type=positive, default=128)
+    tune.add_argument("--rounds", type=positive, default=3)
     tune.add_argument("--kills", type=int, default=0, help="workers to kill during searches")
     tune.add_argument("--lose-node", action="store_true", help="take one of two nodes away")
     tune.set_defaults(command=_tune)

@@ -4,7 +4,7 @@ import argparse
 from pathlib import Path
 from typing import Any
 
-from ean_search.cli_flags import add_set_flag, keep, read_set_flag
+from ean_search.cli_flags import add_set_flag, keep, positive, read_set_flag
 from ean_search.lookup import UserError
 
 
@@ -20,7 +20,7 @@ def add_training_benches(kinds: Any) -> tuple[argparse.ArgumentParser, ...]:
     table.add_argument("--name", help="of the table; that of the space if none")
     table.add_argument(
         "--pilot",
-        type=int,
+        type=positive,
         metavar="N",
         help="train N placements only, to see how noisy the task is; they count for the table",
     )
@@ -32,8 +32,8 @@ def add_training_benches(kinds: Any) -> tuple[argparse.ArgumentParser, ...]:
 def _add_training_flags(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--space", default="tiny", help="small: all placements are trained")
     parser.add_argument("--experiment", type=Path, help="experiment YAML, in place of --space")
-    parser.add_argument("--seeds", type=int, default=3)
-    parser.add_argument("--epochs", type=int, help="of networks for all placements")
+    parser.add_argument("--seeds", type=positive, default=3)
+    parser.add_argument("--epochs", type=positive, help="of networks for all placements")
     parser.add_argument("--truth", type=Path, help="file of trainings; continued if it exists")
     parser.add_argument(
         "--part", type=_part, default=(1, 1), metavar="I/N", help="do a part; 1/2 here, 2/2 there"

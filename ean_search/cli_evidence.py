@@ -4,7 +4,7 @@ import argparse
 from pathlib import Path
 from typing import Any
 
-from ean_search.cli_flags import add_set_flag, keep, read_set_flag
+from ean_search.cli_flags import add_set_flag, keep, positive, read_set_flag
 
 
 def add_evidence_parser(kinds: Any) -> None:
@@ -15,7 +15,7 @@ def add_evidence_parser(kinds: Any) -> None:
         "--placement", help="verified, best, ...; if none, what the run trusts most"
     )
     evidence.add_argument("--compare", default="none,all,random:3,every-other", metavar="NAMES")
-    evidence.add_argument("--seeds", type=int, default=5)
+    evidence.add_argument("--seeds", type=positive, default=5)
     evidence.add_argument("--name", help="of the run's folder and the rows; the YAML's if none")
     evidence.add_argument("--output", type=Path, default=Path("results"), help="folder for files")
     add_set_flag(evidence)

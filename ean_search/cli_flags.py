@@ -23,6 +23,13 @@ def add_json_flag(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--json", action="store_true", help="print events, one JSON a line")
 
 
+def positive(text: str) -> int:
+    """Read how many of something are wanted."""
+    if not text.isdecimal() or not int(text):
+        raise argparse.ArgumentTypeError(f"expected a number of at least 1, got {text!r}")
+    return int(text)
+
+
 def read_set_flag(args: argparse.Namespace) -> dict[str, Any]:
     """Read the fields that were set."""
     import yaml

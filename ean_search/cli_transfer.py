@@ -4,6 +4,8 @@ import argparse
 from pathlib import Path
 from typing import Any
 
+from ean_search.cli_flags import positive
+
 
 def add_transfer_parser(commands: Any) -> None:
     """Describe `ean-search transfer`."""
@@ -14,12 +16,12 @@ def add_transfer_parser(commands: Any) -> None:
     )
     transfer.add_argument("--placement", default="best", help="best, knee, a name or a placement")
     transfer.add_argument("--compare", default="none,all", metavar="NAMES")
-    transfer.add_argument("--seeds", type=int, default=3)
+    transfer.add_argument("--seeds", type=positive, default=3)
     transfer.add_argument("--seed", type=int, help="the first one")
     transfer.add_argument("--recipe", help="that the networks were retrained by")
     transfer.add_argument("--scratch", action="store_true", help="start from fresh weights")
-    transfer.add_argument("--epochs", type=int, help="of the task")
-    transfer.add_argument("--images", type=int, help="training scenes; a quarter as many test")
+    transfer.add_argument("--epochs", type=positive, help="of the task")
+    transfer.add_argument("--images", type=positive, help="training scenes; a quarter as many test")
     transfer.add_argument("--data-root", help="of the data to classify")
     transfer.add_argument("--device")
     transfer.set_defaults(command=_transfer)

@@ -169,6 +169,13 @@ def test_user_errors_are_one_line_and_exit_code_two(capsys, tmp_path, monkeypatc
     assert "Traceback" not in out + err
 
 
+@pytest.mark.parametrize("count", ["0", "-1", "x", "1.5"])
+def test_a_count_is_at_least_one(capsys, count):
+    with pytest.raises(SystemExit):
+        main(["retrain", "nowhere", "--seeds", count])
+    assert f"--seeds: expected a number of at least 1, got '{count}'" in capsys.readouterr().err
+
+
 def test_what_cannot_work_is_told_before_training(capsys, tmp_path, monkeypatch):
     monkeypatch.setattr("ean_search.run.make_shared", None)
     monkeypatch.chdir(tmp_path)
