@@ -17,7 +17,7 @@ def add_retrain_parser(commands: Any) -> None:
     retrain.add_argument("run", type=Path)
     retrain.add_argument("--placement", default="best", help="best, knee, a name or a placement")
     retrain.add_argument("--recipe", help="a shipped recipe or a YAML file; the run's own if none")
-    retrain.add_argument("--epochs", type=positive)
+    retrain.add_argument("--epochs", type=int)
     retrain.add_argument("--seed", type=int, help="the first one")
     retrain.add_argument("--seeds", type=positive, default=1, help="trainings of each placement")
     retrain.add_argument(
@@ -34,9 +34,7 @@ def add_retrain_parser(commands: Any) -> None:
         "--export", metavar="FORMATS", help="timm,onnx,...: tried before training, written after"
     )
     retrain.add_argument("--device")
-    retrain.add_argument(
-        "--train-workers", type=positive, help="Ray workers that train together (DDP)"
-    )
+    retrain.add_argument("--train-workers", type=int, help="Ray workers that train together (DDP)")
     add_set_flag(retrain)
     add_json_flag(retrain)
     retrain.set_defaults(command=_retrain)
