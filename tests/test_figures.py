@@ -3,7 +3,9 @@ from pathlib import Path
 import pytest
 
 from ean_search import figures
+from ean_search.bench.report import make_run
 from ean_search.findings import Findings, open_run
+from ean_search.progress import silent
 
 EXAMPLE = Path(__file__).parents[1] / "results" / "example"
 
@@ -47,10 +49,11 @@ def test_sites_stand_stage_by_stage(run):
     assert figure.layout.xaxis.ticktext == ("stage 1", "stage 2", "stage 3", "stage 4")
 
 
-def test_a_policy_is_a_strip_of_steps(run):
-    (heat,) = figures.policy_figure(run).data
+def test_a_policy_is_a_strip_of_steps(tmp_path):
+    learnt = Findings(make_run(tmp_path / "run", "reinforce", 16, 40, silent))
+    (heat,) = figures.policy_figure(learnt).data
     assert len(heat.z) == 16
-    assert len(heat.z[0]) == len(heat.x) == run.policy.step.nunique()
+    assert len(heat.z[0]) == len(heat.x) == learnt.policy.step.nunique()
 
 
 def test_proposals_are_a_strip_too(run):

@@ -1,9 +1,10 @@
-import re
 import shutil
 from pathlib import Path
 
+from ean_search.bench.report import make_run
 from ean_search.findings import Findings, open_run
 from ean_search.pictures import write_pictures
+from ean_search.progress import silent
 from ean_search.report import render
 from tests.test_agreement import train
 
@@ -12,21 +13,19 @@ EXAMPLE = Path(__file__).parents[1] / "results" / "example"
 
 def test_the_pages_figures_are_written_as_png_and_svg(tmp_path):
     paths = write_pictures([Findings(open_run(EXAMPLE))], tmp_path)
-    assert {path.stem for path in paths} == {"front", "sites", "history", "policy"}
+    assert {path.stem for path in paths} == {"front", "sites", "history", "proposals"}
     for path in paths:
         start = path.read_bytes()[:100]
         assert b"PNG" in start if path.suffix == ".png" else b"<?xml" in start
 
 
-def test_a_searcher_without_a_policy_is_shown_by_its_proposals(tmp_path):
-    shutil.copytree(EXAMPLE, tmp_path / "run")
-    experiment = tmp_path / "run" / "experiment.yaml"
-    text = experiment.read_text()
-    experiment.write_text(re.sub("searcher: .*", "searcher: local", text))
-    found = [Findings(open_run(tmp_path / "run"))]
+def test_a_searcher_with_a_policy_is_shown_by_it(tmp_path):
+    found = [Findings(make_run(tmp_path / "run", "reinforce", 16, 40, silent))]
     names = {path.stem for path in write_pictures(found, tmp_path)}
-    assert names == {"front", "sites", "history", "proposals"}
-    assert 'data-figure="proposals0"' in render(found)
+    assert names == {"front", "sites", "history", "policy"}
+    text = render(found)
+    assert 'data-figure="policy0"' in text
+    assert 'data-figure="proposals0"' not in text
 
 
 def test_several_runs_share_a_history_and_have_numbers(tmp_path):
@@ -38,7 +37,7 @@ def test_several_runs_share_a_history_and_have_numbers(tmp_path):
         for path in write_pictures([Findings(open_run(EXAMPLE)), Findings(other)], tmp_path)
     ]
     assert names.count("history") == 2
-    assert {"front_1", "front_2", "sites_2", "policy_1", "agreement_2"} < set(names)
+    assert {"front_1", "front_2", "sites_2", "proposals_1", "agreement_2"} < set(names)
     assert "agreement_1" not in names
 
 
