@@ -13,6 +13,9 @@ def add_training_benches(kinds: Any) -> tuple[argparse.ArgumentParser, ...]:
     supernet = kinds.add_parser("supernet", help="estimates of weight-sharing networks, judged")
     supernet.add_argument("--table", help="name or Parquet file: its experiment and its truth")
     supernet.add_argument("--variants", nargs="+", metavar="NAME", help="all by default")
+    supernet.add_argument(
+        "--epochs", type=positive, nargs="+", metavar="N", help="twice those of a training"
+    )
     _add_training_flags(supernet)
     supernet.set_defaults(command=_supernet)
 
@@ -24,6 +27,7 @@ def add_training_benches(kinds: Any) -> tuple[argparse.ArgumentParser, ...]:
         metavar="N",
         help="train N placements only, to see how noisy the task is; they count for the table",
     )
+    table.add_argument("--epochs", type=positive, metavar="N", help="of its estimates' networks")
     _add_training_flags(table)
     table.set_defaults(command=_table)
     return supernet, table
@@ -33,7 +37,6 @@ def _add_training_flags(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--space", default="tiny", help="small: all placements are trained")
     parser.add_argument("--experiment", type=Path, help="experiment YAML, in place of --space")
     parser.add_argument("--seeds", type=positive, default=3)
-    parser.add_argument("--epochs", type=positive, help="of networks for all placements")
     parser.add_argument("--truth", type=Path, help="file of trainings; continued if it exists")
     parser.add_argument(
         "--part", type=_part, default=(1, 1), metavar="I/N", help="do a part; 1/2 here, 2/2 there"
@@ -74,7 +77,7 @@ def _supernet(args: argparse.Namespace) -> None:
             accuracies,
             args.output / f"estimates_{name}.jsonl",
             seeds=args.seeds,
-            epochs=args.epochs,
+            epochs=args.epochs or (),
             variants={key: VARIANTS[key] for key in args.variants or VARIANTS},
             part=args.part,
             progress=progress,

@@ -32,7 +32,7 @@ def test_variants_are_compared_with_truth_and_nothing_is_trained_twice(
     experiment, accuracies, tmp_path, monkeypatch, one_thread
 ):
     path = tmp_path / "estimates.jsonl"
-    settings = {"seeds": 1, "epochs": 4, "variants": TWO}
+    settings = {"seeds": 1, "epochs": [4], "variants": TWO}
     for part in ((1, 2), (2, 2)):
         frame = bench_supernet(experiment, accuracies, path, part=part, **settings)
     assert frame.variant.tolist() == ["sandwich, distilled"] * 2 + ["other gates"] * 2
@@ -45,8 +45,15 @@ def test_variants_are_compared_with_truth_and_nothing_is_trained_twice(
     pd.testing.assert_frame_equal(again, frame)
     with pytest.raises(UserError, match="expected all 16 placements trained alone, got 15"):
         bench_supernet(experiment, accuracies.iloc[1:], path, **settings)
-    with pytest.raises(UserError, match="expected a multiple of 4 epochs, got 6"):
-        bench_supernet(experiment, accuracies, path, **settings | {"epochs": 6})
+    with pytest.raises(UserError, match="a multiple of 4 epochs for 'sandwich', got 6"):
+        bench_supernet(experiment, accuracies, path, **settings | {"epochs": [6]})
+
+
+def test_schedules_are_judged_side_by_side(experiment, accuracies, tmp_path, one_thread):
+    path, one = tmp_path / "estimates.jsonl", {"other gates": VARIANTS["other gates"]}
+    frame = bench_supernet(experiment, accuracies, path, seeds=1, epochs=[1, 2], variants=one)
+    assert frame.epochs.tolist() == [1, 1, 2, 2]
+    assert average(frame).epochs.tolist() == [1, 1, 2, 2]
 
 
 def test_a_perfect_estimate_ranks_perfectly():

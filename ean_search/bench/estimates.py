@@ -6,7 +6,7 @@ it can be stopped, continued and shared among processes like the trainings they 
 """
 
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from itertools import product
 from pathlib import Path
@@ -27,8 +27,8 @@ from ean_search.sampling import find_sampler
 from ean_search.supernet import Supernet, train_supernet
 
 PASSES = {"complement": 2, "sandwich": 4}  # of a batch, in one step; other rules make one
-WHOLE = 4  # epochs are a multiple of this, so that a share of them is whole
 CALIBRATION = (0, 256)  # images that set norm statistics, at each estimate
+NETWORK = ("variant", "epochs", "calibration_images", "seed")  # whose estimates a line holds
 
 
 @dataclass(frozen=True)
@@ -39,6 +39,11 @@ class Variant:
     per_sample: bool = False
     distil: bool = False
     other_gates: bool = False  # unit gates where the space has plain ones, and the other way round
+
+    @property
+    def passes(self) -> int:
+        """Count the passes of a batch in one step."""
+        return PASSES.get(self.sampler, 1)
 
 
 VARIANTS: Mapping[str, Variant] = {
@@ -55,9 +60,11 @@ VARIANTS: Mapping[str, Variant] = {
 def default_epochs(experiment: Experiment) -> int:
     """Give a network for all placements about twice the epochs of a network for one.
 
-    After many more it has learnt all there is to learn with any placement.
+    After many more it has learnt all there is to learn with any placement. All rules can share
+    them out among their passes.
     """
-    return WHOLE * math.ceil(2 * experiment.supernet.recipe.epochs / WHOLE)
+    whole = math.lcm(*PASSES.values())
+    return whole * math.ceil(2 * experiment.supernet.recipe.epochs / whole)
 
 
 def own_variant(supernet: Supernet) -> tuple[str, Variant]:
@@ -67,7 +74,7 @@ def own_variant(supernet: Supernet) -> tuple[str, Variant]:
     return next((pair for pair in VARIANTS.items() if pair[1] == own), ("own", own))
 
 
-def estimate_all(
+def train_networks(
     experiment: Experiment,
     path: Path,
     variants: Mapping[str, Variant],
@@ -76,36 +83,38 @@ def estimate_all(
     epochs: int,
     progress: Progress = silent,
     part: tuple[int, int] = (1, 1),
-) -> pd.DataFrame:
-    """Train the networks that are not in the file yet, or a part of them; return all estimates.
-
-    A row is an estimate: variant, seed, calibration_images, placement, estimate.
-    """
-    if epochs % WHOLE:
-        raise UserError(f"expected a multiple of {WHOLE} epochs, got {epochs}")
+) -> None:
+    """Train the networks that are not in the file yet, or a part of them."""
+    for variant in variants.values():
+        if epochs % variant.passes:
+            what = f"a multiple of {variant.passes} epochs for {variant.sampler!r}"
+            raise UserError(f"expected {what}, got {epochs}")
     claim(experiment, path)
     todo = missing_networks(path, variants, seeds=seeds, epochs=epochs, part=part)
     data = load_data(experiment.data) if todo else None
     for number, (name, seed) in enumerate(todo):
         progress("supernets", number, len(todo), name)
         for images, estimates in _estimate(experiment, data, variants[name], seed, epochs):
-            row = {"variant": name, "seed": seed, "epochs": epochs, "calibration_images": images}
+            row = {"variant": name, "epochs": epochs, "calibration_images": images, "seed": seed}
             add_line(path, row | {"estimates": estimates})
     if todo:
         progress("supernets", len(todo), len(todo))
+
+
+def read_estimates(path: Path) -> pd.DataFrame:
+    """Read all estimates: variant, epochs, calibration_images, seed, placement, estimate."""
     frames = [
         pd.DataFrame({"placement": list(row["estimates"]), "estimate": row["estimates"].values()})
-        .assign(**{key: row[key] for key in ("variant", "seed", "calibration_images")})
+        .assign(**{key: row[key] for key in NETWORK})
         for row in read_lines(path)
-        if row["variant"] in variants and row["seed"] < seeds and row["epochs"] == epochs
     ]  # fmt: skip
-    same = ["variant", "seed", "calibration_images", "placement"]
-    return pd.concat(frames).drop_duplicates(same, ignore_index=True) if frames else pd.DataFrame()
+    every = pd.concat(frames) if frames else pd.DataFrame(columns=[*NETWORK, "placement"])
+    return every.drop_duplicates([*NETWORK, "placement"], ignore_index=True)
 
 
 def missing_networks(
     path: Path,
-    variants: Mapping[str, Variant],
+    variants: Iterable[str],
     *,
     seeds: int,
     epochs: int,
@@ -133,7 +142,7 @@ def _estimate(
         space = space.model_copy(update={"unit_gate": not space.unit_gate})
     network = build(space, data.classes, seed)
     recipe = experiment.supernet.recipe
-    update = {"epochs": epochs // PASSES.get(variant.sampler, 1)}
+    update = {"epochs": epochs // variant.passes}
     supernet = Supernet(
         sampler=variant.sampler,
         per_sample=variant.per_sample,

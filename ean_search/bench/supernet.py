@@ -3,14 +3,20 @@
 All variants are judged by the same truth, that of the space's own gates, `other gates` too.
 """
 
-from collections.abc import Mapping
-from dataclasses import asdict
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import pandas as pd
 from scipy.stats import kendalltau, spearmanr
 
-from ean_search.bench.estimates import VARIANTS, Variant, default_epochs, estimate_all
+from ean_search.bench.estimates import (
+    NETWORK,
+    VARIANTS,
+    Variant,
+    default_epochs,
+    read_estimates,
+    train_networks,
+)
 from ean_search.experiment import Experiment
 from ean_search.lookup import UserError
 from ean_search.progress import Progress, silent
@@ -25,43 +31,36 @@ def bench_supernet(
     path: Path,
     *,
     seeds: int = 3,
-    epochs: int | None = None,
+    epochs: Sequence[int] = (),
     variants: Mapping[str, Variant] = VARIANTS,
     part: tuple[int, int] = (1, 1),
     progress: Progress = silent,
 ) -> pd.DataFrame:
-    """Compare variants with accuracies, which have a row a placement and a column a training.
+    """Judge variants by accuracies, which have a row a placement and a column a training.
 
-    A row of the result is one network and calibration; the estimates are kept at the path.
+    A row of the result is one network and calibration. Estimates are kept at the path, and all
+    that are there are judged, also those of earlier calls.
     """
-    estimates = estimate_all(
-        experiment,
-        path,
-        variants,
-        seeds=seeds,
-        epochs=epochs or default_epochs(experiment),
-        part=part,
-        progress=progress,
-    )
+    for count in epochs or [default_epochs(experiment)]:
+        train_networks(
+            experiment, path, variants, seeds=seeds, epochs=count, part=part, progress=progress
+        )
     known = len(accuracies.dropna())
     if known < experiment.space.size:
         size = experiment.space.size
         raise UserError(f"expected all {size} placements trained alone, got {known}")
     truth, rows = accuracies.mean(axis=1), []
-    for (name, images, seed), one in estimates.groupby(
-        ["variant", "calibration_images", "seed"], sort=False
-    ):
-        row = {"variant": name, **asdict(variants[name]), "calibration_images": images}
+    for network, one in read_estimates(path).groupby(list(NETWORK), sort=False):
         found = compare(one.set_index("placement").estimate, truth)
-        rows.append(row | {"seed": seed} | found)
+        rows.append(dict(zip(NETWORK, network, strict=True)) | found)
     return pd.DataFrame(rows)
 
 
 def average(frame: pd.DataFrame) -> pd.DataFrame:
-    """Average over seeds: a row a variant and calibration."""
-    keys = ["variant", "calibration_images"]
-    means = frame.groupby(keys, sort=False)[list(FIGURES)].mean()
-    return means.assign(seeds=frame.groupby(keys, sort=False).size()).reset_index()
+    """Average over seeds: a row a variant, schedule and calibration."""
+    keys = [key for key in NETWORK if key != "seed"]
+    groups = frame.groupby(keys, sort=False)
+    return groups[list(FIGURES)].mean().assign(seeds=groups.size()).reset_index()
 
 
 def compare(estimates: pd.Series, truth: pd.Series) -> dict[str, float]:
