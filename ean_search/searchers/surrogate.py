@@ -34,7 +34,7 @@ class Surrogate:
         self,
         problem: Problem,
         *,
-        initial: PositiveInt = 16,
+        initial: PositiveInt = 8,
         spread: NonNegativeFloat = 0.7,
         climbs: PositiveInt = 4,
     ) -> None:
