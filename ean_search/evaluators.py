@@ -29,6 +29,8 @@ from ean_search.train import Trainer, fit
 from ean_search.trial import Measured
 from ean_search.workers import Workers
 
+CALIBRATION = (0,)  # seed of the order in which images for calibration are drawn
+
 
 @dataclass(frozen=True)
 class Judge:
@@ -160,10 +162,13 @@ def judge_with(
 
 
 def calibration_images(data: Data, count: int) -> torch.Tensor | None:
-    """Take the images that set norm statistics: the first of the training split, not augmented."""
+    """Take the images that set norm statistics: random ones, as training shows them.
+
+    In their own order they may well be of one class.
+    """
     if not count:
         return None
-    images, _ = next(iter(data.train.batches(count)))
+    images, _ = next(iter(data.train.batches(count, shuffle=CALIBRATION)))
     return images
 
 

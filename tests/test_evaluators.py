@@ -7,10 +7,12 @@ import sys
 import pytest
 import torch
 
-from ean_search.evaluators import resolve_workers
+from ean_search.data import Data
+from ean_search.evaluators import calibration_images, resolve_workers
 from ean_search.experiment import load_experiment
 from ean_search.lookup import UserError
 from ean_search.run import do_run, start_run
+from ean_search.splits import TensorSplit
 from ean_search.workers import Workers
 
 SMALL = {
@@ -33,6 +35,17 @@ def make_run(path, workers=None, **changes):
 def history(path):
     trials = [json.loads(line) for line in path.read_text().splitlines()]
     return [(t["placement"], t["accuracy"], t["status"], t["note"]) for t in trials]
+
+
+def test_images_for_calibration_are_of_all_classes_even_if_the_data_are_sorted():
+    labels = torch.arange(10).repeat_interleave(100)
+    train = TensorSplit(labels.float()[:, None, None, None].expand(-1, 3, 8, 8), labels)
+    data = Data("sorted", 10, 8, train, train, train, train)
+    images = calibration_images(data, 64)
+    assert images.shape == (64, 3, 8, 8)
+    assert len(images[:, 0, 0, 0].unique()) == 10
+    assert torch.equal(images, calibration_images(data, 64))
+    assert calibration_images(data, 0) is None
 
 
 @pytest.fixture(scope="module")
