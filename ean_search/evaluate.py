@@ -21,6 +21,7 @@ from ean_search.trial import Measured
 
 log = logging.getLogger(__name__)
 
+RARELY = 8  # times as many images as set norm statistics, at once
 Passes = Iterator[tuple[list[int], Tensor]]  # numbers of placements, and their logits
 
 
@@ -49,8 +50,7 @@ class SharedWeights:
         self.calibration = torch.empty(0) if calibration is None else calibration.to(device)
         self.arithmetic = arithmetic
         self.at_once = at_once or batch_size  # images that a cohort is walked with
-        # Smaller pieces would calibrate once each, so with calibration the batch stays whole.
-        self.tree = self._make_tree(choose_size=at_once is None and calibration is None)
+        self.tree = self._make_tree(choose_size=at_once is None)
 
     def evaluate(
         self, placements: Sequence[Placement], race: Race | None = None
@@ -86,11 +86,17 @@ class SharedWeights:
             check_tree(tree, self.network, images)
             if choose_size:
                 held = tree.bytes_held(images) // len(images)
-                self.at_once = images_at_once(held, self.network, images, self.batch_size)
+                self.at_once = self._choose_size(held, images)
         except CutError as reason:
             log.warning("placements are evaluated one by one, because of the network: %s", reason)
             return None
         return tree
+
+    def _choose_size(self, held: int, images: Tensor) -> int:
+        """Take what memory there is: every piece calibrates, so they had better be few."""
+        count, batch = len(self.calibration), self.batch_size
+        room = images_at_once(held, self.network, images, batch, batch + RARELY * count)
+        return max(room - count, batch) if count else room
 
     def _pass_each(self, images: Tensor, placements: Sequence[Placement]) -> Passes:
         for number, placement in enumerate(placements):

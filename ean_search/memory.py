@@ -14,15 +14,20 @@ FREE_SHARE = 0.5  # of the free memory
 OWN_SHARE = 0.5  # of a process's resident memory
 
 
-def images_at_once(held: int, network: nn.Module, image: Tensor, batch_size: int) -> int:
-    """Return how many images to walk with at once, each holding so many bytes."""
+def images_at_once(
+    held: int, network: nn.Module, image: Tensor, batch_size: int, most: int | None = None
+) -> int:
+    """Return how many images to walk with at once, each holding so many bytes.
+
+    That is a batch at most, unless more are wanted where they need no more memory.
+    """
     widest = widest_layer(network, image)
     if image.is_cuda:
         budget = int(FREE_SHARE * free_bytes(str(image.device)))
     else:
         own = batch_size * widest + int(OWN_SHARE * resident_bytes())
         budget = min(own, int(FREE_SHARE * free_bytes("cpu")))
-    return max(1, min(batch_size, budget // (held + widest)))
+    return max(1, min(most or batch_size, budget // (held + widest)))
 
 
 def free_bytes(device: str) -> int:
