@@ -14,7 +14,7 @@ def add_training_benches(kinds: Any) -> tuple[argparse.ArgumentParser, ...]:
     supernet.add_argument("--table", help="name or Parquet file: its experiment and its truth")
     supernet.add_argument("--variants", nargs="+", metavar="NAME", help="all by default")
     supernet.add_argument(
-        "--epochs", type=positive, nargs="+", metavar="N", help="twice those of a training"
+        "--epochs", type=positive, nargs="+", metavar="N", help="as those trained alone, if none"
     )
     _add_training_flags(supernet)
     supernet.set_defaults(command=_supernet)

@@ -57,14 +57,13 @@ VARIANTS: Mapping[str, Variant] = {
 }
 
 
-def default_epochs(experiment: Experiment) -> int:
-    """Give a network for all placements about twice the epochs of a network for one.
+def default_epochs(experiment: Experiment, variants: Iterable[Variant]) -> int:
+    """Give a network for all placements as many epochs as one for one, if rules can share them out.
 
-    After many more it has learnt all there is to learn with any placement. All rules can share
-    them out among their passes.
+    After more it knows, with any placement, what those trained alone have yet to find out.
     """
-    whole = math.lcm(*PASSES.values())
-    return whole * math.ceil(2 * experiment.supernet.recipe.epochs / whole)
+    whole = math.lcm(*(variant.passes for variant in variants))
+    return whole * math.ceil(experiment.supernet.recipe.epochs / whole)
 
 
 def own_variant(supernet: Supernet) -> tuple[str, Variant]:

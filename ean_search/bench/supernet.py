@@ -41,7 +41,7 @@ def bench_supernet(
     A row of the result is one network and calibration. Estimates are kept at the path, and all
     that are there are judged, also those of earlier calls.
     """
-    for count in epochs or [default_epochs(experiment)]:
+    for count in epochs or [default_epochs(experiment, variants.values())]:
         train_networks(
             experiment, path, variants, seeds=seeds, epochs=count, part=part, progress=progress
         )

@@ -49,8 +49,8 @@ def make_table(
     """Do a part of what is missing; write the table if nothing is; return how much still is."""
     if seeds < 2:
         raise UserError(f"expected at least 2 seeds, to know how noisy one is, got {seeds}")
-    epochs = epochs or default_epochs(experiment)
     name, variant = own_variant(experiment.supernet)
+    epochs = epochs or default_epochs(experiment, [variant])
     networks = {"seeds": seeds, "epochs": epochs}
     train_all(experiment, shop.truth, seeds, progress, part)
     train_networks(
