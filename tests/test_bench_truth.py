@@ -1,9 +1,11 @@
 import json
 
+import numpy as np
 import pandas as pd
 import pytest
+from scipy.stats import kendalltau
 
-from ean_search.bench.truth import f_statistic, missing, noise, read_truth, train_all
+from ean_search.bench.truth import best_tau, f_statistic, missing, noise, read_truth, train_all
 from ean_search.experiment import load_experiment
 from ean_search.lookup import UserError
 from ean_search.run import resolve
@@ -96,6 +98,15 @@ def test_noise_says_whether_placements_differ_at_all():
     muddy = noise(make_accuracies(lambda p, s: ((7 * p + 3 * s) % 5) - 0.1 * p))
     assert muddy["p_value"] > 0.05
     assert muddy["tau_between_seeds"] < 0.5
+
+
+def test_nobody_ranks_luck():
+    rng = np.random.default_rng(0)
+    truth, luck = rng.normal(size=(1000, 1)), rng.normal(size=(1000, 3))
+    measured = pd.DataFrame(truth + luck)
+    tau = kendalltau(truth[:, 0], measured.mean(axis=1)).statistic
+    assert noise(measured)["best_tau"] == pytest.approx(tau, abs=0.03)
+    assert best_tau(0.8) == 0
 
 
 def test_large_spaces_are_refused(tmp_path):

@@ -121,8 +121,18 @@ def noise(accuracies: pd.DataFrame) -> dict[str, float]:
         "f_statistic": statistic,
         "p_value": float(f_distribution.sf(statistic, *freedom)),
         "tau_between_seeds": float(between_seeds.mean()),
+        "best_tau": best_tau(statistic),
         "spread_of_placements": float(accuracies.mean(axis=1).std()),
     }
+
+
+def best_tau(statistic: float) -> float:
+    """Say which Kendall's tau with the means would be expected of who knew what is behind them.
+
+    Means are true in a share 1 - 1 / F of their variance. The rest is luck, taken to be normal.
+    """
+    correlation = max(0.0, 1 - 1 / statistic) ** 0.5
+    return 2 / math.pi * math.asin(correlation)
 
 
 def f_statistic(accuracies: pd.DataFrame) -> float:
