@@ -46,7 +46,7 @@ def test_variants_are_compared_with_truth_and_nothing_is_trained_twice(
     with pytest.raises(UserError, match="expected all 16 placements trained alone, got 15"):
         bench_supernet(experiment, accuracies.iloc[1:], path, **settings)
     with pytest.raises(UserError, match="a multiple of 4 epochs for 'sandwich', got 6"):
-        bench_supernet(experiment, accuracies, path, **settings | {"epochs": [6]})
+        bench_supernet(experiment, accuracies, path, **settings | {"epochs": [8, 6]})
 
 
 def test_schedules_are_judged_side_by_side(experiment, accuracies, tmp_path, one_thread):

@@ -60,7 +60,7 @@ VARIANTS: Mapping[str, Variant] = {
 def default_epochs(experiment: Experiment, variants: Iterable[Variant]) -> int:
     """Give a network for all placements as many epochs as one for one, if rules can share them out.
 
-    After more it knows, with any placement, what those trained alone have yet to find out.
+    After more it may know, with any placement, what those trained alone have yet to find out.
     """
     whole = math.lcm(*(variant.passes for variant in variants))
     return whole * math.ceil(experiment.supernet.recipe.epochs / whole)
@@ -71,6 +71,14 @@ def own_variant(supernet: Supernet) -> tuple[str, Variant]:
     distil = supernet.distil and find_sampler(supernet.sampler).teacher
     own = Variant(supernet.sampler, supernet.per_sample, distil)
     return next((pair for pair in VARIANTS.items() if pair[1] == own), ("own", own))
+
+
+def check_epochs(variants: Iterable[Variant], epochs: int) -> None:
+    """Refuse epochs that a rule cannot share out among its passes."""
+    for variant in variants:
+        if epochs % variant.passes:
+            what = f"a multiple of {variant.passes} epochs for {variant.sampler!r}"
+            raise UserError(f"expected {what}, got {epochs}")
 
 
 def train_networks(
@@ -84,10 +92,7 @@ def train_networks(
     part: tuple[int, int] = (1, 1),
 ) -> None:
     """Train the networks that are not in the file yet, or a part of them."""
-    for variant in variants.values():
-        if epochs % variant.passes:
-            what = f"a multiple of {variant.passes} epochs for {variant.sampler!r}"
-            raise UserError(f"expected {what}, got {epochs}")
+    check_epochs(variants.values(), epochs)
     claim(experiment, path)
     todo = missing_networks(path, variants, seeds=seeds, epochs=epochs, part=part)
     data = load_data(experiment.data) if todo else None

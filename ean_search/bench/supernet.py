@@ -13,6 +13,7 @@ from ean_search.bench.estimates import (
     NETWORK,
     VARIANTS,
     Variant,
+    check_epochs,
     default_epochs,
     read_estimates,
     train_networks,
@@ -41,7 +42,10 @@ def bench_supernet(
     A row of the result is one network and calibration. Estimates are kept at the path, and all
     that are there are judged, also those of earlier calls.
     """
-    for count in epochs or [default_epochs(experiment, variants.values())]:
+    epochs = epochs or [default_epochs(experiment, variants.values())]
+    for count in epochs:
+        check_epochs(variants.values(), count)
+    for count in epochs:
         train_networks(
             experiment, path, variants, seeds=seeds, epochs=count, part=part, progress=progress
         )
