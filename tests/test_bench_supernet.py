@@ -3,7 +3,7 @@ import pandas as pd
 import pytest
 
 from ean_search.bench import estimates
-from ean_search.bench.estimates import VARIANTS, Variant, own_variant
+from ean_search.bench.estimates import VARIANTS, Variant, own_variant, plan_epochs
 from ean_search.bench.lines import add_line
 from ean_search.bench.supernet import average, bench_supernet, compare
 from ean_search.bench.table import Workshop, make_table
@@ -54,6 +54,18 @@ def test_schedules_are_judged_side_by_side(experiment, accuracies, tmp_path, one
     frame = bench_supernet(experiment, accuracies, path, seeds=1, epochs=[1, 2], variants=one)
     assert frame.epochs.tolist() == [1, 1, 2, 2]
     assert average(frame).epochs.tolist() == [1, 1, 2, 2]
+
+
+def test_networks_see_as_many_images_as_trainings_or_the_next_more_that_passes_divide(experiment):
+    recipe = experiment.supernet.recipe.model_copy(update={"epochs": 7})
+    supernet = experiment.supernet.model_copy(update={"recipe": recipe})
+    some = {name: VARIANTS[name] for name in ("per sample", "complement", "sandwich")}
+    three = experiment.space.model_copy(update={"attention": 2 * experiment.space.attention})
+    for space, expected in ((experiment.space, [7, 8, 8]), (three, [7, 9, 8])):
+        longer = experiment.model_copy(update={"supernet": supernet, "space": space})
+        assert list(plan_epochs(longer, some, None).values()) == expected
+    with pytest.raises(UserError, match="a multiple of 3 epochs for 'complement', got 4"):
+        plan_epochs(longer, some, 4)
 
 
 def test_a_perfect_estimate_ranks_perfectly():

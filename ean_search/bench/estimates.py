@@ -1,17 +1,18 @@
 """What weight-sharing networks estimate of every placement, for recipes of training them.
 
 Every recipe sees as many images as every other: `sandwich` and `complement`, which pass a batch
-several times a step, get as many epochs fewer. One line a network is appended to a file, so that
-it can be stopped, continued and shared among processes like the trainings they are compared with.
+several times a step, go through the data as many times fewer. One line a network is appended to a
+file: it can be stopped, continued and shared among processes like the trainings it is judged by.
 """
 
 import math
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from itertools import product
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+import numpy as np
 import pandas as pd
 
 from ean_search.bench.lines import add_line, read_lines, share
@@ -24,9 +25,9 @@ from ean_search.lookup import UserError
 from ean_search.network import build
 from ean_search.progress import Progress, silent
 from ean_search.sampling import find_sampler
+from ean_search.space import Space
 from ean_search.supernet import Supernet, train_supernet
 
-PASSES = {"complement": 2, "sandwich": 4}  # of a batch, in one step; other rules make one
 CALIBRATION = (0, 256)  # images that set norm statistics, at each estimate
 NETWORK = ("variant", "epochs", "calibration_images", "seed")  # whose estimates a line holds
 
@@ -40,10 +41,9 @@ class Variant:
     distil: bool = False
     other_gates: bool = False  # unit gates where the space has plain ones, and the other way round
 
-    @property
-    def passes(self) -> int:
+    def passes(self, space: Space) -> int:
         """Count the passes of a batch in one step."""
-        return PASSES.get(self.sampler, 1)
+        return len(find_sampler(self.sampler).draw(space, np.random.default_rng(0)))
 
 
 VARIANTS: Mapping[str, Variant] = {
@@ -57,15 +57,6 @@ VARIANTS: Mapping[str, Variant] = {
 }
 
 
-def default_epochs(experiment: Experiment, variants: Iterable[Variant]) -> int:
-    """Give a network for all placements as many epochs as one for one, if rules can share them out.
-
-    After more it may know, with any placement, what those trained alone have yet to find out.
-    """
-    whole = math.lcm(*(variant.passes for variant in variants))
-    return whole * math.ceil(experiment.supernet.recipe.epochs / whole)
-
-
 def own_variant(supernet: Supernet) -> tuple[str, Variant]:
     """Return the way that an experiment goes, by its name if it has one."""
     distil = supernet.distil and find_sampler(supernet.sampler).teacher
@@ -73,12 +64,22 @@ def own_variant(supernet: Supernet) -> tuple[str, Variant]:
     return next((pair for pair in VARIANTS.items() if pair[1] == own), ("own", own))
 
 
-def check_epochs(variants: Iterable[Variant], epochs: int) -> None:
-    """Refuse epochs that a rule cannot share out among its passes."""
-    for variant in variants:
-        if epochs % variant.passes:
-            what = f"a multiple of {variant.passes} epochs for {variant.sampler!r}"
+def plan_epochs(
+    experiment: Experiment, variants: Mapping[str, Variant], epochs: int | None
+) -> dict[str, int]:
+    """Give each variant its epochs: as asked for, or as many as those trained alone get.
+
+    After more, a network may know with any placement what those have yet to find out. Passes of a
+    batch have to share them out: by default they are rounded up.
+    """
+    plan = {}
+    for name, variant in variants.items():
+        passes = variant.passes(experiment.space)
+        plan[name] = epochs or passes * math.ceil(experiment.supernet.recipe.epochs / passes)
+        if plan[name] % passes:
+            what = f"a multiple of {passes} epochs for {variant.sampler!r}"
             raise UserError(f"expected {what}, got {epochs}")
+    return plan
 
 
 def train_networks(
@@ -87,20 +88,20 @@ def train_networks(
     variants: Mapping[str, Variant],
     *,
     seeds: int,
-    epochs: int,
+    epochs: int | None = None,
     progress: Progress = silent,
     part: tuple[int, int] = (1, 1),
 ) -> None:
     """Train the networks that are not in the file yet, or a part of them."""
-    check_epochs(variants.values(), epochs)
+    plan = plan_epochs(experiment, variants, epochs)
     claim(experiment, path)
-    todo = missing_networks(path, variants, seeds=seeds, epochs=epochs, part=part)
+    todo = missing_networks(path, plan, seeds=seeds, part=part)
     data = load_data(experiment.data) if todo else None
     for number, (name, seed) in enumerate(todo):
         progress("supernets", number, len(todo), name)
-        for images, estimates in _estimate(experiment, data, variants[name], seed, epochs):
-            row = {"variant": name, "epochs": epochs, "calibration_images": images, "seed": seed}
-            add_line(path, row | {"estimates": estimates})
+        row = {"variant": name, "epochs": plan[name], "seed": seed}
+        for images, estimates in _estimate(experiment, data, variants[name], seed, plan[name]):
+            add_line(path, row | {"calibration_images": images, "estimates": estimates})
     if todo:
         progress("supernets", len(todo), len(todo))
 
@@ -117,23 +118,14 @@ def read_estimates(path: Path) -> pd.DataFrame:
 
 
 def missing_networks(
-    path: Path,
-    variants: Iterable[str],
-    *,
-    seeds: int,
-    epochs: int,
-    part: tuple[int, int] = (1, 1),
+    path: Path, plan: Mapping[str, int], *, seeds: int, part: tuple[int, int] = (1, 1)
 ) -> list[tuple[str, int]]:
-    """List the variants and seeds of a part whose estimates are not complete."""
-    found = {
-        (row["variant"], row["seed"], row["calibration_images"])
-        for row in read_lines(path)
-        if row["epochs"] == epochs
-    }
+    """List the variants and seeds of a part whose estimates, after their epochs, are incomplete."""
+    found = {tuple(row[key] for key in NETWORK) for row in read_lines(path)}
     return [
         (name, seed)
-        for name, seed in share(list(product(variants, range(seeds))), part)
-        if any((name, seed, images) not in found for images in CALIBRATION)
+        for name, seed in share(list(product(plan, range(seeds))), part)
+        if any((name, plan[name], images, seed) not in found for images in CALIBRATION)
     ]
 
 
@@ -146,7 +138,7 @@ def _estimate(
         space = space.model_copy(update={"unit_gate": not space.unit_gate})
     network = build(space, data.classes, seed)
     recipe = experiment.supernet.recipe
-    update = {"epochs": epochs // variant.passes}
+    update = {"epochs": epochs // variant.passes(space)}
     supernet = Supernet(
         sampler=variant.sampler,
         per_sample=variant.per_sample,

@@ -13,8 +13,7 @@ from ean_search.bench.estimates import (
     NETWORK,
     VARIANTS,
     Variant,
-    check_epochs,
-    default_epochs,
+    plan_epochs,
     read_estimates,
     train_networks,
 )
@@ -42,10 +41,9 @@ def bench_supernet(
     A row of the result is one network and calibration. Estimates are kept at the path, and all
     that are there are judged, also those of earlier calls.
     """
-    epochs = epochs or [default_epochs(experiment, variants.values())]
     for count in epochs:
-        check_epochs(variants.values(), count)
-    for count in epochs:
+        plan_epochs(experiment, variants, count)  # refuses now what would be refused hours later
+    for count in epochs or [None]:
         train_networks(
             experiment, path, variants, seeds=seeds, epochs=count, part=part, progress=progress
         )

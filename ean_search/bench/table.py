@@ -12,9 +12,9 @@ import pandas as pd
 
 from ean_search.bench.estimates import (
     CALIBRATION,
-    default_epochs,
     missing_networks,
     own_variant,
+    plan_epochs,
     read_estimates,
     train_networks,
 )
@@ -50,20 +50,25 @@ def make_table(
     if seeds < 2:
         raise UserError(f"expected at least 2 seeds, to know how noisy one is, got {seeds}")
     name, variant = own_variant(experiment.supernet)
-    epochs = epochs or default_epochs(experiment, [variant])
-    networks = {"seeds": seeds, "epochs": epochs}
+    plan = plan_epochs(experiment, {name: variant}, epochs)
     train_all(experiment, shop.truth, seeds, progress, part)
     train_networks(
-        experiment, shop.estimates, {name: variant}, part=part, progress=progress, **networks
+        experiment,
+        shop.estimates,
+        {name: variant},
+        seeds=seeds,
+        epochs=epochs,
+        part=part,
+        progress=progress,
     )
     left = len(missing(experiment, shop.truth, seeds))
-    left += len(missing_networks(shop.estimates, [name], **networks))
+    left += len(missing_networks(shop.estimates, plan, seeds=seeds))
     if not left:
         truth, known = read_truth(shop.truth), read_estimates(shop.estimates)
         accuracies = widen(truth[truth.seed < seeds])
-        mine = (known.variant == name) & (known.epochs == epochs) & (known.seed < seeds)
+        mine = (known.variant == name) & (known.epochs == plan[name]) & (known.seed < seeds)
         frame, about = assemble(experiment, accuracies, known[mine])
-        about |= {"estimates_by": name, "supernet_epochs": epochs}
+        about |= {"estimates_by": name, "supernet_epochs": plan[name]}
         write_table(frame, about, shop.table)
     return left
 
