@@ -13,7 +13,7 @@ from ean_search.faults import own_fault
 from ean_search.memory import images_at_once
 from ean_search.network import place
 from ean_search.racing import Race
-from ean_search.recalibrate import recalibrated
+from ean_search.recalibrate import norms_of, recalibrated
 from ean_search.space import Placement
 from ean_search.splits import Split
 from ean_search.tree import CutError, PrefixTree, check_tree
@@ -30,7 +30,7 @@ class SharedWeights:
 
     A cohort is walked as a tree, which shares what its placements have in common; a network that
     cannot be cut for that is evaluated placement by placement, with the same results. Given
-    calibration images, every placement gets norm statistics of its own.
+    calibration images, every placement gets norm statistics of its own, if there are such norms.
     """
 
     def __init__(
@@ -47,7 +47,8 @@ class SharedWeights:
         self.split = split
         self.batch_size = batch_size
         self.device = device
-        self.calibration = torch.empty(0) if calibration is None else calibration.to(device)
+        own = calibration is not None and norms_of(self.network)
+        self.calibration = calibration.to(device) if own else torch.empty(0)
         self.arithmetic = arithmetic
         self.at_once = at_once or batch_size  # images that a cohort is walked with
         self.tree = self._make_tree(choose_size=at_once is None)

@@ -11,7 +11,14 @@ from contextlib import contextmanager
 
 import torch
 from torch import Tensor, nn
-from torch.nn.modules.batchnorm import _BatchNorm
+
+Norm = nn.BatchNorm2d | nn.SyncBatchNorm
+
+
+def norms_of(network: nn.Module) -> list[Norm]:
+    """List the norms that keep statistics of maps; where tokens are rows, images cannot be told."""
+    norms = (module for module in network.modules() if isinstance(module, Norm))
+    return [norm for norm in norms if norm.running_mean is not None]
 
 
 @contextmanager
@@ -20,7 +27,7 @@ def recalibrated(network: nn.Module, images: int) -> Iterator[None]:
 
     With no images, the statistics stay as they are.
     """
-    norms = [module for module in network.modules() if isinstance(module, _BatchNorm) and images]
+    norms = norms_of(network) if images else []
     kept = [(norm.running_mean.clone(), norm.running_var.clone()) for norm in norms]
     hooks = [norm.register_forward_pre_hook(_set_statistics(images)) for norm in norms]
     try:
@@ -33,7 +40,7 @@ def recalibrated(network: nn.Module, images: int) -> Iterator[None]:
 
 
 def _set_statistics(images: int):
-    def hook(norm: _BatchNorm, inputs: tuple[Tensor]) -> None:
+    def hook(norm: Norm, inputs: tuple[Tensor]) -> None:
         var, mean = torch.var_mean(inputs[0][:images], dim=(0, 2, 3))
         norm.running_mean.copy_(mean)
         norm.running_var.copy_(var)

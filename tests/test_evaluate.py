@@ -6,7 +6,8 @@ import torch
 
 from ean_search.evaluate import SharedWeights, score
 from ean_search.network import build, place, prune, slots
-from ean_search.space import load_space
+from ean_search.sites import probe
+from ean_search.space import Space, load_space
 from ean_search.train import Recipe, fit
 from ean_search.trial import Measured
 from tests.data import blobs
@@ -72,6 +73,19 @@ def test_own_statistics_are_those_of_training_mode(tiny, network):
         trained(images)
     expected = score(trained, blobs(50, 0).batches(50))
     assert accuracies(evaluator, [placement]) == [pytest.approx(expected, abs=0.021)]
+
+
+@pytest.mark.parametrize(
+    ("backbone", "args", "images"),
+    [("convnext_atto", {}, 0), ("levit_128s", {"img_size": 64}, 6)],
+)
+def test_only_norms_that_keep_statistics_of_maps_are_set(backbone, args, images):
+    space = Space(name="one", backbone=backbone, backbone_args=args, attention="se", image_size=64)
+    space = probe(space)
+    network, split = build(space, classes=3), blobs(4, 0, size=64)
+    evaluator = SharedWeights(network, split, calibration=blobs(6, 1, size=64).images)
+    assert len(evaluator.calibration) == images  # ConvNeXt has no such norms; LeViT's stem has
+    assert 0 <= accuracies(evaluator, [space.named["all"]])[0] <= 1
 
 
 class Doubtful:
