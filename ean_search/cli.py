@@ -47,7 +47,7 @@ EXPERIMENT_FLAGS: dict[str, tuple[str, type, str]] = {
     "--evaluator": ("search.evaluator", str, "shared | standalone: a short training each"),
     "--verify": ("search.verify", int, "best placements to train stand-alone after the search"),
     "--train-workers": ("train_workers", int, "Ray workers that train the network together"),
-    "--recalibrate": ("recalibrate", int, "images that set each placement's own norm statistics"),
+    "--recalibrate": ("recalibrate", int, "images for norm statistics of a placement's own, or 0"),
     "--precision": (
         "evaluation.precision",
         str,

@@ -85,8 +85,8 @@ class Experiment(Fields):
     cost_axis: str = "latency_ms"  # of the front
     cost_batch: int = Field(default=1, ge=1)  # images a timed forward pass sees
     eval_batch: int = Field(default=256, ge=1)
-    # Images that set norm statistics, placement by placement.
-    recalibrate: int = Field(default=0, ge=0)
+    # Images that set norm statistics, placement by placement; 0 leaves the mixture's.
+    recalibrate: int = Field(default=256, ge=0)
     evaluation: Arithmetic = Arithmetic()  # of the network whose weights are shared
     seed: int = Field(default=0, ge=0)
     train_workers: int = Field(default=1, ge=1)  # processes that share each batch of a training
