@@ -45,7 +45,11 @@ def add_bench_parser(commands: Any) -> Any:
         "--tables", nargs="*", metavar="TABLE", help="names or Parquet files; all by default"
     )
     searchers.add_argument(
-        "--sites", type=positive, nargs="*", default=[16, 54], help="of landscapes; none if empty"
+        "--sites",
+        type=positive,
+        nargs="*",
+        default=[8, 16, 54],
+        help="of landscapes; none if empty",
     )
     searchers.add_argument("--seeds", type=positive, default=50, help="of searchers on each table")
     searchers.add_argument(
