@@ -86,14 +86,13 @@ def train_networks(
     experiment: Experiment,
     path: Path,
     variants: Mapping[str, Variant],
+    plan: Mapping[str, int],
     *,
     seeds: int,
-    epochs: int | None = None,
     progress: Progress = silent,
     part: tuple[int, int] = (1, 1),
 ) -> None:
-    """Train the networks that are not in the file yet, or a part of them."""
-    plan = plan_epochs(experiment, variants, epochs)
+    """Train the networks that are not in the file yet, or a part of them, for planned epochs."""
     claim(experiment, path)
     todo = missing_networks(path, plan, seeds=seeds, part=part)
     data = load_data(experiment.data) if todo else None

@@ -41,12 +41,10 @@ def bench_supernet(
     A row of the result is one network and calibration. Estimates are kept at the path, and all
     that are there are judged, also those of earlier calls.
     """
-    for count in epochs:
-        plan_epochs(experiment, variants, count)  # refuses now what would be refused hours later
-    for count in epochs or [None]:
-        train_networks(
-            experiment, path, variants, seeds=seeds, epochs=count, part=part, progress=progress
-        )
+    # All at once, so that nothing is refused after hours of training.
+    plans = [plan_epochs(experiment, variants, count) for count in epochs or [None]]
+    for plan in plans:
+        train_networks(experiment, path, variants, plan, seeds=seeds, part=part, progress=progress)
     known = len(accuracies.dropna())
     if known < experiment.space.size:
         size = experiment.space.size

@@ -50,16 +50,11 @@ def make_table(
     if seeds < 2:
         raise UserError(f"expected at least 2 seeds, to know how noisy one is, got {seeds}")
     name, variant = own_variant(experiment.supernet)
-    plan = plan_epochs(experiment, {name: variant}, epochs)
+    variants = {name: variant}
+    plan = plan_epochs(experiment, variants, epochs)
     train_all(experiment, shop.truth, seeds, progress, part)
     train_networks(
-        experiment,
-        shop.estimates,
-        {name: variant},
-        seeds=seeds,
-        epochs=epochs,
-        part=part,
-        progress=progress,
+        experiment, shop.estimates, variants, plan, seeds=seeds, part=part, progress=progress
     )
     left = len(missing(experiment, shop.truth, seeds))
     left += len(missing_networks(shop.estimates, plan, seeds=seeds))
