@@ -6,7 +6,7 @@ importing the package is free. Gymnasium hears of the environment as soon as bot
 
 import lazy_loader
 
-from ean_search.gym_id import register_when_possible
+from ean_search.search.gym_registration import register_when_possible
 
 __getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)
 register_when_possible()

@@ -15,15 +15,15 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from ean_search import load_run
-from ean_search.data import load_data
-from ean_search.evaluators import make_shared
-from ean_search.experiment import load_experiment
-from ean_search.network import Slot
-from ean_search.positions.wraps import replace
-from ean_search.progress import silent
-from ean_search.space import Placement
-from ean_search.splits import Split
-from ean_search.tables import Table
+from ean_search.core.space import Placement
+from ean_search.data.datasets import load_data
+from ean_search.data.splits import Split
+from ean_search.networks.builder import Slot
+from ean_search.networks.positions.wrappers import replace
+from ean_search.runs.evaluator_factory import make_shared
+from ean_search.runs.experiment import load_experiment
+from ean_search.search.tabular import Table
+from ean_search.utils.progress import silent
 
 
 class Soft(nn.Module):

@@ -16,10 +16,10 @@ from stable_baselines3 import PPO
 from stable_baselines3.common.callbacks import BaseCallback
 from stable_baselines3.common.env_util import make_vec_env
 
-from ean_search.bench.contest import contend
-from ean_search.gym_id import ID
-from ean_search.space import Placement
-from ean_search.tables import Table
+from ean_search.bench.simulate import contend
+from ean_search.core.space import Placement
+from ean_search.search.gym_registration import ID
+from ean_search.search.tabular import Table
 
 ENVIRONMENTS = 8
 RIVALS = ("random", "reinforce", "surrogate")

@@ -21,7 +21,7 @@ from ean_search import (
     measure_costs,
     placement_trainable,
 )
-from ean_search.data import DataSource, load_data
+from ean_search.data.datasets import DataSource, load_data
 
 
 def main(trials: int = 12) -> dict[str, tune.ResultGrid]:

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 import torch
 
-from ean_search.network import build
-from ean_search.space import load_space
+from ean_search.core.space import load_space
+from ean_search.networks.builder import build
 
 
 def pytest_configure():
@@ -59,8 +59,8 @@ def one_thread():
 @pytest.fixture(scope="session")
 def short_run(tmp_path_factory):
     """Do one small run for all that only needs some run; what is retrained stays in it."""
-    from ean_search.experiment import load_experiment
-    from ean_search.run import do_run, start_run
+    from ean_search.runs.experiment import load_experiment
+    from ean_search.runs.pipeline import do_run, start_run
 
     few = {
         "space": {"base": "tiny"},
@@ -78,8 +78,8 @@ def short_run(tmp_path_factory):
 @pytest.fixture(scope="session")
 def ray_here():
     """Start Ray once for all tests that need it."""
-    from ean_search.tune.cluster import cluster
-    from ean_search.workers import Workers
+    from ean_search.distributed.cluster import cluster
+    from ean_search.distributed.config import Workers
 
     with cluster(Workers(count=2, cpus=1)):
         yield

@@ -7,7 +7,7 @@ from types import ModuleType
 import torch
 from torch import nn
 
-from ean_search.space import Space, load_space
+from ean_search.core.space import Space, load_space
 
 # Transformers are made for one image size. Smaller ones of the same kind do for most tests.
 SMALL = {

@@ -45,7 +45,7 @@ def search_table(searcher: str, folder: Path) -> list[str]:
     table = ean_search.Table("eight")
     store = ean_search.Store(folder / "trials.jsonl", table.problem.space)
     made = ean_search.make_searcher(searcher, table.problem)
-    ean_search.search(table.problem, made, table, store, budget=TABLE_BUDGET, cohort=4, seed=1)
+    ean_search.run_search(table.problem, made, table, store, budget=TABLE_BUDGET, cohort=4, seed=1)
     return [line_of(trial) for trial in store.trials]
 
 

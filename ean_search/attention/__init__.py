@@ -20,7 +20,7 @@ from torch import nn
 
 from ean_search.attention.layout import CHANNELS_FIRST, CHANNELS_LAST, Adapted
 from ean_search.attention.unit_gate import set_unit_gates
-from ean_search.lookup import UserError, lookup, unknown
+from ean_search.utils.registry import UserError, lookup, unknown
 
 ATTENTIONS = {
     "se": "ean_search.attention.se:SE",
@@ -33,7 +33,7 @@ ATTENTIONS = {
     "depthwise": "ean_search.attention.depthwise:Depthwise",
     "broad": "ean_search.attention.broad:Broad",
     "key_only": "ean_search.attention.key_only:KeyOnly",
-    "full": "ean_search.attention.full:Full",
+    "full": "ean_search.attention.full_attention:Full",
 }
 # What timm's own registry has besides; it is an elif chain that cannot be listed.
 TIMM_ATTENTIONS = tuple(

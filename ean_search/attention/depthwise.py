@@ -2,7 +2,7 @@
 
 from torch import Tensor, nn
 
-from ean_search.attention.residual import MapBranch
+from ean_search.attention.branches import MapBranch
 
 
 class Depthwise(nn.Module):

@@ -7,8 +7,8 @@ costs grows with the number of sites before it.
 import torch
 from torch import Tensor, nn
 
-from ean_search.attention.layer_attention import Projections, by_head, count_heads, likeness
-from ean_search.attention.residual import MapBranch, TokenBranch
+from ean_search.attention.branches import MapBranch, TokenBranch
+from ean_search.attention.mrla_common import Projections, by_head, count_heads, likeness
 
 State = tuple[Tensor, Tensor]  # keys (b, t, heads, size), values (b, t, heads, size, h, w)
 

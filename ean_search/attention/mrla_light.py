@@ -7,8 +7,8 @@ So there is no state, and being attached or not is a site's own affair.
 import torch
 from torch import Tensor, nn
 
-from ean_search.attention.layer_attention import Projections, by_head, count_heads, likeness
-from ean_search.attention.residual import MapBranch, TokenBranch
+from ean_search.attention.branches import MapBranch, TokenBranch
+from ean_search.attention.mrla_common import Projections, by_head, count_heads, likeness
 
 
 class MRLALight(nn.Module):

@@ -10,11 +10,11 @@ from typing import Any
 import ray
 from ray.cluster_utils import Cluster
 
-from ean_search.evaluate import SharedWeights
-from ean_search.space import Space
-from ean_search.tune.crew import Crew
-from ean_search.tune.jobs import SharedJob
-from ean_search.workers import Workers
+from ean_search.core.space import Space
+from ean_search.distributed.config import Workers
+from ean_search.distributed.jobs import SharedJob
+from ean_search.distributed.ray_evaluator import Crew
+from ean_search.evaluation.shared_weights import SharedWeights
 
 PATIENCE = 120.0  # seconds until the loss of a node must have been noticed
 

@@ -9,17 +9,17 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 
-from ean_search.data import load_data
-from ean_search.evaluate import SharedWeights
-from ean_search.evaluators import make_shared
-from ean_search.experiment import load_experiment
-from ean_search.folder import Run
-from ean_search.lookup import UserError
-from ean_search.measure import price_list
-from ean_search.objective import Problem
-from ean_search.progress import silent
-from ean_search.racing import Race
-from ean_search.space import Placement
+from ean_search.analysis.run_folder import Run
+from ean_search.core.objective import Problem
+from ean_search.core.space import Placement
+from ean_search.costs.measure import price_list
+from ean_search.data.datasets import load_data
+from ean_search.evaluation.racing import Race
+from ean_search.evaluation.shared_weights import SharedWeights
+from ean_search.runs.evaluator_factory import make_shared
+from ean_search.runs.experiment import load_experiment
+from ean_search.utils.progress import silent
+from ean_search.utils.registry import UserError
 
 ERRORS = (0.05, 0.2)
 SIZES = (4, 8, 32)  # of cohorts

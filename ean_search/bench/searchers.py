@@ -14,11 +14,11 @@ import numpy as np
 import pandas as pd
 from scipy.stats import wilcoxon
 
-from ean_search.bench.contest import contend
+from ean_search.bench.simulate import contend
 from ean_search.bench.tasks import Task
-from ean_search.progress import Progress, silent
-from ean_search.searchers import DEFAULT
-from ean_search.tables import Table
+from ean_search.search.searchers import DEFAULT
+from ean_search.search.tabular import Table
+from ean_search.utils.progress import Progress, silent
 
 RIVALS = tuple(dict.fromkeys(("random", "ean", DEFAULT)))
 SAME = ["task", "workers", "evaluations"]

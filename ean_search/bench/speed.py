@@ -14,22 +14,22 @@ import pandas as pd
 import torch
 from torch import Tensor, nn
 
-from ean_search.bench.arithmetic import measure_arithmetic
-from ean_search.bench.peak import measure_memory
-from ean_search.bench.turns import in_turn
-from ean_search.cost import CostTable
-from ean_search.data import load_data
-from ean_search.evaluate import SharedWeights
-from ean_search.evaluators import make_shared
-from ean_search.experiment import load_experiment
-from ean_search.folder import Run
-from ean_search.latency import time_interleaved
-from ean_search.measure import measure_costs
-from ean_search.network import build, place, prune
-from ean_search.progress import Progress, silent
-from ean_search.provenance import hardware
-from ean_search.space import Placement, Space
-from ean_search.splits import Split, TensorSplit
+from ean_search.analysis.run_folder import Run
+from ean_search.bench.memory import measure_memory
+from ean_search.bench.precision import measure_arithmetic
+from ean_search.core.space import Placement, Space
+from ean_search.costs.latency import time_interleaved
+from ean_search.costs.measure import measure_costs
+from ean_search.costs.table import CostTable
+from ean_search.costs.turns import in_turn
+from ean_search.data.datasets import load_data
+from ean_search.data.splits import Split, TensorSplit
+from ean_search.evaluation.shared_weights import SharedWeights
+from ean_search.networks.builder import build, place, prune
+from ean_search.runs.evaluator_factory import make_shared
+from ean_search.runs.experiment import load_experiment
+from ean_search.utils.progress import Progress, silent
+from ean_search.utils.provenance import hardware
 
 SAMPLE = 24  # placements whose single passes stand for those of a larger cohort
 SHORT = 7  # times the rounds for what takes no time: a neighbour's noise is as long as it is

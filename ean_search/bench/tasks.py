@@ -3,11 +3,11 @@
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Protocol
 
-from ean_search.bench.landscapes import Landscape
-from ean_search.objective import Problem
-from ean_search.space import Placement
-from ean_search.tables import Table
-from ean_search.trial import Measured
+from ean_search.bench.synthetic import Landscape
+from ean_search.core.objective import Problem
+from ean_search.core.space import Placement
+from ean_search.core.trial import Measured
+from ean_search.search.tabular import Table
 
 
 class Task(Protocol):

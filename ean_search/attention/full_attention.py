@@ -1,0 +1,34 @@
+"""Ordinary multi-head self-attention as a token mixer on maps: what others are compared with."""
+
+from torch import Tensor, nn
+from torch.nn.functional import scaled_dot_product_attention
+
+from ean_search.utils.registry import UserError
+
+
+class Full(nn.Module):
+    """Mix positions by products of queries and keys, quadratic in their number."""
+
+    positions = ("mixer",)
+
+    def __init__(self, channels: int, head_size: int = 32):
+        super().__init__()
+        if channels % head_size:
+            raise UserError(
+                f"full: heads of {head_size} channels do not divide {channels} channels"
+            )
+        self.head_size = head_size
+        self.scale = head_size**-0.5
+        self.fused_attn = True  # timm's name: a counter switches it off, to see the products
+        self.qkv = nn.Conv2d(channels, 3 * channels, 1, bias=False)
+        self.out = nn.Conv2d(channels, channels, 1, bias=False)
+
+    def forward(self, x: Tensor) -> Tensor:
+        # (b, 3, heads, n, size)
+        qkv = self.qkv(x).flatten(2).unflatten(1, (3, -1, self.head_size)).transpose(-1, -2)
+        query, key, value = qkv.unbind(1)
+        if self.fused_attn:
+            y = scaled_dot_product_attention(query, key, value)
+        else:
+            y = (query @ key.transpose(-1, -2) * self.scale).softmax(-1) @ value
+        return self.out(y.transpose(-1, -2).flatten(1, 2).view_as(x))

@@ -1,0 +1,67 @@
+"""How long a report takes and how large its page is, for a run of many trials on a landscape."""
+
+import time
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import numpy as np
+import pandas as pd
+import yaml
+
+from ean_search.analysis.html_report import write_report
+from ean_search.analysis.run_analysis import Findings
+from ean_search.analysis.run_folder import Run
+from ean_search.bench.synthetic import Landscape
+from ean_search.core.objective import Objective, Problem
+from ean_search.core.trial import Cost
+from ean_search.costs.table import Attachment, CostTable
+from ean_search.search.loop import COHORT, run_search
+from ean_search.search.searchers import make_searcher
+from ean_search.search.trial_log import Store
+from ean_search.utils.files import save_json
+from ean_search.utils.progress import Progress, silent
+from ean_search.utils.provenance import provenance
+
+OBJECTIVE = "accuracy - 0.02 sites"
+
+
+def bench_report(
+    searcher: str, sites: list[int], trials: int, progress: Progress = silent
+) -> pd.DataFrame:
+    """Time the page of a run for every number of sites, the libraries' imports not counted."""
+    rows = []
+    with TemporaryDirectory() as folder:
+        for count in sites:
+            run = make_run(Path(folder) / f"m{count}", searcher, count, trials, progress)
+            page = run.path / "report.html"
+            start = time.perf_counter()
+            write_report([Findings(run)], page)
+            row = {"searcher": searcher, "sites": count, "trials": trials}
+            row |= {"seconds": time.perf_counter() - start, "megabytes": page.stat().st_size / 1e6}
+            rows.append(row | {"hardware": provenance("cpu")["hardware"]})
+    return pd.DataFrame(rows)
+
+
+def make_run(path: Path, searcher: str, sites: int, trials: int, progress: Progress) -> Run:
+    """Leave the folder of a run that searched a landscape."""
+    path.mkdir(parents=True)
+    landscape, run = Landscape(sites, seed=0), Run(path)
+    space, table = landscape.problem.space, _table(sites)
+    asked = {"searcher": searcher, "options": {}, "budget": trials, "cohort": None, "steps": None}
+    asked |= {"objective": OBJECTIVE, "limits": ""}
+    fields = {"space": space.model_dump(mode="json"), "search": asked}
+    run.experiment.write_text(yaml.safe_dump(fields | {"cost_axis": "latency_ms", "seed": 0}))
+    save_json(provenance("cpu"), run.provenance)
+    table.save(run.costs)
+    problem = Problem(space, Objective.parse(OBJECTIVE), table.price)
+    found = make_searcher(searcher, problem)
+    store, cohort = Store(run.trials, space), getattr(found, "cohort", COHORT)
+    run_search(problem, found, landscape, store, budget=trials, cohort=cohort, progress=progress)
+    return run
+
+
+def _table(sites: int) -> CostTable:
+    """Make up prices, so that every site's differs."""
+    times = np.random.default_rng(0).uniform(0.1, 0.5, sites).tolist()
+    rows = tuple((Attachment(i, 10_000, 0, 10_000, 10_000, t, 10**6),) for i, t in enumerate(times))
+    return CostTable(Cost(0, 10**7, 4 * 10**9, 4 * 10**9, 50.0, 10**8), rows, 224, 1, "made up")

@@ -1,0 +1,188 @@
+"""The `bench` commands: run a measurement, keep its CSV, print it."""
+
+import argparse
+import os
+from pathlib import Path
+from typing import Any
+
+from ean_search.cli.bench_train import add_training_benches
+from ean_search.cli.flags import keep, positive
+
+
+def add_bench_parser(commands: Any) -> Any:
+    """Describe `ean-search bench` and what it can measure, to which more can be added."""
+    bench = commands.add_parser("bench", help="measure: speed, searchers, evidence and more")
+    kinds = bench.add_subparsers(title="measurements", required=True, metavar="WHAT")
+
+    speed = kinds.add_parser("speed", help="cohorts against single passes, and finished networks")
+    speed.add_argument("--space", default="resnet50_shared")
+    speed.add_argument("--run", type=Path, help="time the network this run found, too")
+    speed.add_argument("--image-size", type=positive, default=64, help="of the timed cohorts")
+    speed.add_argument("--images", type=positive, default=128)
+    speed.add_argument("--rounds", type=positive, default=3)
+    speed.add_argument("--compile", action="store_true", help="time compiled networks, too")
+    speed.add_argument("--device", default="auto")
+    speed.set_defaults(command=_speed)
+
+    mixers = kinds.add_parser("mixers", help="key-only and full attention as maps grow")
+    mixers.add_argument("--channels", type=positive, default=64)
+    mixers.add_argument("--device", default="auto")
+    mixers.set_defaults(command=_mixers)
+
+    racing = kinds.add_parser("racing", help="how often racing loses a winner, on a finished run")
+    racing.add_argument("run", type=Path)
+    racing.add_argument("--races", type=positive, default=500)
+    racing.set_defaults(command=_racing)
+
+    searchers = kinds.add_parser("searchers", help="regret on tables and synthetic landscapes")
+    searchers.add_argument(
+        "--searchers",
+        nargs="+",
+        metavar="NAME",
+        help="all by default; with options as in 'optuna-tpe multi=true'",
+    )
+    searchers.add_argument(
+        "--tables", nargs="*", metavar="TABLE", help="names or Parquet files; all by default"
+    )
+    searchers.add_argument(
+        "--sites",
+        type=positive,
+        nargs="*",
+        default=[8, 16, 54],
+        help="of landscapes; none if empty",
+    )
+    searchers.add_argument("--seeds", type=positive, default=50, help="of searchers on each table")
+    searchers.add_argument(
+        "--landscapes", type=positive, default=20, help="of each number of sites"
+    )
+    searchers.add_argument(
+        "--workers", type=positive, nargs="+", default=[1, 8, 64], help="simulated, on tables"
+    )
+    searchers.add_argument("--budget", type=positive, default=900)
+    searchers.add_argument("--processes", type=int, default=os.cpu_count())
+    searchers.set_defaults(command=_searchers)
+
+    report = kinds.add_parser("report", help="seconds and megabytes of a page of many trials")
+    report.add_argument(
+        "--searcher", default="reinforce", help="one with a policy has most to show"
+    )
+    report.add_argument("--sites", type=positive, nargs="+", default=[16, 54])
+    report.add_argument("--trials", type=positive, default=5000)
+    report.set_defaults(command=_report)
+
+    tune = kinds.add_parser("tune", help="what Ray Tune costs a search, and what workers give")
+    tune.add_argument("--space", default="resnet50_shared", help="of the timed cohorts")
+    tune.add_argument("--workers", type=positive, nargs="+", default=[1, 2])
+    tune.add_argument("--cpus-per-worker", type=float, default=1.0)
+    tune.add_argument("--gpus-per-worker", type=float, default=0.0)
+    tune.add_argument("--image-size", type=positive, default=64)
+    tune.add_argument("--images", type=positive, default=128)
+    tune.add_argument("--rounds", type=positive, default=3)
+    tune.add_argument("--kills", type=int, default=0, help="workers to kill during searches")
+    tune.add_argument("--lose-node", action="store_true", help="take one of two nodes away")
+    tune.set_defaults(command=_tune)
+
+    kept = (speed, mixers, racing, searchers, report, tune, *add_training_benches(kinds))
+    for kind in kept:
+        kind.add_argument("--output", type=Path, default=Path("results"), help="folder for files")
+    return kinds
+
+
+def _speed(args: argparse.Namespace) -> None:
+    from ean_search.analysis.run_folder import load_run
+    from ean_search.bench.speed import bench_speed
+    from ean_search.cli.terminal import show_progress
+    from ean_search.core.space import load_space
+    from ean_search.networks.sites import probe
+    from ean_search.runs.pipeline import find_device
+
+    with show_progress() as progress:
+        for name, frame in bench_speed(
+            probe(load_space(args.space)),
+            run=load_run(args.run) if args.run else None,
+            image_size=args.image_size,
+            images=args.images,
+            rounds=args.rounds,
+            compiled=args.compile,
+            device=find_device(args.device),
+            progress=progress,
+        ):
+            keep(frame, args.output / f"{name}.csv")
+    print(f"on {frame.hardware[0]}")
+
+
+def _mixers(args: argparse.Namespace) -> None:
+    from ean_search.bench.token_mixers import bench_mixers
+    from ean_search.cli.terminal import show_progress
+    from ean_search.runs.pipeline import find_device
+
+    with show_progress() as progress:
+        frame = bench_mixers(
+            channels=args.channels, device=find_device(args.device), progress=progress
+        )
+    keep(frame, args.output / "mixers.csv")
+
+
+def _racing(args: argparse.Namespace) -> None:
+    from ean_search.analysis.run_folder import load_run
+    from ean_search.bench.racing import bench_racing
+
+    keep(bench_racing(load_run(args.run), races=args.races), args.output / "racing.csv")
+
+
+def _searchers(args: argparse.Namespace) -> None:
+    from ean_search.bench.plots import plot_regret
+    from ean_search.bench.searchers import bench_searchers, digest
+    from ean_search.bench.tasks import make_landscapes, make_tables
+    from ean_search.cli.terminal import show_progress
+    from ean_search.search.searchers import SEARCHERS
+    from ean_search.search.tabular import shipped_tables
+
+    tables = shipped_tables() if args.tables is None else args.tables
+    with show_progress() as progress:
+        frame = bench_searchers(
+            args.searchers or list(SEARCHERS),
+            make_tables(tables, args.seeds) + make_landscapes(args.sites, args.landscapes),
+            workers=args.workers,
+            budget=args.budget,
+            processes=args.processes,
+            progress=progress,
+        )
+    keep(frame, args.output / "searchers.csv", digest(frame))
+    plot_regret(frame).savefig(args.output / "searchers.png")
+
+
+def _report(args: argparse.Namespace) -> None:
+    from ean_search.bench.report_speed import bench_report
+    from ean_search.cli.terminal import show_progress
+
+    with show_progress() as progress:
+        frame = bench_report(args.searcher, args.sites, args.trials, progress)
+    keep(frame, args.output / "report.csv")
+
+
+def _tune(args: argparse.Namespace) -> None:
+    import torch
+
+    from ean_search.bench.ray_overhead import bench_tune
+    from ean_search.cli.terminal import show_progress
+    from ean_search.core.space import load_space
+    from ean_search.distributed.config import Workers
+    from ean_search.networks.sites import probe
+
+    given = {"cpus": args.cpus_per_worker, "gpus": args.gpus_per_worker}
+    crews = [Workers(count=count, **given) for count in args.workers]
+    torch.set_num_threads(crews[0].threads)
+    with show_progress() as progress:
+        for name, frame in bench_tune(
+            probe(load_space(args.space)),
+            load_space("tiny"),
+            crews,
+            image_size=args.image_size,
+            images=args.images,
+            rounds=args.rounds,
+            kills=args.kills,
+            nodes=args.lose_node,
+            progress=progress,
+        ):
+            keep(frame, args.output / f"{name}.csv")

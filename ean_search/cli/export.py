@@ -1,0 +1,95 @@
+"""What is done with a retrained network: `export` writes it for others, `prune --fold` trims it."""
+
+import argparse
+from pathlib import Path
+from typing import Any
+
+from ean_search.cli.retrain import warn_of_unfinished
+from ean_search.utils.registry import UserError
+
+
+def add_export_parser(commands: Any) -> None:
+    """Describe `ean-search export`."""
+    export = commands.add_parser("export", help="write a retrained network for others to open")
+    add_trained_flags(export)
+    export.add_argument(
+        "--format", default="timm", help="timm | onnx | torch | safetensors, or several: timm,onnx"
+    )
+    export.add_argument("--output", type=Path, help="folder; `export` beside the weights if none")
+    export.set_defaults(command=_export)
+
+    prune = commands.add_parser("prune", help="remove attachments a retrained network hardly uses")
+    add_trained_flags(prune)
+    prune.add_argument(
+        "--fold", action="store_true", help="merge gates that hardly vary into the norms before"
+    )
+    prune.add_argument("--threshold", type=float, default=0.05, help="how much a gate may vary")
+    prune.add_argument("--tolerance", type=float, default=0.0, help="accuracy that may be lost")
+    prune.add_argument("--device", default="auto")
+    prune.set_defaults(command=_prune)
+
+
+def add_trained_flags(parser: argparse.ArgumentParser) -> None:
+    """Let a retrained network be named."""
+    parser.add_argument("source", type=Path, help="a run, or a retrained network's folder")
+    parser.add_argument("--placement", help="of a run's retrained networks; its best if none")
+    parser.add_argument("--recipe", help="that it was retrained by")
+    parser.add_argument("--seed", type=int, help="the lowest there is, if none")
+
+
+def find_checkpoint(args: argparse.Namespace) -> Any:
+    """Open the retrained network that the flags name."""
+    from ean_search.analysis.run_folder import Run
+    from ean_search.retrain.checkpoint import find_trained, open_checkpoint
+
+    run = Run(args.source)
+    if not run.experiment.is_file():
+        checkpoint = open_checkpoint(args.source)
+        if args.placement:  # says what does not fit, if it is not the trained one
+            checkpoint.network(checkpoint.trained.space.parse(args.placement))
+        return checkpoint
+    name = args.placement or "best"
+    warn_of_unfinished(run, name)
+    return find_trained(run, run.find(name), args.recipe, args.seed)
+
+
+def _export(args: argparse.Namespace) -> None:
+    from ean_search.retrain.export import export
+
+    checkpoint = find_checkpoint(args)
+    for form in args.format.split(","):
+        done = export(checkpoint, form.strip(), args.output)
+        print(f"{done.path}: loaded back, logits differ by at most {done.difference:.1e}")
+
+
+def _prune(args: argparse.Namespace) -> None:
+    from ean_search.cli.terminal import print_table
+    from ean_search.data.datasets import load_data
+    from ean_search.retrain.gate_fusion import fold, save_folded
+    from ean_search.runs.pipeline import find_device
+
+    if not args.fold:
+        raise UserError("a retrained network has no empty site; expected --fold, to merge more")
+    checkpoint = find_checkpoint(args)
+    split = load_data(checkpoint.trained.data).search
+    folded = fold(
+        checkpoint,
+        split,
+        threshold=args.threshold,
+        tolerance=args.tolerance,
+        device=find_device(args.device),
+    )
+    rows = [[str(use.site), f"{use.deviation:.4f}", _outcome(use)] for use in folded.sites]
+    print_table(["site", "deviation", ""], rows)
+    made = save_folded(checkpoint, folded, args.threshold)
+    print(
+        f"{checkpoint.placement} -> {folded.placement}, threshold {args.threshold:g}: accuracy on "
+        f"{len(split)} search images {100 * folded.before:.2f} -> {100 * folded.after:.2f} % "
+        f"(drop {100 * folded.drop:+.2f}); {made.path}"
+    )
+
+
+def _outcome(use: Any) -> str:
+    if use.folded:
+        return f"folded into {use.norm}"
+    return "kept" if use.norm else "kept: no norm before it can take it"

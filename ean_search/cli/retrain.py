@@ -1,0 +1,126 @@
+"""The `retrain` command: one training, or a comparison over placements and seeds."""
+
+import argparse
+import json
+import logging
+from pathlib import Path
+from typing import Any
+
+from ean_search.cli.flags import add_json_flag, add_set_flag, positive, read_set_flag
+
+log = logging.getLogger(__name__)
+
+
+def add_retrain_parser(commands: Any) -> None:
+    """Describe `ean-search retrain`."""
+    retrain = commands.add_parser("retrain", help="train placements of a run from scratch")
+    retrain.add_argument("run", type=Path)
+    retrain.add_argument("--placement", default="best", help="best, knee, a name or a placement")
+    retrain.add_argument("--recipe", help="a shipped recipe or a YAML file; the run's own if none")
+    retrain.add_argument("--epochs", type=int)
+    retrain.add_argument("--seed", type=int, help="the first one")
+    retrain.add_argument("--seeds", type=positive, default=1, help="trainings of each placement")
+    retrain.add_argument(
+        "--compare", metavar="NAMES", help="train others, too: none,all,random:3,ean-sge"
+    )
+    retrain.add_argument(
+        "--pretrained",
+        nargs="?",
+        const="timm",
+        metavar="FILE",
+        help="start the backbone from timm's weights, or from a file's",
+    )
+    retrain.add_argument(
+        "--export", metavar="FORMATS", help="timm,onnx,...: tried before training, written after"
+    )
+    retrain.add_argument("--device")
+    retrain.add_argument("--train-workers", type=int, help="Ray workers that train together (DDP)")
+    add_set_flag(retrain)
+    add_json_flag(retrain)
+    retrain.set_defaults(command=_retrain)
+
+
+def _retrain(args: argparse.Namespace) -> None:
+    from ean_search.analysis.run_folder import load_run
+    from ean_search.cli.terminal import show_progress
+    from ean_search.retrain.retrain import plan_retraining, retrain_placement
+
+    run = load_run(args.run)
+    warn_of_unfinished(run, args.placement)
+    changes = {
+        "retrain.epochs": args.epochs,
+        "seed": args.seed,
+        "device": args.device,
+        "train_workers": args.train_workers,
+    }
+    changes = {field: value for field, value in changes.items() if value is not None}
+    changes |= read_set_flag(args)
+    start = {"recipe": args.recipe, "pretrained": args.pretrained}
+    plan = plan_retraining(run, changes, **start)
+    forms = _check_export(args, run, plan)
+    if args.seeds > 1 or args.compare:
+        _compare(args, run, plan)
+    else:
+        with show_progress(args.json) as progress:
+            metrics = retrain_placement(run, run.find(args.placement), changes, progress, **start)
+        text = (
+            f"{metrics['placement']}: {100 * metrics['test_accuracy']:.2f} % of "
+            f"{metrics['test_images']} test images; {metrics['folder']}"
+        )
+        _say(args, "retrained", metrics, text)
+    trained = plan.checkpoint(run.find(args.placement), plan.experiment.seed)
+    _export(args, forms, trained)
+
+
+def _check_export(args: argparse.Namespace, run: Any, plan: Any) -> list[str]:
+    """Try the formats that are wanted after training."""
+    forms = args.export.split(",") if args.export else []
+    if forms:
+        from ean_search.retrain.export import check_export
+
+        trained = plan.trained(run.find(args.placement), plan.experiment.seed)
+        for form in forms:
+            check_export(trained, form)
+    return forms
+
+
+def _export(args: argparse.Namespace, forms: list[str], checkpoint: Any) -> None:
+    for form in forms:
+        from ean_search.retrain.export import export
+
+        path = str(export(checkpoint, form).path)
+        _say(args, "exported", {"format": form, "path": path}, path)
+
+
+def _compare(args: argparse.Namespace, run: Any, plan: Any) -> None:
+    from ean_search.cli.terminal import print_comparison, show_progress
+    from ean_search.retrain.compare import compare, contestants, each_training, save_comparison
+
+    first = plan.experiment.seed
+    chosen = contestants(run, args.placement, args.compare or "", first)
+    seeds = range(first, first + args.seeds)
+    with show_progress(args.json) as progress:
+        frame = compare(plan, chosen, seeds, progress)
+    path = save_comparison(plan, frame, each_training(plan, chosen, seeds))
+    if not args.json:
+        print_comparison(frame, plan.run.read_costs())
+    # Through the frame's own JSON: an interval that one seed does not give is null there, not NaN.
+    rows = json.loads(frame.to_json(orient="records"))
+    _say(args, "comparison", {"path": str(path), "rows": rows}, str(path))
+
+
+def _say(args: argparse.Namespace, event: str, about: dict[str, Any], text: str) -> None:
+    """Print what was done, as an event or in words."""
+    from ean_search.cli.terminal import print_event
+
+    if args.json:
+        print_event(event, about)
+    else:
+        print(text)
+
+
+def warn_of_unfinished(run: Any, name: str) -> None:
+    """Say that a run is not at its end, where a name depends on that."""
+    if name in ("best", "knee") and not run.summary.is_file():
+        count = len(run.read_trials())
+        log.warning("%s is not finished: %s so far, of %d trials", run.path, name, count)

@@ -1,0 +1,56 @@
+"""The `transfer` command: retrained networks as backbones for another task."""
+
+import argparse
+from pathlib import Path
+from typing import Any
+
+from ean_search.cli.flags import positive
+
+
+def add_transfer_parser(commands: Any) -> None:
+    """Describe `ean-search transfer`."""
+    transfer = commands.add_parser("transfer", help="use retrained networks for another task")
+    transfer.add_argument("run", type=Path)
+    transfer.add_argument(
+        "--task", required=True, help="detect | segment[:deeplabv3] | classify:DATA"
+    )
+    transfer.add_argument("--placement", default="best", help="best, knee, a name or a placement")
+    transfer.add_argument("--compare", default="none,all", metavar="NAMES")
+    transfer.add_argument("--seeds", type=positive, default=3)
+    transfer.add_argument("--seed", type=int, help="the first one")
+    transfer.add_argument("--recipe", help="that the networks were retrained by")
+    transfer.add_argument("--scratch", action="store_true", help="start from fresh weights")
+    transfer.add_argument("--epochs", type=positive, help="of the task")
+    transfer.add_argument("--images", type=positive, help="training scenes; a quarter as many test")
+    transfer.add_argument("--data-root", help="of the data to classify")
+    transfer.add_argument("--device")
+    transfer.set_defaults(command=_transfer)
+
+
+def _transfer(args: argparse.Namespace) -> None:
+    from dataclasses import replace
+
+    from ean_search.analysis.run_folder import load_run
+    from ean_search.cli.terminal import print_comparison, show_progress
+    from ean_search.retrain.compare import contestants
+    from ean_search.retrain.retrain import plan_retraining
+    from ean_search.retrain.transfer import make_task
+    from ean_search.retrain.transfer.runner import Transfer, transfer
+
+    run = load_run(args.run)
+    options = {"root": args.data_root} if args.data_root else {}
+    options |= {"train": args.images, "test": max(10, args.images // 4)} if args.images else {}
+    task = make_task(args.task, **options)
+    if args.epochs:
+        task = replace(task, recipe=task.recipe.model_copy(update={"epochs": args.epochs}))
+    changes = {"seed": args.seed, "device": args.device}
+    changes = {field: value for field, value in changes.items() if value is not None}
+    plan = plan_retraining(run, changes, args.recipe)
+    first = plan.experiment.seed
+    chosen = contestants(run, args.placement, args.compare, first)
+    transfers = Transfer(plan, task, args.scratch)
+    with show_progress() as progress:
+        frame = transfer(transfers, chosen, range(first, first + args.seeds), progress)
+    print(f"{task.metric} of {task.name}; costs are those of the backbones")
+    print_comparison(frame, run.read_costs(), task.metric)
+    print(transfers.folder / "comparison.csv")

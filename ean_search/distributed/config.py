@@ -1,0 +1,50 @@
+"""Where a run's work is done: by Ray workers, on this machine or on a cluster.
+
+It decides nothing about what a run finds, so it is no part of the experiment: a run may be resumed
+with more workers, fewer or none. Imports neither ray nor torch.
+"""
+
+import math
+import os
+
+from pydantic import Field
+
+from ean_search.utils.config import Fields
+
+
+class Workers(Fields):
+    """How many workers, what each is given, and where they are."""
+
+    count: int = Field(default=1, ge=1)
+    cpus: float | None = Field(default=None, gt=0)  # for each; an even share of this machine's
+    gpus: float | None = Field(default=None, ge=0)  # for each; .25 puts four workers on one
+    max_failures: int = Field(default=3, ge=0)  # times that a trial is started again
+    address: str | None = None  # of a running cluster, or `auto`
+    storage: str | None = None  # folder or URL for Ray's files; the run's folder if none
+
+    @property
+    def cpus_each(self) -> float:
+        """Return the CPUs of one worker; on a cluster one, unless more are given."""
+        if self.cpus is not None:
+            return self.cpus
+        return 1 if self.address else max(1, machine_cpus() // self.count)
+
+    @property
+    def threads(self) -> int:
+        """Return how many threads a worker's torch may use."""
+        return max(1, int(self.cpus_each))
+
+    @property
+    def cpus_here(self) -> int:
+        """Return the CPUs to declare when this machine alone has to do: more workers may share."""
+        return max(machine_cpus(), math.ceil(self.count * self.cpus_each))
+
+    @property
+    def device(self) -> str:
+        """Name the device that a worker sees."""
+        return "cuda" if self.gpus else "cpu"
+
+
+def machine_cpus() -> int:
+    """Count the CPUs that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

@@ -1,0 +1,187 @@
+"""Trains one network with several processes that share every batch: DDP under Ray Train.
+
+All processes draw the same placements, so that they run the same modules; those that a placement
+does not use get no gradient, as in one process. Norms see a process's part of the batch only: a
+network trained by several is not the same as by one, so their number is part of an experiment.
+"""
+
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import ray
+import torch
+import torch.distributed as dist
+from ray import train
+from ray.train.torch import TorchConfig, TorchTrainer, get_device
+from torch import Tensor, nn
+from torch.nn.parallel import DistributedDataParallel
+
+from ean_search.data.splits import Part, Split, moved
+from ean_search.distributed.cluster import cluster
+from ean_search.distributed.config import Workers
+from ean_search.evaluation.standalone import tidy
+from ean_search.training.trainer import Recipe, Step, fit, plain_step
+from ean_search.utils.progress import Progress, silent
+from ean_search.utils.registry import UserError
+from ean_search.utils.runtime import keep_freed_memory
+
+NAME = "train"  # of Ray's folder
+LOOK_EVERY = 0.5  # seconds between looks at how far training has come
+
+
+class Team:
+    """The processes that train together, as each of them sees it."""
+
+    def __init__(self) -> None:
+        self.leads = dist.get_rank() == 0
+
+    def wrap(self, network: nn.Module) -> nn.Module:
+        """Return a network whose gradients are averaged over the team."""
+        return DistributedDataParallel(network, find_unused_parameters=True)
+
+    def mean(self, value: Tensor) -> Tensor:
+        """Average a value over the team."""
+        total = value.clone()
+        dist.all_reduce(total)
+        return total / dist.get_world_size()
+
+
+class Notice:
+    """What the leading process has to say, as an actor that the driver reads."""
+
+    def __init__(self) -> None:
+        self._said: dict[str, Any] = {}
+
+    def say(self, what: str, value: Any) -> None:
+        """Put something up."""
+        self._said[what] = value
+
+    def read(self, what: str) -> Any:
+        """Read it, if it is there."""
+        return self._said.get(what)
+
+
+def fit_together(
+    network: nn.Module,
+    split: Split,
+    recipe: Recipe,
+    *,
+    workers: Workers,
+    folder: Path,
+    seed: int = 0,
+    device: str = "cpu",
+    step: Step = plain_step,
+    checkpoint: Path | None = None,
+    task: str = "training",
+    progress: Progress = silent,
+) -> list[dict[str, float]]:
+    """Train a network in place as `fit` does, with as many processes as there are workers."""
+    if recipe.batch_size % workers.count:
+        raise UserError(
+            f"expected a batch size that {workers.count} training workers can share evenly, "
+            f"got {recipe.batch_size}"
+        )
+    with cluster(workers):
+        notice = ray.remote(Notice).options(num_cpus=0).remote()
+        work = {
+            "job": ray.put((network.cpu(), moved(split, "cpu"), recipe, step)),
+            "settings": {"seed": seed, "task": task},
+            "checkpoint": str(checkpoint.resolve()) if checkpoint else None,
+            "threads": workers.threads,
+            "notice": notice,
+        }
+        with _watch(notice, progress):
+            _train(work, workers, folder, checkpoint, notice)
+        weights, history = ray.get(notice.read.remote("result"))
+    tidy(folder / NAME)
+    network.load_state_dict(weights)
+    network.to(device)
+    return history
+
+
+def _train(
+    work: dict, workers: Workers, folder: Path, checkpoint: Path | None, notice: Any
+) -> None:
+    """Run the team; what a user can mend comes back as one line."""
+    gpus = workers.gpus or 0
+    resources = {"CPU": workers.cpus_each} | ({"GPU": gpus} if gpus else {})
+    trainer = TorchTrainer(
+        _work,
+        train_loop_config=work,
+        torch_config=TorchConfig(backend="nccl" if gpus else "gloo"),
+        scaling_config=train.ScalingConfig(
+            num_workers=workers.count, use_gpu=bool(gpus), resources_per_worker=resources
+        ),
+        run_config=train.RunConfig(
+            name=NAME,
+            storage_path=workers.storage or str(folder.resolve()),
+            failure_config=train.FailureConfig(max_failures=workers.max_failures),
+        ),
+    )
+    try:
+        trainer.fit()
+    except Exception as error:
+        reason = ray.get(notice.read.remote("fault"))
+        if reason is not None:
+            raise UserError(reason) from error
+        raise
+    fault = ray.get(notice.read.remote("fault"))
+    if fault is not None:
+        raise UserError(fault)
+
+
+def _work(work: dict[str, Any]) -> None:
+    """Train as one process of the team."""
+    keep_freed_memory()
+    torch.set_num_threads(work["threads"])
+    network, split, recipe, step = ray.get(work["job"])
+    context, team, notice = train.get_context(), Team(), work["notice"]
+    part = Part(split, context.get_world_rank(), context.get_world_size())
+
+    def tell(task: str, done: int, total: int, detail: str = "") -> None:
+        if team.leads:
+            notice.say.remote("progress", (task, done, total, detail))
+
+    try:
+        history = fit(
+            network,
+            part,
+            recipe,
+            device=str(get_device()),
+            step=step,
+            checkpoint=Path(work["checkpoint"]) if work["checkpoint"] else None,
+            progress=tell,
+            team=team,
+            **work["settings"],
+        )
+    except UserError as error:  # all see the same loss, so all come here together
+        ray.get(notice.say.remote("fault", str(error)))
+        return
+    if team.leads:
+        weights = {name: value.cpu() for name, value in network.state_dict().items()}
+        ray.get(notice.say.remote("result", (weights, history)))
+
+
+@contextmanager
+def _watch(notice: Any, progress: Progress) -> Iterator[None]:
+    """Pass on how far training has come while the block waits for it."""
+    ended = threading.Event()
+
+    def look() -> None:
+        seen = None
+        while not ended.wait(LOOK_EVERY):
+            said = ray.get(notice.read.remote("progress"))
+            if said is not None and said != seen:
+                seen = said
+                progress(*said)
+
+    thread = threading.Thread(target=look, daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        ended.set()
+        thread.join()

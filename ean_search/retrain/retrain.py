@@ -1,0 +1,178 @@
+"""Trains placements' networks from scratch on all but the test split, and tests each once."""
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from torch import nn
+
+from ean_search.analysis.run_folder import Run
+from ean_search.core.space import Placement, Space
+from ean_search.costs.measure import count_params
+from ean_search.data.datasets import Data, load_data
+from ean_search.evaluation.shared_weights import score
+from ean_search.networks.builder import build, prune
+from ean_search.networks.pretrained import gentle, load_backbone
+from ean_search.retrain.checkpoint import Checkpoint, Trained, preprocessing
+from ean_search.runs.evaluator_factory import find_trainer
+from ean_search.runs.experiment import Experiment, load_experiment
+from ean_search.runs.pipeline import find_device
+from ean_search.training.recipe import load_recipe
+from ean_search.utils.files import save_json, save_weights
+from ean_search.utils.progress import Progress, silent
+from ean_search.utils.provenance import provenance
+from ean_search.utils.registry import UserError
+
+MOVABLE = ("data.root", "data.workers", "data.download")  # another value makes no other training
+
+
+@dataclass(frozen=True)
+class Retraining:
+    """What trainings of one run's placements have in common."""
+
+    run: Run
+    experiment: Experiment
+    recipe: str | None = None  # its name, if it is not the experiment's own
+    pretrained: str | None = None
+
+    @cached_property
+    def data(self) -> Data:
+        return load_data(self.experiment.data)
+
+    @property
+    def space(self) -> Space:
+        """Return the run's space; attention is gentle at first on what is trained already."""
+        space = self.experiment.space
+        return gentle(space) if self.pretrained else space
+
+    def checkpoint(self, placement: Placement, seed: int) -> Checkpoint:
+        """Name the folder of one training."""
+        parts = [Path(self.recipe).stem] if self.recipe else []
+        parts += ["pretrained"] if self.pretrained else []
+        folder = self.run.path.joinpath("retrain", *parts)
+        return Checkpoint(folder / f"{placement}-seed{seed}")
+
+    def trained(self, placement: Placement, seed: int) -> Trained:
+        """Describe one training."""
+        return Trained(
+            space=self.space,
+            placement=str(placement),
+            classes=self.data.classes,
+            seed=seed,
+            data=self.experiment.data,
+            recipe=self.experiment.retrain,
+            pretrained=self.pretrained,
+            preprocessing=preprocessing(self.data),
+        )
+
+    def train(self, placement: Placement, seed: int, progress: Progress = silent) -> dict[str, Any]:
+        """Train, or go on with it, or return what a finished training reached."""
+        checkpoint = self.checkpoint(placement, seed)
+        _claim(checkpoint, self.trained(placement, seed))
+        metrics = checkpoint.read_metrics()
+        if metrics is None:
+            metrics = self._train_and_test(checkpoint, placement, seed, progress)
+            save_json(metrics, checkpoint.metrics)
+            checkpoint.state.unlink()
+        return metrics | {"folder": str(checkpoint.path)}
+
+    def network(self, placement: Placement, seed: int) -> nn.Module:
+        """Build a placement's network as training starts from it."""
+        network = build(self.space, self.data.classes, seed)
+        if self.pretrained:
+            load_backbone(network, self.space, self.pretrained)
+        return prune(network, placement)
+
+    def _train_and_test(
+        self, checkpoint: Checkpoint, placement: Placement, seed: int, progress: Progress
+    ) -> dict[str, Any]:
+        experiment, data = self.experiment, self.data
+        network = self.network(placement, seed)
+        history = find_trainer(experiment, checkpoint.path)(
+            network,
+            data.train_and_search,
+            experiment.retrain,
+            seed=seed,
+            device=experiment.device,
+            checkpoint=checkpoint.state,
+            task=f"retraining {placement}, seed {seed}",
+            progress=progress,
+        )
+        batches = data.test.batches(experiment.eval_batch, device=experiment.device)
+        accuracy = score(network, batches)
+        save_weights(network, checkpoint.weights)
+        return {
+            "placement": str(placement),
+            "test_accuracy": accuracy,
+            "test_images": len(data.test),
+            "params": count_params(network),
+            "seed": seed,
+            "recipe": experiment.retrain.model_dump(mode="json"),
+            "history": history,
+            "provenance": provenance(experiment.device),
+        }
+
+
+def plan_retraining(
+    run: Run,
+    changes: dict[str, Any] | None = None,
+    recipe: str | None = None,
+    pretrained: str | None = None,
+) -> Retraining:
+    """Gather how placements of a run are retrained: as the run says, by a recipe, with changes."""
+    changes = {"device": "auto", **(changes or {})}
+    if recipe is not None:
+        fields = load_recipe(recipe).model_dump()
+        changes = {f"retrain.{name}": value for name, value in fields.items()} | changes
+    experiment = load_experiment(run.experiment, changes)
+    experiment = experiment.model_copy(update={"device": find_device(experiment.device)})
+    return Retraining(run, experiment, recipe, pretrained)
+
+
+def retrain_placement(
+    run: Run,
+    placement: Placement,
+    changes: dict[str, Any],
+    progress: Progress = silent,
+    *,
+    recipe: str | None = None,
+    pretrained: str | None = None,
+) -> dict[str, Any]:
+    """Train a placement's pruned network and return what it reached on the test split."""
+    plan = plan_retraining(run, changes, recipe, pretrained)
+    checkpoint = plan.checkpoint(placement, plan.experiment.seed)
+    if checkpoint.metrics.is_file():
+        path = checkpoint.path
+        raise UserError(f"{path} holds a finished training; another --seed gives another one")
+    return plan.train(placement, plan.experiment.seed, progress)
+
+
+def _claim(checkpoint: Checkpoint, trained: Trained) -> None:
+    """Take a folder for a training, unless another one has it."""
+    wanted = json.loads(trained.model_dump_json())
+    if not checkpoint.about.is_file():
+        checkpoint.path.mkdir(parents=True, exist_ok=True)
+        save_json(wanted, checkpoint.about)
+        return
+    kept = json.loads(checkpoint.trained.model_dump_json())
+    for field, had, wants in _differences(kept, wanted):
+        raise UserError(
+            f"{checkpoint.path} holds another training: {field} was {had!r}, not {wants!r}; "
+            "give another --seed, or move that folder away"
+        )
+
+
+def _differences(kept: Any, wanted: Any, field: str = "") -> Sequence[tuple[str, Any, Any]]:
+    """List where two values differ, fields dotted."""
+    if not (isinstance(kept, dict) and isinstance(wanted, dict)):
+        return [(field, kept, wanted)] if kept != wanted else []
+    inner = {name: f"{field}.{name}".strip(".") for name in kept | wanted}
+    return [
+        difference
+        for name, dotted in inner.items()
+        for difference in _differences(kept.get(name), wanted.get(name), dotted)
+        if dotted not in MOVABLE
+    ]

@@ -1,0 +1,60 @@
+"""Which placements a training step of the weight-sharing network sees.
+
+Measured comparisons of the rules belong to `experiments/README.md`; this file only draws.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+
+from ean_search.core.space import Placement, Space
+from ean_search.utils.registry import unknown
+
+Draw = Callable[[Space, np.random.Generator], list[Placement]]
+
+
+@dataclass(frozen=True)
+class Sampler:
+    """The placements of one step, and whether the first of them may teach the others."""
+
+    draw: Draw
+    teacher: bool = False
+
+
+def bernoulli(space: Space, rng: np.random.Generator) -> list[Placement]:
+    """Draw every site on its own, attached or not with even odds (EAN, arXiv 2011.14058)."""
+    attached = rng.random(space.sites) < 0.5
+    return [space.placement(np.where(attached, rng.integers(1, space.choices, space.sites), 0))]
+
+
+def uniform_count(space: Space, rng: np.random.Generator) -> list[Placement]:
+    """Draw the number of attachments evenly, so that sparse and dense placements train too."""
+    return [space.sample(rng)]
+
+
+def complement(space: Space, rng: np.random.Generator) -> list[Placement]:
+    """Draw a set in which every site takes every choice once (FairNAS, arXiv 1907.01845)."""
+    first = np.array(space.sample(rng).choices)
+    return [space.placement((first + shift) % space.choices) for shift in range(space.choices)]
+
+
+def sandwich(space: Space, rng: np.random.Generator) -> list[Placement]:
+    """Draw everything attached, nothing attached, and two between (BigNAS, arXiv 2003.11142)."""
+    full = space.sample(rng, attached=space.sites)
+    return [full, space.named["none"], space.sample(rng), space.sample(rng)]
+
+
+SAMPLERS = {
+    "bernoulli": Sampler(bernoulli),
+    "uniform-count": Sampler(uniform_count),
+    "complement": Sampler(complement),
+    "sandwich": Sampler(sandwich, teacher=True),
+}
+
+
+def find_sampler(name: str) -> Sampler:
+    """Return a sampler by its name."""
+    if name not in SAMPLERS:
+        raise unknown("sampler", name, SAMPLERS)
+    return SAMPLERS[name]

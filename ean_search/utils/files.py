@@ -1,0 +1,95 @@
+"""Files that are either whole or not there, and that can be opened without trusting them."""
+
+import json
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from ean_search.utils.registry import UserError
+
+
+def write_whole(path: Path, write: Callable[[Path], Any]) -> None:
+    """Write a file beside its place, see it to the disk, and move it there."""
+    part = path.with_name(path.name + ".part")
+    write(part)
+    with part.open("rb") as file:
+        os.fsync(file.fileno())
+    part.replace(path)
+
+
+def save_json(value: Any, path: Path) -> None:
+    """Write a value as indented JSON."""
+    write_whole(path, lambda part: part.write_text(json.dumps(value, indent=2) + "\n"))
+
+
+def read_json(path: Path) -> Any:
+    """Read a value, or None if there is no such file."""
+    return json.loads(path.read_text()) if path.is_file() else None
+
+
+def save_checkpoint(state: dict[str, Any], path: Path) -> None:
+    """Write a training state."""
+    import torch
+
+    write_whole(path, lambda part: torch.save(state, part))
+
+
+def load_checkpoint(path: Path) -> dict[str, Any]:
+    """Read a training state; nothing in it is executed."""
+    import torch
+
+    try:
+        return torch.load(path, map_location="cpu", weights_only=True)
+    except Exception as error:  # whatever a broken archive makes the reader raise
+        raise UserError(f"{path} is not a readable checkpoint: {_first_line(error)}") from error
+
+
+def save_weights(network: Any, path: Path) -> None:
+    """Write a network's weights, shared ones once."""
+    from safetensors.torch import save_model
+
+    write_whole(path, lambda part: save_model(network, str(part)))
+
+
+def load_weights(network: Any, path: Path) -> None:
+    """Read weights into a network they fit exactly."""
+    from safetensors import SafetensorError
+    from safetensors.torch import load_file
+
+    if not path.is_file():
+        raise UserError(f"no weights at {path}")
+    try:
+        weights = load_file(path)
+    except (SafetensorError, OSError) as error:
+        raise UserError(f"{path} is not a readable weight file: {_first_line(error)}") from error
+    faults = _misfits(network.state_dict(keep_vars=True), weights)
+    if faults:
+        raise UserError(f"{path} does not fit this network: {'; '.join(faults)}")
+    network.load_state_dict(weights, strict=False)
+
+
+def _misfits(state: dict[str, Any], weights: dict[str, Any]) -> list[str]:
+    """Say what keeps weights from fitting; of a tensor with several names, one is enough."""
+    given = {id(state[name]) for name in weights if name in state}
+    wrong = [
+        f"{name} has shape {tuple(weights[name].shape)}, not {tuple(state[name].shape)}"
+        for name in weights
+        if name in state and weights[name].shape != state[name].shape
+    ]
+    return [
+        *_some("it lacks", [name for name, tensor in state.items() if id(tensor) not in given]),
+        *_some("the network has no", [name for name in weights if name not in state]),
+        *_some("", wrong),
+    ]
+
+
+def _some(words: str, names: list[str], shown: int = 3) -> list[str]:
+    """Name the first few of many."""
+    more = f" and {len(names) - shown} more" if len(names) > shown else ""
+    return [f"{words} {', '.join(names[:shown])}{more}".strip()] if names else []
+
+
+def _first_line(error: Exception) -> str:
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    return " ".join(lines[:3]) if lines else type(error).__name__

@@ -1,0 +1,19 @@
+from ean_search.analysis.run_analysis import Findings
+from ean_search.bench.report_speed import make_run
+from ean_search.cli.main import main
+from ean_search.utils.progress import silent
+
+
+def test_the_run_that_is_reported_lacks_only_its_conclusions(tmp_path):
+    run = make_run(tmp_path / "run", "random", 16, 40, silent)
+    findings = Findings(run)
+    assert [line.split(":")[0] for line in findings.missing()] == ["summary.json"]
+    assert len(findings.trials) == 40
+
+
+def test_the_command_keeps_what_it_measured(tmp_path, capsys):
+    words = "bench report --searcher reinforce --sites 16 --trials 30 --output"
+    assert main([*words.split(), str(tmp_path)]) == 0
+    header, row = (tmp_path / "report.csv").read_text().splitlines()
+    assert header.startswith("searcher,sites,trials,seconds,megabytes")
+    assert 4 < float(row.split(",")[4]) < 8

@@ -1,0 +1,122 @@
+"""What comes after a run, as commands: each does a tiny real thing."""
+
+import json
+import re
+
+import ean_search.models  # noqa: F401
+import pandas as pd
+import pytest
+import timm
+import torch
+
+from ean_search.cli.main import main
+
+SHORT = ("--epochs", "1", "--device", "cpu")
+
+
+@pytest.fixture
+def folder(short_run):
+    return short_run.path
+
+
+def run_command(capsys, *words):
+    code = main([str(word) for word in words])
+    out, err = capsys.readouterr()
+    return code, out, err
+
+
+def test_a_network_is_compared_exported_folded_and_transferred(capsys, folder):
+    words = ["--placement", "1-0-0-1", "--recipe", "quick", *SHORT]
+    code, out, _ = run_command(
+        capsys,
+        "retrain",
+        folder,
+        *words,
+        "--seeds",
+        2,
+        "--compare",
+        "none",
+        "--export",
+        "safetensors",
+    )
+    assert code == 0
+    assert "2 seeds each, paired" in out
+    assert re.search(r"none +0-0-0-0 +\d+\.\d\d", out)
+    assert (
+        folder / "retrain" / "quick" / "1-0-0-1-seed0" / "export" / "model.safetensors"
+    ).is_file()
+    assert list(pd.read_csv(folder / "retrain" / "quick" / "comparison.csv").seeds) == [2, 2]
+
+    words = ["--placement", "1-0-0-1", "--recipe", "quick"]
+    code, out, _ = run_command(capsys, "export", folder, *words, "--format", "timm")
+    assert code == 0
+    path = re.search(r"(.*timm): loaded back", out).group(1)
+    network = timm.create_model(f"local-dir:{path}", pretrained=True).eval()
+    assert network(torch.zeros(1, 3, 32, 32)).shape == (1, 10)
+
+    code, out, _ = run_command(capsys, "prune", folder, *words, "--fold", "--threshold", 0.5)
+    assert code == 0
+    assert re.search(r"1-0-0-1 -> [01]-0-0-[01], threshold 0.5: accuracy on 100 search images", out)
+    folded = re.search(r"; (.*folded)", out).group(1)
+    assert run_command(capsys, "export", folded, "--format", "safetensors")[0] == 0
+    trained = folder / "retrain" / "quick" / "1-0-0-1-seed0"
+    code, _, err = run_command(capsys, "export", trained, "--placement", "1-1-0-1")
+    assert code == 2
+    assert re.search(r"it lacks layer2.0.se\S+, .*trained with placement 1-0-0-1, read with", err)
+
+    code, out, _ = run_command(
+        capsys, "transfer", folder, *words, *("--task", "segment", "--images", 16),
+        *("--compare", "none", "--seeds", 1, *SHORT),
+    )  # fmt: skip
+    assert code == 0
+    assert "mIoU of segment" in out
+
+
+def test_scripts_read_events(capsys, folder):
+    words = ["--placement", "1-0-0-1", "--recipe", "quick", *SHORT, "--seed", 5, "--json"]
+    code, out, _ = run_command(capsys, "retrain", folder, *words, "--export", "safetensors")
+    events = {event["event"]: event for event in map(json.loads, out.splitlines())}
+    assert code == 0
+    assert events["progress"]["done"] == events["progress"]["total"]
+    assert 0 <= events["retrained"]["test_accuracy"] <= 1
+    assert events["exported"]["path"].endswith("model.safetensors")
+
+    code, out, _ = run_command(capsys, "retrain", folder, *words, "--compare", "none")
+    event = json.loads(out.splitlines()[-1])
+    assert code == 0
+    assert [row["name"] for row in event["rows"]] == ["1-0-0-1", "none"]
+    assert event["rows"][0]["deviation"] is None
+
+
+def test_an_unfinished_run_offers_its_best_so_far(capsys, folder, caplog):
+    summary = (folder / "summary.json").rename(folder / "kept.json")
+    try:
+        code, _, err = run_command(capsys, "export", folder, "--recipe", "mine")
+    finally:
+        summary.rename(folder / "summary.json")
+    assert code == 2
+    assert "is not finished: best so far, of 6 trials" in caplog.text
+    assert "is not retrained yet: ean-search retrain" in err
+
+
+@pytest.mark.parametrize(
+    ("words", "expected"),
+    [
+        ("retrain RUN --recipe ean-cifr", "did you mean 'ean-cifar'"),
+        ("retrain RUN --export onx", "did you mean 'onnx'"),
+        ("retrain RUN --pretrained nowhere.pt", "no pretrained weights at nowhere.pt"),
+        ("retrain RUN --compare random:x", "expected random:N"),
+        ("retrain RUN --set retrain.augment.auto=rand-m9", "for data in image files"),
+        ("retrain RUN --set retrain.mixup=1 --set retrain.batch_size=9", "even batch_size"),
+        ("retrain RUN --train-workers 0", "train_workers"),
+        ("export nowhere", "is not a retrained network"),
+        ("prune RUN", "expected --fold"),
+        ("transfer RUN --task detct", "did you mean 'detect'"),
+        ("transfer RUN --task detect --images 10", "not retrained yet"),
+    ],
+)
+def test_user_errors_are_one_line(capsys, folder, words, expected):
+    code, out, err = run_command(capsys, *words.replace("RUN", str(folder)).split())
+    assert code == 2
+    assert expected in err.strip().splitlines()[-1]
+    assert "Traceback" not in out + err

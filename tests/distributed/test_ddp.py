@@ -1,0 +1,70 @@
+"""Several processes train one network: the same network, whatever a placement leaves unused."""
+
+import numpy as np
+import pytest
+import torch
+
+from ean_search.core.space import load_space
+from ean_search.data.splits import Part
+from ean_search.distributed.config import Workers
+from ean_search.distributed.ddp import fit_together
+from ean_search.networks.builder import build, place
+from ean_search.training.trainer import Recipe, fit
+from ean_search.utils.registry import UserError
+from tests.blobs import blobs
+
+RECIPE = Recipe(epochs=2, batch_size=8, lr=0.003, warmup_epochs=0, optimizer="momentum")
+
+
+def sparse_step(network, images, labels, criterion, rng):
+    """Use one shared module a step, or none, twice; norms with the statistics they have.
+
+    Then the mean over halves of a batch is the mean over the batch.
+    """
+    network.eval()
+    space = load_space("tiny")
+    for _ in range(2):
+        placement = space.sample(rng, attached=int(rng.integers(2)))
+        yield criterion(place(network, placement)(images), labels)
+
+
+def trained(train, step, split, **options):
+    network = build(load_space("tiny"), classes=3)
+    history = train(network, split, RECIPE, seed=4, step=step, **options)
+    return network.state_dict(), history
+
+
+def test_a_team_trains_what_one_process_does(ray_here, tmp_path, one_thread):
+    split = blobs(40, 0)
+    alone, expected = trained(fit, sparse_step, split)
+    together, history = trained(
+        fit_together,
+        sparse_step,
+        split,
+        workers=Workers(count=2, cpus=1),
+        folder=tmp_path,
+        checkpoint=tmp_path / "checkpoint",
+    )
+    for name, value in alone.items():
+        assert torch.allclose(together[name].float(), value.float(), rtol=1e-3, atol=1e-5), name
+    losses = [[epoch["loss"] for epoch in epochs] for epochs in (history, expected)]
+    assert np.allclose(*losses, rtol=1e-3)
+    resumed = build(load_space("tiny"), classes=3)
+    assert fit(resumed, split, RECIPE, checkpoint=tmp_path / "checkpoint") == history
+
+
+def test_parts_make_up_the_batches():
+    split = blobs(20, 0)
+    whole = list(split.batches(6, shuffle=(1, 2)))
+    parts = [list(Part(split, rank, 2).batches(6, shuffle=(1, 2))) for rank in range(2)]
+    for number, (images, labels) in enumerate(whole):
+        for rank in range(2):
+            assert torch.equal(parts[rank][number][0], images[rank::2])
+            assert torch.equal(parts[rank][number][1], labels[rank::2])
+    assert Part(split, 0, 2).steps(6) == split.steps(6)
+
+
+def test_a_batch_must_be_shared_evenly(tmp_path):
+    workers = Workers(count=3)
+    with pytest.raises(UserError, match="batch size that 3 training workers"):
+        trained(fit_together, sparse_step, blobs(40, 0), workers=workers, folder=tmp_path)

@@ -1,0 +1,61 @@
+import numpy as np
+import pytest
+import torch
+
+from ean_search.bench.precision import measure_arithmetic
+from ean_search.distributed.jobs import SharedJob
+from ean_search.evaluation.precision import FULL, Arithmetic
+from ean_search.evaluation.shared_weights import SharedWeights
+from ean_search.utils.registry import UserError
+from tests.blobs import blobs
+
+REDUCED = Arithmetic(precision="bfloat16", channels_last=True)
+
+
+def accuracies(evaluator, placements):
+    return np.array([measured.accuracy for measured in evaluator.evaluate(placements)])
+
+
+def test_a_network_is_laid_out_as_asked(tiny_network):
+    weight = next(p for p in tiny_network.parameters() if p.dim() == 4 and p.shape[1] > 1)
+    assert REDUCED.prepare(tiny_network, "cpu").training is False
+    assert weight.is_contiguous(memory_format=torch.channels_last)
+    assert not weight.is_contiguous()
+    FULL.prepare(tiny_network, "cpu")
+    assert weight.is_contiguous()
+
+
+def test_fewer_bits_are_used_and_change_little(tiny, tiny_network):
+    images = blobs(64, 0)
+    exact = accuracies(SharedWeights(tiny_network, images), tiny.enumerate())
+    evaluator = SharedWeights(tiny_network, images, arithmetic=REDUCED)
+    with torch.inference_mode(), REDUCED.autocast("cpu"):
+        assert tiny_network(images.images[:2]).dtype is torch.bfloat16
+    assert accuracies(evaluator, tiny.enumerate()) == pytest.approx(exact, abs=4 / 64)
+
+
+def test_a_cohort_in_fewer_bits_scores_like_its_members(tiny, tiny_network):
+    evaluator = SharedWeights(tiny_network, blobs(64, 0), arithmetic=REDUCED)
+    together = accuracies(evaluator, tiny.enumerate())
+    alone = [accuracies(evaluator, [placement])[0] for placement in tiny.enumerate()]
+    assert together == pytest.approx(alone, abs=2 / 64)
+
+
+def test_workers_compute_alike(tiny_network):
+    evaluator = SharedWeights(tiny_network, blobs(20, 0), arithmetic=REDUCED)
+    assert SharedJob.of(evaluator).prepare("cpu").evaluator.arithmetic == REDUCED
+
+
+def test_the_benchmark_compares_every_way_with_full_precision(tiny, tiny_network):
+    frame = measure_arithmetic(tiny_network, tiny, blobs(40, 0), rounds=1).set_index("arithmetic")
+    assert frame.loc["float32", ["logits_off", "answers_changed", "accuracy_off"]].eq(0).all()
+    assert frame.loc["float32, channels last", "logits_off"] < 1e-4
+    assert 0 < frame.loc["bfloat16", "logits_off"] < 0.5
+    assert not frame.index.str.startswith("float16").any()
+
+
+def test_an_unknown_precision_is_refused():
+    from ean_search.runs.experiment import load_experiment
+
+    with pytest.raises(UserError, match=r"evaluation\.precision.*'bfloat16'"):
+        load_experiment(None, {"space": "tiny", "evaluation.precision": "int8"})

@@ -1,0 +1,180 @@
+import copy
+
+import pytest
+import timm
+import torch
+
+from ean_search.attention import ATTENTIONS
+from ean_search.attention.state import Carry
+from ean_search.core.space import load_space, shipped_spaces
+from ean_search.networks.builder import Slot, build, place, place_each, prune, slots
+from ean_search.networks.sites import make_backbone
+from ean_search.utils.registry import UserError
+from tests.helpers import load_small, randomise
+
+SPACES = dict.fromkeys(ATTENTIONS, "resnet18_shared") | {
+    "broad": "swin_tiny_broad",
+    "key_only": "convformer_s18_keyonly",
+    "full": "convformer_s18_keyonly",
+}
+
+
+@pytest.mark.parametrize("name", shipped_spaces())
+def test_nothing_attached_is_the_plain_backbone_to_the_bit(name, rng):
+    space = load_small(name)
+    x = torch.randn(2, 3, space.image_size, space.image_size)
+    network = randomise(build(space, classes=10)).eval()
+    plain = make_backbone(space, classes=10).eval()
+    pruned = prune(network, space.named["none"])
+    plain.load_state_dict(pruned.state_dict())
+    with torch.inference_mode():
+        assert torch.equal(place(network, space.named["none"])(x), plain(x))
+        for placement in [space.named["all"], space.sample(rng), space.sample(rng)]:
+            placed = place(network, placement)(x)
+            assert torch.allclose(placed, prune(network, placement)(x), atol=1e-5)
+            assert placement.attached == 0 or not torch.equal(placed, plain(x))
+
+
+@pytest.mark.parametrize("attention", ["se", "dia", "sge", "spa", "cbam"])
+def test_pruned_networks_equal_placed_ones(attention, rng, images):
+    space = load_space("resnet164_shared", attention={"name": attention})
+    if attention == "dia":
+        space = load_space("resnet164_shared", attention={"name": "dia", "reduction": 4})
+    network = randomise(build(space)).eval()
+    with torch.inference_mode():
+        for _ in range(3):
+            placement = space.sample(rng)
+            placed, pruned = place(network, placement)(images), prune(network, placement)(images)
+            assert torch.allclose(placed, pruned, atol=1e-5)
+
+
+def test_resnet50_with_nothing_attached_is_timms():
+    network = build(load_space("resnet50_shared"), classes=10, seed=3).eval()
+    torch.manual_seed(3)
+    plain = timm.create_model("resnet50", num_classes=10).eval()
+    x = torch.randn(1, 3, 64, 64)
+    with torch.inference_mode():
+        assert torch.equal(network(x), plain(x))
+
+
+def test_pruned_networks_have_no_slots_and_no_idle_modules(tiny):
+    network = build(tiny)
+    pruned = prune(network, tiny.parse("1010"))
+    assert not any(isinstance(module, Slot) for module in pruned.modules())
+    assert pruned.layer2[0].se is None
+    assert pruned.layer3[0].se is not None
+    assert len(slots(network)) == 4
+
+
+def test_sharing_is_by_stage_and_channels(rng):
+    shared, own = (load_space("resnet18_shared", sharing=sharing) for sharing in ("stage", "none"))
+    modules = [[slot.attentions[0] for slot in slots(build(space))] for space in (shared, own)]
+    assert [len(set(found)) for found in modules] == [4, 8]
+    inside = build(load_space("efficientnet_b0_shared"))
+    groups = {(s.site.stage, s.site.channels): s.attentions[0] for s in slots(inside)}
+    assert all(s.attentions[0] is groups[s.site.stage, s.site.channels] for s in slots(inside))
+
+
+def test_modules_a_backbone_comes_with_stay_where_nothing_is_attached(images):
+    space = load_space("regnet_shared", backbone="regnety_002", stages=[], attention="eca")
+    network = build(space).eval()
+    assert all(slot.original is not None for slot in slots(network))
+    plain = make_backbone(space, 10).eval()
+    from ean_search.networks.sites import probe
+
+    plain.load_state_dict(prune(network, probe(space).named["none"]).state_dict())
+    with torch.inference_mode():
+        assert torch.equal(network(images), plain(images))
+
+
+def test_each_image_may_have_a_placement_of_its_own(tiny, images):
+    network = randomise(build(tiny)).eval()
+    placements = [tiny.parse(text) for text in ("0000", "1111", "1010", "0101")]
+    with torch.inference_mode():
+        together = place_each(network, placements)(images)
+        for row, placement in enumerate(placements):
+            alone = place(network, placement)(images[row : row + 1])
+            assert torch.allclose(together[row], alone[0], atol=1e-5)
+
+
+def dia_network():
+    space = load_space("resnet18_shared", attention={"name": "dia", "reduction": 4})
+    return space, randomise(build(space)).eval()
+
+
+def carries(network):
+    return [module for module in network.modules() if isinstance(module, Carry)]
+
+
+def test_a_state_does_not_outlive_a_pass():
+    space, network = dia_network()
+    x = torch.randn(2, 3, 64, 64)
+    place(network, space.named["all"])
+    with torch.inference_mode():
+        first = network(x)
+        assert not any(carry.states for carry in carries(network))
+        assert torch.equal(network(x), first)
+
+
+def test_a_pass_that_fails_in_the_middle_leaves_the_next_one_alone():
+    space, network = dia_network()
+    x = torch.randn(2, 3, 64, 64)
+    place(network, space.named["all"])
+    with torch.inference_mode():
+        expected = network(x)
+
+        def fail(*_):
+            raise RuntimeError("stop")
+
+        hook = network.layer2[1].conv2.register_forward_hook(fail)
+        with pytest.raises(RuntimeError, match="stop"):
+            network(torch.randn(5, 3, 64, 64))
+        hook.remove()
+        assert torch.equal(network(x), expected)
+
+
+def test_unattached_sites_are_skipped_by_the_state():
+    space, network = dia_network()
+    x = torch.randn(2, 3, 64, 64)
+    with torch.inference_mode():
+        for text in ("01-10-11-00", "11-01-00-10"):
+            placement = space.parse(text)
+            assert torch.equal(place(network, placement)(x), prune(network, placement)(x))
+
+
+def test_copies_have_a_state_of_their_own():
+    _, network = dia_network()
+    assert not set(carries(network)) & set(carries(copy.deepcopy(network)))
+
+
+def test_the_backbones_weights_do_not_depend_on_the_attention(tiny):
+    other = load_space("tiny", attention="eca")
+    weights = [prune(build(s, seed=5), s.named["none"]).state_dict() for s in (tiny, other)]
+    assert all(torch.equal(weights[0][key], weights[1][key]) for key in weights[0])
+
+
+def test_misfits_are_refused(tiny_network, images):
+    with pytest.raises(UserError, match="expected a placement of 4 sites, got 00-00-00-00"):
+        place(tiny_network, load_space("resnet18_shared").named["none"])
+    space, network = dia_network()
+    with pytest.raises(UserError, match="one placement for the whole batch"):
+        place_each(network, [space.named["all"]] * 2)
+
+
+@pytest.mark.parametrize("name", SPACES)
+def test_every_written_attention_compiles_and_exports(name):
+    space = load_small(SPACES[name], attention=name, unit_gate=False)
+    network = prune(randomise(build(space)).eval(), space.named["every-other"])
+    x = torch.randn(2, 3, space.image_size, space.image_size)
+    with torch.no_grad():
+        expected = network(x)
+        compiled = torch.compile(network, fullgraph=True, backend="eager")
+        assert torch.allclose(compiled(x), expected, atol=1e-5)
+        batch = {0: torch.export.Dim.DYNAMIC}
+        program = torch.export.export(network, (x,), dynamic_shapes=(batch,))
+        more = torch.cat([x, x[:1]])
+        assert torch.allclose(program.module()(more), network(more), atol=1e-4)
+
+
+def test_there_is_a_space_for_every_written_attention():
+    assert set(SPACES) == set(ATTENTIONS)

@@ -1,0 +1,66 @@
+import subprocess
+import sys
+
+import ean_search.models
+import pytest
+import timm
+import torch
+
+from ean_search.core.space import load_space
+from ean_search.costs.measure import count_params
+from ean_search.networks.builder import build, prune
+from ean_search.networks.timm_models import MODELS, make_network
+from ean_search.utils.registry import UserError
+
+
+def test_only_this_module_registers():
+    code = "import ean_search, timm; print(timm.is_model('ean_resnet50'))"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "False"
+    assert timm.is_model("ean_resnet50")
+
+
+def test_a_name_and_a_placement_give_the_pruned_network():
+    network = timm.create_model(
+        "ean_resnet18", placement="10-01-00-11", num_classes=5, unit_gate=False
+    )
+    space = load_space("resnet18_shared", unit_gate=False)
+    expected = prune(build(space, 5), space.parse("10-01-00-11"))
+    assert network.state_dict().keys() == expected.state_dict().keys()
+    assert count_params(network) == count_params(expected)
+    assert network.pretrained_cfg["classifier"] == "fc"
+
+
+def test_the_published_network_is_one_call():
+    network = timm.create_model("ean_resnet50", placement="100-1011-010011-011", attention="sge")
+    assert sum(type(module).__name__ == "SGE" for module in set(network.modules())) == 4
+    assert count_params(network) == 25_557_032 + 512
+
+
+@pytest.mark.parametrize("name", [*MODELS, "ean_model"])
+def test_every_model_gives_a_pyramid(name):
+    where = {"backbone": "test_resnet"} if name == "ean_model" else {}
+    network = timm.create_model(name, placement="every-other", features_only=True, **where)
+    maps = network.eval()(torch.zeros(1, 3, 64, 64))
+    assert [m.shape[1] for m in maps] == network.feature_info.channels()
+    assert [64 // m.shape[2] for m in maps] == network.feature_info.reduction()
+
+
+def test_other_images_classes_and_levels():
+    network = timm.create_model("ean_resnet18", in_chans=1, num_classes=3)
+    assert network(torch.zeros(2, 1, 32, 32)).shape == (2, 3)
+    maps = timm.create_model("ean_resnet18", features_only=True, out_indices=(2, 4))
+    assert maps.feature_info.channels() == [128, 512]
+
+
+def test_a_configuration_can_be_given():
+    cfg = {"num_classes": 4, "mean": (0.5,) * 3, "classifier": "fc"}
+    network = timm.create_model("ean_resnet18", pretrained_cfg=cfg)
+    assert network.num_classes == 4
+    assert network.pretrained_cfg["mean"] == (0.5,) * 3
+
+
+def test_any_backbone_needs_a_name():
+    with pytest.raises(UserError, match="needs a backbone"):
+        make_network()
+    assert "ean_resnet50" in ean_search.networks.timm_models.__all__

@@ -1,0 +1,145 @@
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+from safetensors.torch import load_file
+
+from ean_search.core.space import load_space
+from ean_search.evaluation.shared_weights import score
+from ean_search.networks.builder import build, prune
+from ean_search.networks.pretrained import gentle, load_backbone
+from ean_search.retrain.checkpoint import open_checkpoint
+from ean_search.retrain.retrain import plan_retraining, retrain_placement
+from ean_search.runs.experiment import load_experiment
+from ean_search.runs.pipeline import do_run, start_run
+from ean_search.utils.files import save_weights
+from ean_search.utils.registry import UserError
+from tests.runs.test_pipeline import SMALL
+
+SHORT = {"retrain.epochs": 1}
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory):
+    run = start_run(load_experiment(None, SMALL), tmp_path_factory.mktemp("results") / "run")
+    do_run(run)
+    return run
+
+
+def test_retraining_tests_the_pruned_network_once(run):
+    metrics = retrain_placement(run, run.find("1-0-0-0"), SHORT)
+    folder = run.path / "retrain" / "1-0-0-0-seed0"
+    assert json.loads((folder / "metrics.json").read_text()) | {"folder": str(folder)} == metrics
+    assert metrics["test_images"] == 200
+    assert 0 <= metrics["test_accuracy"] <= 1
+    weights = load_file(folder / "model.safetensors")
+    assert any("layer1.0.se" in key for key in weights)
+    assert not any("layer2.0.se" in key for key in weights)
+    learnt = [w for k, w in weights.items() if k.endswith(("weight", "bias"))]
+    assert sum(w.numel() for w in learnt) == metrics["params"]
+
+
+def test_a_finished_training_is_not_overwritten(run):
+    retrain_placement(run, run.find("none"), SHORT)
+    with pytest.raises(UserError, match="holds a finished training"):
+        retrain_placement(run, run.find("none"), SHORT)
+    other = retrain_placement(run, run.find("none"), SHORT | {"seed": 1})
+    assert other["folder"].endswith("seed1")
+
+
+def test_training_that_was_stopped_goes_on(run):
+    changes = {"retrain.epochs": 2, "seed": 3}
+
+    def progress(task, done, total, detail=""):
+        if "epoch 2/" in detail:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        retrain_placement(run, run.find("all"), changes, progress)
+    resumed = retrain_placement(run, run.find("all"), changes)
+    Path(resumed["folder"]).rename(run.path / "resumed")
+    assert retrain_placement(run, run.find("all"), changes) == resumed
+
+
+LONG = SHORT | {"retrain.epochs": 6, "retrain.mixup": 0.2, "retrain.ema": 0.9, "device": "cpu"}
+KILLED = """
+import json, sys
+from ean_search.analysis.run_folder import load_run
+from ean_search.retrain.retrain import plan_retraining
+run = load_run(sys.argv[1])
+plan = plan_retraining(run, json.loads(sys.argv[2]))
+plan.train(run.find("all"), 11, lambda *_: print("step", flush=True))
+"""
+
+
+def test_killing_a_retraining_changes_nothing(run):
+    """Kill as `kill -9` does, soon after a training went on."""
+    plan = plan_retraining(run, LONG)
+    for reports in (4, 2):
+        words = [sys.executable, "-c", KILLED, str(run.path), json.dumps(LONG)]
+        process = subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
+        for _ in range(reports):
+            process.stdout.readline()
+        process.kill()
+        process.wait()
+        process.stdout.close()
+    resumed = plan.train(run.find("all"), 11)
+    Path(resumed["folder"]).rename(run.path / "killed")
+    assert plan.train(run.find("all"), 11) == resumed
+
+
+def test_a_recipe_has_folders_of_its_own(run):
+    metrics = retrain_placement(run, run.find("none"), SHORT, recipe="quick")
+    assert metrics["folder"] == str(run.path / "retrain" / "quick" / "0-0-0-0-seed0")
+    assert metrics["recipe"]["epochs"] == 1
+
+
+def test_a_folder_is_not_taken_for_another_training(run):
+    plan = plan_retraining(run, SHORT | {"seed": 7})
+    plan.train(run.find("none"), 7)
+    other = plan_retraining(run, {"retrain.epochs": 2, "seed": 7})
+    with pytest.raises(UserError, match=r"another training: recipe.epochs was 1, not 2"):
+        other.train(run.find("none"), 7)
+    moved = plan_retraining(run, SHORT | {"data.workers": 1})
+    assert moved.train(run.find("none"), 7)["seed"] == 7
+
+
+def test_a_checkpoint_reads_itself_back(run):
+    plan = plan_retraining(run, SHORT | {"seed": 8})
+    metrics = plan.train(run.find("1-0-0-0"), 8)
+    checkpoint = open_checkpoint(Path(metrics["folder"]) / "model.safetensors")
+    accuracy = score(checkpoint.network(), plan.data.test.batches(100))
+    assert accuracy == metrics["test_accuracy"]
+    words = r"it lacks layer2.0.se.*has no layer1.0.se.*trained with placement 1-0-0-0, read with"
+    with pytest.raises(UserError, match=words):
+        checkpoint.network(run.find("0-1-0-0"))
+    with pytest.raises(UserError, match="not a retrained network"):
+        open_checkpoint(run.path)
+
+
+def test_training_can_start_from_a_backbones_weights(run, tmp_path):
+    plain = plan_retraining(run, SHORT)
+    source = tmp_path / "plain.safetensors"
+    network = plain.network(run.find("none"), 3)
+    save_weights(network, source)
+    plan = plan_retraining(run, SHORT, pretrained=str(source))
+    started = plan.network(run.find("all"), 9).eval()
+    image = torch.randn(2, 3, 32, 32)
+    # SE's gates have a mean of 1 but are not 1, so the logits are near those of the backbone.
+    assert torch.allclose(started(image), network.eval()(image), atol=0.02)
+    assert plan.checkpoint(run.find("all"), 9).path.parent.name == "pretrained"
+
+
+def test_added_branches_leave_a_pretrained_backbone_as_it_is(tmp_path):
+    space = load_space("resnet26_small", attention="mrla_light", unit_gate=False)
+    plain = prune(build(space, seed=3), space.named["none"]).eval()
+    save_weights(plain, tmp_path / "plain.safetensors")
+    network = build(space, seed=4)
+    load_backbone(network, space, str(tmp_path / "plain.safetensors"))
+    image = torch.randn(2, 3, 32, 32)
+    started = prune(network, space.named["all"]).eval()
+    assert torch.equal(started(image), plain(image))
+    assert not gentle(space).unit_gate

@@ -1,0 +1,101 @@
+from pathlib import Path
+
+import pytest
+
+from ean_search.runs.experiment import Experiment, load_experiment, save_experiment
+from ean_search.search.searchers import DEFAULT
+from ean_search.utils.registry import UserError
+
+EXPERIMENTS = Path(__file__).parents[2] / "experiments"
+PUBLISHED = [f"ean_imagenet_{name}" for name in ("se", "sge", "dia")]
+PUBLISHED += [f"ean_cifar100_resnet164_{name}" for name in ("se", "sge", "dia", "spa")]
+
+
+def load(name, **changes):
+    return load_experiment(EXPERIMENTS / f"{name}.yaml", changes)
+
+
+@pytest.mark.parametrize("name", PUBLISHED)
+def test_published_experiments_have_the_published_settings(name):
+    experiment = load(name)
+    assert experiment.space.attention[0].name == name.rpartition("_")[2]
+    assert not experiment.space.unit_gate
+    supernet, search, retrain = experiment.supernet, experiment.search, experiment.retrain
+    assert (supernet.sampler, search.searcher, search.steps) == ("bernoulli", "ean", 300)
+    assert search.objective == "accuracy - 0.02 sites"
+    for recipe in (supernet.recipe, retrain):
+        assert (recipe.optimizer, recipe.lr, recipe.momentum) == ("momentum", 0.1, 0.9)
+        assert (recipe.weight_decay, recipe.decay_norms, recipe.schedule) == (1e-4, True, "step")
+    imagenet = "imagenet" in name
+    assert supernet.recipe.milestones == ()
+    assert supernet.recipe.epochs == (40 if imagenet else 60)
+    assert retrain.epochs == (120 if imagenet else 180)
+    assert retrain.milestones == ((30, 60, 90) if imagenet else (60, 120))
+    assert retrain.batch_size == (256 if imagenet else 128)
+    assert experiment.data.search_per_class == (100 if imagenet else 50)
+
+
+@pytest.mark.parametrize("name", PUBLISHED)
+def test_improved_experiments_change_the_search_and_not_the_network(name):
+    published, improved = load(name), load(f"{name}_improved")
+    assert improved.space == published.space.model_copy(update={"unit_gate": True})
+    assert improved.retrain == published.retrain
+    assert improved.data == published.data
+    assert improved.supernet.sampler == "uniform-count"
+    assert improved.supernet.recipe.lr == published.supernet.recipe.lr
+    assert improved.search.searcher == DEFAULT
+
+
+def test_published_reductions():
+    assert load("ean_imagenet_dia").space.attention[0].options == {"reduction": 20}
+    assert load("ean_cifar100_resnet164_dia").space.attention[0].options == {"reduction": 4}
+
+
+def test_an_experiment_survives_its_file(tmp_path):
+    experiment = load("ean_imagenet_sge")
+    save_experiment(experiment, tmp_path / "experiment.yaml")
+    assert load_experiment(tmp_path / "experiment.yaml", {}) == experiment
+
+
+def test_flags_override_files():
+    changes = {"space.attention": "eca", "supernet.recipe.epochs": 2, "seed": 5}
+    experiment = load_experiment(EXPERIMENTS / "ean_imagenet_se.yaml", changes)
+    assert experiment.space.attention[0].name == "eca"
+    assert experiment.space.stages == (3, 4, 6, 3)
+    assert (experiment.supernet.recipe.epochs, experiment.supernet.recipe.lr) == (2, 0.1)
+    assert experiment.seed == 5
+
+
+def test_a_space_alone_is_an_experiment():
+    experiment = load_experiment(None, {"space": {"base": "tiny"}})
+    assert experiment == Experiment(space="tiny")
+    assert experiment.data.name == "cluttered"
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({}, "the field 'space' is missing"),
+        ({"space": "tyny"}, "unknown space 'tyny'; did you mean 'tiny'"),
+        ({"space": "tiny", "search.searchr": 1}, "did you mean 'search.searcher'"),
+        ({"space": "tiny", "search.objective": "speed"}, "expected an objective like"),
+        ({"space": "tiny", "search.limits": "latency"}, "expected a limit like"),
+        ({"space": "tiny", "cost_axis": "time"}, "unknown cost axis 'time'"),
+        ({"space": "tiny", "retrain.optimizer": "adamv"}, "unknown optimizer 'adamv'; did you m"),
+        ({"space": "tiny", "supernet.recipe.lr": -1}, "supernet.recipe.lr: .*greater than 0"),
+        ({"space": "tiny", "data.name": "cifar11"}, "cifar1"),
+    ],
+)
+def test_faults_are_told_before_anything_runs(changes, words):
+    with pytest.raises(UserError, match=words):
+        load_experiment(None, changes)
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [("- 1\n", "expected a mapping"), ("a: [\n", "is not YAML"), ("base: no.yaml\n", "no experim")],
+)
+def test_faulty_files_are_told(tmp_path, text, words):
+    (tmp_path / "mine.yaml").write_text(text)
+    with pytest.raises(UserError, match=words):
+        load_experiment(tmp_path / "mine.yaml", {})

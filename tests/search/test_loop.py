@@ -1,0 +1,156 @@
+import json
+
+import pytest
+
+from ean_search.core.objective import Objective, Problem
+from ean_search.core.space import Space
+from ean_search.core.trial import Cost, Measured
+from ean_search.search.loop import PATIENCE, run_search
+from ean_search.search.searchers import make_searcher
+from ean_search.search.trial_log import Store
+from ean_search.utils.registry import UserError
+
+SPACE = Space(name="toy", backbone="x", attention="se", stages=(3, 4))
+
+
+def price(placement):
+    n = placement.attached
+    return Cost(n, 100 + n, 1000, 1000 + n, 10.0 + 0.5 * n, 0)
+
+
+class Landscape:
+    """Evaluates by formula, and counts."""
+
+    def __init__(self, stop_after=None, failing=()):
+        self.calls = []
+        self.stop_after = stop_after
+        self.failing = failing
+
+    def evaluate(self, placements):
+        for placement in placements:
+            if len(self.calls) == self.stop_after:
+                raise KeyboardInterrupt
+            self.calls.append(placement)
+            if str(placement) in self.failing:
+                yield Measured(None, 0.1, "out of memory")
+                continue
+            weights = [0.01 * (i - 2) for i in range(SPACE.sites)]
+            gain = sum(w * c for w, c in zip(weights, placement.choices, strict=True))
+            yield Measured(0.5 + gain, 0.1)
+
+
+def run(path, evaluator, searcher="random", limits="", **options):
+    problem = Problem(SPACE, Objective.parse("accuracy - 0.02 latency", limits), price)
+    options = {"budget": 30, "cohort": 4, "seed": 7} | options
+    store = Store(path, SPACE)
+    ending = run_search(problem, make_searcher(searcher, problem), evaluator, store, **options)
+    return ending, store.trials
+
+
+def timeless(path):
+    lines = [json.loads(line) for line in path.read_text().splitlines()]
+    return [line | {"seconds": 0} for line in lines]
+
+
+def test_a_budget_counts_distinct_evaluations(tmp_path):
+    evaluator = Landscape()
+    ending, trials = run(tmp_path / "t", evaluator)
+    assert ending == "the budget is spent"
+    assert len(trials) == len(set(evaluator.calls)) == len(evaluator.calls) == 30
+    assert [trial.number for trial in trials] == list(range(30))
+
+
+def test_every_run_begins_with_the_named_placements(tmp_path):
+    _, trials = run(tmp_path / "t", Landscape(), budget=1)
+    assert [t.note for t in trials] == ["none", "all", "every-other", "last-per-stage"]
+    assert {t.step for t in trials} == {0}
+
+
+@pytest.mark.parametrize("searcher", ["random", "ean", "reinforce"])
+@pytest.mark.parametrize("stop", [0, 3, 11, 29])
+def test_a_resumed_search_equals_an_uninterrupted_one(tmp_path, searcher, stop):
+    run(tmp_path / "whole", Landscape(), searcher)
+    with pytest.raises(KeyboardInterrupt):
+        run(tmp_path / "parts", Landscape(stop_after=stop), searcher)
+    rest = Landscape()
+    run(tmp_path / "parts", rest, searcher)
+    assert len(rest.calls) == 30 - stop
+    assert timeless(tmp_path / "parts") == timeless(tmp_path / "whole")
+
+
+def test_a_finished_search_can_be_extended(tmp_path):
+    run(tmp_path / "t", Landscape(), budget=12)
+    more = Landscape()
+    run(tmp_path / "t", more, budget=20)
+    run(tmp_path / "whole", Landscape(), budget=20)
+    assert len(more.calls) == 8
+    assert timeless(tmp_path / "t") == timeless(tmp_path / "whole")
+
+
+def test_placements_out_of_limits_are_not_evaluated_but_named_ones_are(tmp_path):
+    evaluator = Landscape()
+    _, trials = run(tmp_path / "t", evaluator, limits="sites <= 3", budget=40, steps=60)
+    named = {"all", "every-other", "none", "last-per-stage"}
+    outside = [trial for trial in trials if trial.placement.attached > 3]
+    assert {trial.note for trial in outside} <= named
+    assert {trial.status for trial in outside} == {"infeasible"}
+    assert all(trial.accuracy is not None for trial in outside)
+    assert len(trials) > 20
+    done = [trial for trial in trials if trial.status == "done"]
+    assert max(trial.placement.attached for trial in done) <= 3
+
+
+def test_failures_are_recorded_with_their_reason_and_the_search_goes_on(tmp_path):
+    evaluator = Landscape(failing=[str(SPACE.named["all"])])
+    ending, trials = run(tmp_path / "t", evaluator)
+    failed = [trial for trial in trials if trial.status == "failed"]
+    assert [(t.accuracy, t.note) for t in failed] == [(None, "out of memory")]
+    assert ending == "the budget is spent"
+
+
+def test_a_small_space_is_searched_to_its_end(tmp_path):
+    ending, trials = run(tmp_path / "t", Landscape(), budget=1000)
+    assert ending == "every placement was evaluated"
+    assert len(trials) == SPACE.size == 128
+
+
+class Stubborn:
+    def __init__(self, problem):
+        self.space = problem.space
+
+    def ask(self, n, rng):
+        return [self.space.named["all"]] * n
+
+    def tell(self, trials):
+        assert all(trial.accuracy is not None for trial in trials)
+
+
+def test_a_searcher_that_only_repeats_itself_is_exhausted(tmp_path):
+    ending, trials = run(tmp_path / "t", Landscape(), f"{__name__}:Stubborn")
+    assert ending == f"nothing new was proposed in {PATIENCE} steps"
+    assert len(trials) == 4
+
+
+def test_a_store_of_another_search_is_refused(tmp_path):
+    run(tmp_path / "t", Landscape(), budget=12)
+    with pytest.raises(UserError, match="other settings"):
+        run(tmp_path / "t", Landscape(), budget=12, seed=8)
+
+
+def test_rewards_follow_the_objective(tmp_path):
+    _, trials = run(tmp_path / "t", Landscape())
+    for trial in trials:
+        share = trial.placement.attached / SPACE.sites
+        assert trial.reward == pytest.approx(trial.accuracy - 0.02 * share)
+
+
+def test_what_is_shown_is_the_best_within_the_limits(tmp_path):
+    shown = []
+    _, trials = run(
+        tmp_path / "t",
+        Landscape(failing=[str(SPACE.named["all"])]),
+        limits="sites <= 3",
+        progress=lambda task, done, total, detail="": shown.append(detail),
+    )
+    best = max((t for t in trials if t.status == "done"), key=lambda trial: trial.reward)
+    assert shown[-1].startswith(f"best {best.placement}, accuracy {best.accuracy:.4f}, front of")

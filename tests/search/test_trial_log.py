@@ -1,0 +1,56 @@
+import logging
+
+import pytest
+
+from ean_search.core.space import Space
+from ean_search.core.trial import Cost, Trial
+from ean_search.search.trial_log import Store, read_trials
+from ean_search.utils.registry import UserError
+
+SPACE = Space(name="toy", backbone="x", attention="se", stages=(4,))
+
+
+def trial(number):
+    placement = SPACE.placement([number % 2, 0, 1, 1])
+    return Trial(number, 1, placement, "done", 0.5, 0.5, Cost(2, 1, 1, 1, 1.0, 1), 0.1)
+
+
+@pytest.fixture
+def path(tmp_path):
+    store = Store(tmp_path / "trials.jsonl", SPACE)
+    for number in range(3):
+        store.append(trial(number))
+    store.sync()
+    return store.path
+
+
+def test_trials_come_back_in_order(path):
+    assert Store(path, SPACE).trials == [trial(n) for n in range(3)] == read_trials(path, SPACE)
+
+
+@pytest.mark.parametrize("cut", [1, 10, 100])
+def test_a_torn_last_line_is_dropped_with_a_warning(path, cut, caplog):
+    whole = path.read_bytes()
+    path.write_bytes(whole[:-cut])
+    with caplog.at_level(logging.WARNING):
+        store = Store(path, SPACE)
+    assert "dropped its last line" in caplog.text
+    assert store.trials == [trial(0), trial(1)]
+    store.append(trial(2))
+    assert path.read_bytes() == whole
+
+
+def test_reading_changes_nothing(path):
+    path.write_bytes(path.read_bytes()[:-5])
+    before = path.read_bytes()
+    assert len(read_trials(path, SPACE)) == 2
+    assert path.read_bytes() == before
+
+
+def test_a_broken_line_before_the_last_is_an_error_that_names_it(path):
+    lines = path.read_bytes().splitlines(keepends=True)
+    path.write_bytes(lines[0] + b"\x00\xff{\n" + lines[2])
+    before = path.read_bytes()
+    with pytest.raises(UserError, match=r"trials.jsonl, line 2: .*Nothing was changed"):
+        Store(path, SPACE)
+    assert path.read_bytes() == before
