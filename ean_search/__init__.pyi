@@ -33,8 +33,8 @@ from .runs.pipeline import do_run as do_run
 from .runs.pipeline import start_run as start_run
 from .search.gym_env import PlacementEnv as PlacementEnv
 from .search.loop import run_search as run_search
-from .search.searchers import make_searcher as make_searcher
-from .search.tabular import Table as Table
+from .search.searchers.registry import make_searcher as make_searcher
+from .search.tabular.placement_bench import Table as Table
 from .search.trial_log import Store as Store
 from .testing.check_attention import check_attention as check_attention
 from .testing.check_searcher import check_searcher as check_searcher

@@ -23,7 +23,7 @@ from ean_search.core.space import Space
 from ean_search.costs.measure import count_flops
 from ean_search.networks.builder import build, place, prune, sharing_group
 from ean_search.networks.sites import find_sites, make_backbone, probe
-from ean_search.utils.registry import UserError, first_line
+from ean_search.utils.errors import UserError, first_line
 
 OUTPUT = Path(__file__).parents[1] / "results" / "coverage.csv"
 COLUMNS = "family attention variant position sites groups added_macs status reason".split()

@@ -22,7 +22,7 @@ from ean_search.networks.builder import Slot
 from ean_search.networks.positions.wrappers import replace
 from ean_search.runs.evaluator_factory import make_shared
 from ean_search.runs.experiment import load_experiment
-from ean_search.search.tabular import Table
+from ean_search.search.tabular.placement_bench import Table
 from ean_search.utils.progress import silent
 
 

@@ -19,7 +19,7 @@ from stable_baselines3.common.env_util import make_vec_env
 from ean_search.bench.simulate import contend
 from ean_search.core.space import Placement
 from ean_search.search.gym_registration import ID
-from ean_search.search.tabular import Table
+from ean_search.search.tabular.placement_bench import Table
 
 ENVIRONMENTS = 8
 RIVALS = ("random", "reinforce", "surrogate")

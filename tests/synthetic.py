@@ -5,7 +5,7 @@ import pandas as pd
 
 from ean_search.core.space import Space
 from ean_search.core.trial import Cost
-from ean_search.search.tabular import cost_columns, write_table
+from ean_search.search.tabular.placement_bench import cost_columns, write_table
 
 SPACE = Space(name="eight", backbone="none", attention=["se"], stages=(2, 3, 1))
 

@@ -20,7 +20,7 @@ from optuna.trial import FrozenTrial, TrialState, create_trial
 from ean_search.analysis.run_folder import Run
 from ean_search.core.trial import Trial
 from ean_search.search.searchers.optuna_logging import quietly
-from ean_search.utils.registry import UserError
+from ean_search.utils.errors import UserError
 
 JOURNAL = "optuna.journal"
 EVERY = 2.0  # seconds between looks at the store

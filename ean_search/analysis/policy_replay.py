@@ -19,7 +19,7 @@ from ean_search.core.objective import Objective, Problem
 from ean_search.core.space import Placement, Space
 from ean_search.core.trial import Cost, Measured, Trial
 from ean_search.search.loop import COHORT, run_search
-from ean_search.search.searchers import Searcher, make_searcher
+from ean_search.search.searchers.registry import Searcher, make_searcher
 
 WINDOW = 16  # proposals that shares are taken of
 

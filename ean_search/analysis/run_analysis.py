@@ -20,7 +20,7 @@ from ean_search.analysis.run_folder import TRIAL_COLUMNS, Run, load_run
 from ean_search.analysis.site_effects import site_frame
 from ean_search.core import pareto
 from ean_search.core.trial import Cost
-from ean_search.utils.registry import UserError
+from ean_search.utils.errors import UserError
 
 T = TypeVar("T")
 MADE = {  # what a run leaves, and what it means if it is not there

@@ -15,7 +15,7 @@ from ean_search.core.trial import Cost, Trial, axis_field
 from ean_search.costs.table import CostTable
 from ean_search.search.trial_log import read_trials
 from ean_search.utils.config import parse_fields
-from ean_search.utils.registry import UserError
+from ean_search.utils.errors import UserError
 
 
 @dataclass(frozen=True)

@@ -5,7 +5,7 @@ from timm.layers import DropPath
 from torch import Tensor, nn
 
 from ean_search.attention.layout import TOKENS, from_map, to_map
-from ean_search.utils.registry import UserError
+from ean_search.utils.errors import UserError
 
 
 class MapBranch(nn.Module):

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from torch.nn.functional import adaptive_avg_pool1d
 
 from ean_search.attention.windows import Partition, Windows
-from ean_search.utils.registry import UserError
+from ean_search.utils.errors import UserError
 
 State = tuple[Tensor, tuple[Tensor, ...]]  # logits (b, heads, n, n); values (b, heads, n, size)
 

@@ -3,7 +3,7 @@
 from torch import Tensor, nn
 from torch.nn.functional import scaled_dot_product_attention
 
-from ean_search.utils.registry import UserError
+from ean_search.utils.errors import UserError
 
 
 class Full(nn.Module):

@@ -7,7 +7,7 @@ the number of positions, in time and in memory.
 
 from torch import Tensor, nn
 
-from ean_search.utils.registry import UserError
+from ean_search.utils.errors import UserError
 
 
 class KeyOnly(nn.Module):

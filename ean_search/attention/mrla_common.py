@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import adaptive_avg_pool2d
 
-from ean_search.utils.registry import UserError
+from ean_search.utils.errors import UserError
 
 
 class Projections(nn.Module):

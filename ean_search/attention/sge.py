@@ -6,7 +6,7 @@ Every group of channels gates its positions by how much they resemble the group'
 import torch
 from torch import Tensor, nn
 
-from ean_search.utils.registry import UserError
+from ean_search.utils.errors import UserError
 
 
 class SGE(nn.Module):

@@ -9,7 +9,7 @@ not on the map, so it costs nothing; it is stored with the weights, because it b
 import torch
 from torch import Tensor, nn
 
-from ean_search.utils.registry import UserError
+from ean_search.utils.errors import UserError
 
 
 class UnitGate(nn.Module):

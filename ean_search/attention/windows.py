@@ -3,7 +3,7 @@
 import torch
 from torch import Tensor, nn
 
-from ean_search.utils.registry import UserError
+from ean_search.utils.errors import UserError
 
 Partition = tuple[int, int, int, int, int, int]  # map, window and shift: two axes each
 

@@ -13,9 +13,9 @@ from ean_search.retrain.compare import compare, contestants, each_training, save
 from ean_search.retrain.retrain import plan_retraining
 from ean_search.runs.experiment import Experiment, load_experiment
 from ean_search.runs.pipeline import do_run, resolve, start_run
+from ean_search.utils.errors import UserError
 from ean_search.utils.progress import Progress, silent
 from ean_search.utils.provenance import hardware
-from ean_search.utils.registry import UserError
 
 ROUNDS = 500  # of timing; the networks are small, and a tenth of that moved shares by .1 and more
 

@@ -10,7 +10,7 @@ import math
 import os
 from itertools import product
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 import pandas as pd
@@ -22,11 +22,12 @@ from ean_search.evaluation.shared_weights import score
 from ean_search.networks.builder import build, prune
 from ean_search.runs.experiment import Experiment, load_experiment
 from ean_search.training.trainer import fit
+from ean_search.utils.errors import UserError
 from ean_search.utils.files import save_json
-from ean_search.utils.jsonl import add_line, read_lines, share
+from ean_search.utils.jsonl import append_row, read_rows
 from ean_search.utils.progress import Progress, silent
-from ean_search.utils.registry import UserError
 
+T = TypeVar("T")
 MOST = 1024  # placements that anybody would train one by one
 
 
@@ -51,7 +52,7 @@ def train_all(
         fit(network, data.train, experiment.supernet.recipe, seed=seed, device=experiment.device)
         batches = data.search.batches(experiment.eval_batch, device=experiment.device)
         accuracy = score(network, batches)
-        add_line(path, {"placement": str(placement), "seed": seed, "accuracy": accuracy})
+        append_row(path, {"placement": str(placement), "seed": seed, "accuracy": accuracy})
     if todo:
         progress("stand-alone training", len(todo), len(todo))
     truth = read_truth(path)
@@ -92,8 +93,14 @@ def missing(
     known = read_truth(path)
     done = set(zip(known.placement, known.seed, strict=True))
     wanted = space.enumerate() if pilot is None else _pick(space, pilot)
-    work = share(list(product(range(seeds), wanted)), part)
+    work = take_part(list(product(range(seeds), wanted)), part)
     return [(seed, placement) for seed, placement in work if (str(placement), seed) not in done]
+
+
+def take_part(work: list[T], part: tuple[int, int]) -> list[T]:
+    """Return one of several even parts of a list: of (1, 2) every other entry, from the first."""
+    number, parts = part
+    return work[number - 1 :: parts]
 
 
 def _pick(space: Space, count: int) -> list[Placement]:
@@ -107,7 +114,7 @@ def _pick(space: Space, count: int) -> list[Placement]:
 
 def read_truth(path: Path) -> pd.DataFrame:
     """Read what has been trained so far; of what was trained twice, the first."""
-    frame = pd.DataFrame(read_lines(path), columns=["placement", "seed", "accuracy"])
+    frame = pd.DataFrame(read_rows(path), columns=["placement", "seed", "accuracy"])
     return frame.drop_duplicates(["placement", "seed"], ignore_index=True)
 
 

@@ -22,10 +22,10 @@ from ean_search.bench.supernet_estimates import (
 from ean_search.costs.measure import measure_costs, price_list
 from ean_search.data.datasets import load_data
 from ean_search.runs.experiment import Experiment
-from ean_search.search.tabular import cost_columns, write_table
+from ean_search.search.tabular.placement_bench import cost_columns, write_table
+from ean_search.utils.errors import UserError
 from ean_search.utils.progress import Progress, silent
 from ean_search.utils.provenance import provenance
-from ean_search.utils.registry import UserError
 
 
 @dataclass(frozen=True)

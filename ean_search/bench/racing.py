@@ -18,8 +18,8 @@ from ean_search.evaluation.racing import Race
 from ean_search.evaluation.shared_weights import SharedWeights
 from ean_search.runs.evaluator_factory import make_shared
 from ean_search.runs.experiment import load_experiment
+from ean_search.utils.errors import UserError
 from ean_search.utils.progress import silent
-from ean_search.utils.registry import UserError
 
 ERRORS = (0.05, 0.2)
 SIZES = (4, 8, 32)  # of cohorts

@@ -25,7 +25,7 @@ from ean_search.distributed.ray_evaluator import Crew
 from ean_search.evaluation.shared_weights import SharedWeights
 from ean_search.networks.builder import build, place
 from ean_search.search.loop import Evaluator, run_search
-from ean_search.search.searchers import make_searcher
+from ean_search.search.searchers.registry import make_searcher
 from ean_search.search.trial_log import Store
 from ean_search.utils.progress import Progress, silent
 from ean_search.utils.provenance import hardware

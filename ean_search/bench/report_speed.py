@@ -16,7 +16,7 @@ from ean_search.core.objective import Objective, Problem
 from ean_search.core.trial import Cost
 from ean_search.costs.table import Attachment, CostTable
 from ean_search.search.loop import COHORT, run_search
-from ean_search.search.searchers import make_searcher
+from ean_search.search.searchers.registry import make_searcher
 from ean_search.search.trial_log import Store
 from ean_search.utils.files import save_json
 from ean_search.utils.progress import Progress, silent

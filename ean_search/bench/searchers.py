@@ -16,8 +16,8 @@ from scipy.stats import wilcoxon
 
 from ean_search.bench.simulate import contend
 from ean_search.bench.tasks import Task
-from ean_search.search.searchers import DEFAULT
-from ean_search.search.tabular import Table
+from ean_search.search.searchers.registry import DEFAULT
+from ean_search.search.tabular.placement_bench import Table
 from ean_search.utils.progress import Progress, silent
 
 RIVALS = tuple(dict.fromkeys(("random", "ean", DEFAULT)))

@@ -28,8 +28,8 @@ from ean_search.core.pareto import front_mask, hypervolume
 from ean_search.core.space import Placement
 from ean_search.core.trial import Trial
 from ean_search.search.loop import run_search
-from ean_search.search.searchers import make_searcher
-from ean_search.search.tabular import Table
+from ean_search.search.searchers.registry import make_searcher
+from ean_search.search.tabular.placement_bench import Table
 from ean_search.search.trial_log import Store
 
 CHECKPOINTS = (10, 20, 50, 100, 150, 300, 600, 900)

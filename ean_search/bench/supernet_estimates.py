@@ -15,7 +15,7 @@ from tempfile import TemporaryDirectory
 import numpy as np
 import pandas as pd
 
-from ean_search.bench.ground_truth import claim
+from ean_search.bench.ground_truth import claim, take_part
 from ean_search.core.space import Space
 from ean_search.data.datasets import Data, load_data
 from ean_search.evaluation.shared_weights import SharedWeights
@@ -24,9 +24,9 @@ from ean_search.runs.evaluator_factory import calibration_images
 from ean_search.runs.experiment import Experiment
 from ean_search.training.path_sampling import find_sampler
 from ean_search.training.supernet import Supernet, train_supernet
-from ean_search.utils.jsonl import add_line, read_lines, share
+from ean_search.utils.errors import UserError
+from ean_search.utils.jsonl import append_row, read_rows
 from ean_search.utils.progress import Progress, silent
-from ean_search.utils.registry import UserError
 
 CALIBRATION = (0, 256)  # images that set norm statistics, at each estimate
 NETWORK = ("variant", "epochs", "calibration_images", "seed")  # whose estimates a line holds
@@ -100,7 +100,7 @@ def train_networks(
         progress("supernets", number, len(todo), name)
         row = {"variant": name, "epochs": plan[name], "seed": seed}
         for images, estimates in _estimate(experiment, data, variants[name], seed, plan[name]):
-            add_line(path, row | {"calibration_images": images, "estimates": estimates})
+            append_row(path, row | {"calibration_images": images, "estimates": estimates})
     if todo:
         progress("supernets", len(todo), len(todo))
 
@@ -110,7 +110,7 @@ def read_estimates(path: Path) -> pd.DataFrame:
     frames = [
         pd.DataFrame({"placement": list(row["estimates"]), "estimate": row["estimates"].values()})
         .assign(**{key: row[key] for key in NETWORK})
-        for row in read_lines(path)
+        for row in read_rows(path)
     ]  # fmt: skip
     every = pd.concat(frames) if frames else pd.DataFrame(columns=[*NETWORK, "placement"])
     return every.drop_duplicates([*NETWORK, "placement"], ignore_index=True)
@@ -120,10 +120,10 @@ def missing_networks(
     path: Path, plan: Mapping[str, int], *, seeds: int, part: tuple[int, int] = (1, 1)
 ) -> list[tuple[str, int]]:
     """List the variants and seeds of a part whose estimates, after their epochs, are incomplete."""
-    found = {tuple(row[key] for key in NETWORK) for row in read_lines(path)}
+    found = {tuple(row[key] for key in NETWORK) for row in read_rows(path)}
     return [
         (name, seed)
-        for name, seed in share(list(product(plan, range(seeds))), part)
+        for name, seed in take_part(list(product(plan, range(seeds))), part)
         if any((name, plan[name], images, seed) not in found for images in CALIBRATION)
     ]
 

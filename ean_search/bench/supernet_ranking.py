@@ -18,8 +18,8 @@ from ean_search.bench.supernet_estimates import (
     train_networks,
 )
 from ean_search.runs.experiment import Experiment
+from ean_search.utils.errors import UserError
 from ean_search.utils.progress import Progress, silent
-from ean_search.utils.registry import UserError
 
 FIGURES = ("tau", "spearman", "tau_top_tenth", "top5_regret")
 FEW = 5  # placements of the best estimates that one would retrain

@@ -7,7 +7,7 @@ from ean_search.bench.synthetic import Landscape
 from ean_search.core.objective import Problem
 from ean_search.core.space import Placement
 from ean_search.core.trial import Measured
-from ean_search.search.tabular import Table
+from ean_search.search.tabular.placement_bench import Table
 
 
 class Task(Protocol):

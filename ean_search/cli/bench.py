@@ -94,7 +94,7 @@ def _speed(args: argparse.Namespace) -> None:
     from ean_search.cli.terminal import show_progress
     from ean_search.core.space import load_space
     from ean_search.networks.sites import probe
-    from ean_search.runs.pipeline import find_device
+    from ean_search.utils.device import find_device
 
     with show_progress() as progress:
         for name, frame in bench_speed(
@@ -114,7 +114,7 @@ def _speed(args: argparse.Namespace) -> None:
 def _mixers(args: argparse.Namespace) -> None:
     from ean_search.bench.token_mixers import bench_mixers
     from ean_search.cli.terminal import show_progress
-    from ean_search.runs.pipeline import find_device
+    from ean_search.utils.device import find_device
 
     with show_progress() as progress:
         frame = bench_mixers(
@@ -135,8 +135,8 @@ def _searchers(args: argparse.Namespace) -> None:
     from ean_search.bench.searchers import bench_searchers, digest
     from ean_search.bench.tasks import make_landscapes, make_tables
     from ean_search.cli.terminal import show_progress
-    from ean_search.search.searchers import SEARCHERS
-    from ean_search.search.tabular import shipped_tables
+    from ean_search.search.searchers.registry import SEARCHERS
+    from ean_search.search.tabular.placement_bench import shipped_tables
 
     tables = shipped_tables() if args.tables is None else args.tables
     with show_progress() as progress:

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from ean_search.cli.flags import add_set_flag, keep, positive, read_set_flag
-from ean_search.utils.registry import UserError
+from ean_search.utils.errors import UserError
 
 
 def add_training_benches(kinds: Any) -> tuple[argparse.ArgumentParser, ...]:
@@ -58,13 +58,13 @@ def _supernet(args: argparse.Namespace) -> None:
     from ean_search.bench.supernet_estimates import VARIANTS
     from ean_search.bench.supernet_ranking import average, bench_supernet
     from ean_search.cli.terminal import show_progress
-    from ean_search.search.tabular import Table, select
-    from ean_search.utils.registry import unknown
+    from ean_search.search.tabular.placement_bench import Table, select
+    from ean_search.utils.errors import unknown_name
 
     experiment = _read_experiment(args, Table(args.table).about if args.table else None)
     for name in args.variants or ():
         if name not in VARIANTS:
-            raise unknown("variant", name, VARIANTS)
+            raise unknown_name("variant", name, VARIANTS)
     name = Path(args.table).stem if args.table else experiment.space.name
     with show_progress() as progress:
         if args.table:
@@ -90,7 +90,7 @@ def _supernet(args: argparse.Namespace) -> None:
 def _table(args: argparse.Namespace) -> None:
     from ean_search.bench.make_table import Workshop, make_table
     from ean_search.cli.terminal import print_frame, show_progress
-    from ean_search.search.tabular import Table
+    from ean_search.search.tabular.placement_bench import Table
 
     experiment = _read_experiment(args)
     name, folder = args.name or experiment.space.name, args.output

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from ean_search.cli.retrain import warn_of_unfinished
-from ean_search.utils.registry import UserError
+from ean_search.utils.errors import UserError
 
 
 def add_export_parser(commands: Any) -> None:
@@ -66,7 +66,7 @@ def _prune(args: argparse.Namespace) -> None:
     from ean_search.cli.terminal import print_table
     from ean_search.data.datasets import load_data
     from ean_search.retrain.gate_fusion import fold, save_folded
-    from ean_search.runs.pipeline import find_device
+    from ean_search.utils.device import find_device
 
     if not args.fold:
         raise UserError("a retrained network has no empty site; expected --fold, to merge more")

@@ -4,7 +4,7 @@ import argparse
 from pathlib import Path
 from typing import Any
 
-from ean_search.utils.registry import UserError
+from ean_search.utils.errors import UserError
 
 
 def add_set_flag(parser: argparse.ArgumentParser) -> None:

@@ -20,7 +20,7 @@ from ean_search.cli.report import add_report_parsers
 from ean_search.cli.retrain import add_retrain_parser
 from ean_search.cli.transfer import add_transfer_parser
 from ean_search.cli.workers import add_workers_flags, flags_of, read_workers
-from ean_search.utils.registry import UserError
+from ean_search.utils.errors import UserError
 from ean_search.utils.runtime import keep_freed_memory
 
 # Flags that stand for a field of the experiment: dotted field, type, help.
@@ -206,7 +206,7 @@ def _cost(args: argparse.Namespace) -> None:
     from ean_search.cli.terminal import print_costs, show_progress
     from ean_search.costs.measure import measure_costs, price_list
     from ean_search.networks.sites import probe
-    from ean_search.runs.pipeline import find_device
+    from ean_search.utils.device import find_device
 
     space = probe(_space(args))
     placements = {name: space.parse(name) for name in ["none", "all", *args.placement]}

@@ -34,8 +34,8 @@ def _transfer(args: argparse.Namespace) -> None:
     from ean_search.cli.terminal import print_comparison, show_progress
     from ean_search.retrain.compare import contestants
     from ean_search.retrain.retrain import plan_retraining
-    from ean_search.retrain.transfer import make_task
     from ean_search.retrain.transfer.runner import Transfer, transfer
+    from ean_search.retrain.transfer.task import make_task
 
     run = load_run(args.run)
     options = {"root": args.data_root} if args.data_root else {}

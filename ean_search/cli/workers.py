@@ -3,7 +3,7 @@
 import argparse
 
 from ean_search.distributed.config import Workers
-from ean_search.utils.registry import UserError
+from ean_search.utils.errors import UserError
 
 # Flag: field of Workers, type, help.
 FLAGS: dict[str, tuple[str, type, str]] = {

@@ -17,7 +17,7 @@ from functools import cached_property
 
 from ean_search.core.space import Placement, Space
 from ean_search.core.trial import Cost, axis_field
-from ean_search.utils.registry import UserError
+from ean_search.utils.errors import UserError
 
 NUMBER = r"\d+(?:\.\d*)?(?:e-?\d+)?|\.\d+"
 TERM = re.compile(rf"-\s*(?:({NUMBER})\s*\*?\s*)?([a-z_]+)")

@@ -14,8 +14,8 @@ import numpy as np
 from pydantic import Field, field_validator
 
 from ean_search import search_spaces
-from ean_search.utils.config import Fields, parse_fields, read_yaml
-from ean_search.utils.registry import UserError, unknown
+from ean_search.utils.config import FrozenConfig, parse_fields, read_yaml
+from ean_search.utils.errors import UserError, unknown_name
 
 SHIPPED = Path(search_spaces.__file__).parent
 DIGITS = "0123456789abcdefghijklmnopqrstuvwxyz"
@@ -41,14 +41,14 @@ class Placement:
         return sum(choice > 0 for choice in self.choices)
 
 
-class AttentionChoice(Fields):
+class AttentionChoice(FrozenConfig):
     """One attention that a site may carry: its name and the options it is built with."""
 
     name: str
     options: dict[str, Any] = {}
 
 
-class Space(Fields):
+class Space(FrozenConfig):
     """A backbone, the attentions its sites may carry, and how sites share them."""
 
     name: str
@@ -185,7 +185,7 @@ def load_space(source: str | Path, **changes: Any) -> Space:
     elif str(source) in shipped_spaces():
         path = SHIPPED / f"{source}.yaml"
     else:
-        raise unknown("space", str(source), shipped_spaces())
+        raise unknown_name("space", str(source), shipped_spaces())
     fields = read_yaml(path)
     if isinstance(fields, dict):
         fields = {"name": path.stem, **fields, **changes}

@@ -5,7 +5,7 @@ from dataclasses import asdict, dataclass, fields
 from typing import Literal
 
 from ean_search.core.space import Placement, Space
-from ean_search.utils.registry import UserError, unknown
+from ean_search.utils.errors import UserError, unknown_name
 
 Status = Literal["done", "failed", "infeasible", "stopped"]  # the last: it lost a race
 
@@ -35,7 +35,7 @@ AXES = {f.name: f.name for f in fields(Cost)} | {
 def axis_field(axis: str) -> str:
     """Return the field of Cost that an axis name stands for."""
     if axis not in AXES:
-        raise unknown("cost axis", axis, AXES)
+        raise unknown_name("cost axis", axis, AXES)
     return AXES[axis]
 
 

@@ -24,7 +24,7 @@ from ean_search.core.trial import Cost
 from ean_search.costs.latency import time_interleaved
 from ean_search.costs.table import Attachment, CostTable
 from ean_search.networks.builder import Slot, build, prune, slots
-from ean_search.utils.cache import cache_dir
+from ean_search.utils.files import cache_dir
 from ean_search.utils.progress import Progress, silent
 from ean_search.utils.provenance import hardware
 

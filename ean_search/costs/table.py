@@ -12,8 +12,8 @@ from pathlib import Path
 
 from ean_search.core.space import Placement
 from ean_search.core.trial import Cost
+from ean_search.utils.errors import UserError
 from ean_search.utils.files import save_json
-from ean_search.utils.registry import UserError
 
 
 @dataclass(frozen=True)

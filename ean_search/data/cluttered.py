@@ -20,8 +20,8 @@ from pydantic import Field
 from torch import Tensor
 from torch.nn import functional as F
 
-from ean_search.utils.cache import cache_dir
-from ean_search.utils.config import Fields
+from ean_search.utils.config import FrozenConfig
+from ean_search.utils.files import cache_dir
 
 log = logging.getLogger(__name__)
 
@@ -35,7 +35,7 @@ CORNERS = np.array([(-0.48, -0.48), (-0.48, 0.48), (0.48, -0.48), (0.48, 0.48)])
 CHUNK = 1000
 
 
-class Canvas(Fields):
+class Canvas(FrozenConfig):
     """How many canvases there are, and how hard they are to read."""
 
     train: int = Field(default=12_000, ge=10)

@@ -14,8 +14,9 @@ from pydantic import Field, field_validator
 
 from ean_search.data.cluttered import CLASSES, Canvas, load_canvases
 from ean_search.data.splits import Split, TensorSplit, crop_and_flip
-from ean_search.utils.config import Fields, parse_fields
-from ean_search.utils.registry import UserError, first_line, lookup, unknown
+from ean_search.utils.config import FrozenConfig, parse_fields
+from ean_search.utils.errors import UserError, first_line, unknown_name
+from ean_search.utils.registry import lookup
 
 CIFAR_NORMAL = (0.4914, 0.4822, 0.4465), (0.2023, 0.1994, 0.2010)
 CANVAS_NORMAL = (0.5,) * 3, (0.25,) * 3
@@ -28,7 +29,7 @@ DATA_SETS = {
 }
 
 
-class TimmOptions(Fields):
+class TimmOptions(FrozenConfig):
     """What `timm.data.create_dataset` needs to be told beside name and root."""
 
     train: str = "train"
@@ -39,11 +40,11 @@ class TimmOptions(Fields):
     target_key: str | None = None
 
 
-class NoOptions(Fields):
+class NoOptions(FrozenConfig):
     """The options of a data set that has none."""
 
 
-class DataSource(Fields):
+class DataSource(FrozenConfig):
     """Which data to use, and where it is."""
 
     name: str = "cluttered"
@@ -60,7 +61,7 @@ class DataSource(Fields):
     def _known(cls, name: str) -> str:
         if name == "timm" or (":" not in name and name not in DATA_SETS):
             known = [*(DATA_SETS.keys() - {"timm"}), "timm:<name>", "module:function"]
-            raise unknown("data set", name, known)
+            raise unknown_name("data set", name, known)
         return name
 
     @field_validator("options")

@@ -14,7 +14,8 @@ from ean_search.data.datasets import Data, DataSource, TimmOptions, hold_out, re
 from ean_search.data.file_splits import LoaderSplit, StreamSplit
 from ean_search.data.splits import Seed
 from ean_search.data.transforms import make_transform
-from ean_search.utils.registry import UserError, first_line
+from ean_search.utils.errors import UserError, first_line
+from ean_search.utils.seeding import derive_seed
 
 TEST_FOLDERS = "val", "validation", "test"
 STREAMS = "hfids", "tfds", "wds"
@@ -130,7 +131,7 @@ def _load_streams(source: DataSource, options: TimmOptions) -> Data:
 def _stream(source: DataSource, options: TimmOptions, split: str, size: int) -> StreamSplit:
     def opener(shuffle: Seed | None) -> IterableDataset:
         training = shuffle is not None
-        seed = int(np.random.SeedSequence((source.seed, *(shuffle or ()))).generate_state(1)[0])
+        seed = derive_seed(source.seed, *(shuffle or ()))
         stream = _create(source, options, split, is_training=training, seed=seed)
         stream.transform = make_transform(size, training=training)
         return stream

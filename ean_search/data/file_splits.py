@@ -4,10 +4,7 @@ A map-style data set gives the same batches for the same seed whatever the numbe
 """
 
 import copy
-import os
-import random
-from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable
 from functools import cached_property
 from itertools import islice
 from typing import Any
@@ -18,7 +15,9 @@ from torch import Tensor
 from torch.utils.data import DataLoader, Dataset, IterableDataset, default_collate
 
 from ean_search.data.splits import Batches, Seed, TensorSplit
-from ean_search.utils.registry import UserError
+from ean_search.utils.device import count_cpus
+from ean_search.utils.errors import UserError
+from ean_search.utils.seeding import derive_seed, seeded
 
 Transform = Callable[[Any], Tensor]  # of one PIL image
 IN_MEMORY = 2**30  # bytes of decoded images that an evaluation may keep
@@ -85,7 +84,7 @@ class LoaderSplit:
         self, transform: Transform, keys: list[tuple[int, int]], batch_size: int, device: str
     ) -> Batches:
         # A process more than there are batches, or CPUs, only costs its start.
-        workers = min(self.workers, -(-len(keys) // batch_size), _cpus())
+        workers = min(self.workers, -(-len(keys) // batch_size), count_cpus())
         source = _Decoder(self.dataset, transform)
         return _iterate(source, batch_size, workers, device, sampler=keys)
 
@@ -109,7 +108,7 @@ class StreamSplit:
     ):
         self.opener, self.count, self.size, self.in_memory = opener, count, size, in_memory
         # Transforms draw from their process's generators: a process of their own is seeded.
-        self.workers = max(1, min(workers, _cpus()))
+        self.workers = max(1, min(workers, count_cpus()))
 
     def __len__(self) -> int:
         return self.count
@@ -167,21 +166,6 @@ class _Decoder(Dataset):
             return self.transform(image), int(label)
 
 
-@contextmanager
-def seeded(seed: int) -> Iterator[None]:
-    """Set the generators that transforms draw from, and put them back."""
-    states = random.getstate(), np.random.get_state(), torch.get_rng_state()
-    random.seed(seed)
-    np.random.seed(seed)
-    torch.default_generator.manual_seed(seed)  # torch.manual_seed would touch the GPUs' too
-    try:
-        yield
-    finally:
-        random.setstate(states[0])
-        np.random.set_state(states[1])
-        torch.set_rng_state(states[2])
-
-
 def _iterate(
     source: Dataset,
     batch_size: int,
@@ -191,7 +175,7 @@ def _iterate(
     seed: Seed = (),
 ) -> Batches:
     """Load batches and move them to a device."""
-    base = int(np.random.SeedSequence(seed).generate_state(1)[0])
+    base = derive_seed(*seed)
     loader = DataLoader(
         source,
         batch_size,
@@ -211,7 +195,3 @@ def _collate(items: list) -> Any:
     """Make a batch of items; a fault travels as a value, without its process's traceback."""
     faults = (item for item in items if isinstance(item, UserError))
     return next(faults, None) or default_collate(items)
-
-
-def _cpus() -> int:
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

@@ -13,7 +13,7 @@ from numpy.random import Generator
 from torch import Tensor
 from torch.nn import functional as F
 
-from ean_search.evaluation.memory import free_bytes
+from ean_search.utils.device import free_bytes
 
 HELD_SHARE = 0.25  # of the free memory
 Batches = Iterator[tuple[Tensor, Tensor]]

@@ -8,18 +8,18 @@ import copy
 from collections.abc import Callable
 from typing import Any
 
-import numpy as np
 from pydantic import Field, field_validator
 from timm.data import create_transform
 from timm.data.random_erasing import RandomErasing
 
-from ean_search.data.file_splits import LoaderSplit, StreamSplit, seeded
+from ean_search.data.file_splits import LoaderSplit, StreamSplit
 from ean_search.data.splits import Batches, Seed, Split, TensorSplit, Wrapped
-from ean_search.utils.config import Fields
-from ean_search.utils.registry import UserError
+from ean_search.utils.config import FrozenConfig
+from ean_search.utils.errors import UserError
+from ean_search.utils.seeding import derive_seed, seeded
 
 
-class Augment(Fields):
+class Augment(FrozenConfig):
     """What is done to training images beyond the random crop and mirror that all get."""
 
     auto: str | None = None  # timm's text form of RandAugment and others: rand-m9-mstd0.5-inc1
@@ -98,7 +98,6 @@ class _Erased(Wrapped):
             return
         erase = RandomErasing(self.chance, mode="pixel", device=device)
         for number, (images, labels) in enumerate(batches):
-            key = np.random.SeedSequence((*shuffle, number)).generate_state(1)[0]
-            with seeded(int(key)):
+            with seeded(derive_seed(*shuffle, number)):
                 erased = erase(images)
             yield erased, labels

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 import ray
 
 from ean_search.distributed.config import Workers
-from ean_search.utils.registry import UserError
+from ean_search.utils.errors import UserError, first_line
 
 # A folder and three files a trial are too much for trials of milliseconds; and workers stay where
 # the user stands, so that relative paths to data mean the same everywhere.
@@ -56,8 +56,7 @@ def _start(workers: Workers) -> None:
             logging_level=logging.ERROR,
         )
     except (ConnectionError, ValueError, RuntimeError) as error:
-        reason = str(error).strip().splitlines()[0]
-        raise UserError(f"no Ray cluster at {workers.address!r}: {reason}") from error
+        raise UserError(f"no Ray cluster at {workers.address!r}: {first_line(error)}") from error
 
 
 def check_room(workers: Workers) -> None:

@@ -5,14 +5,14 @@ with more workers, fewer or none. Imports neither ray nor torch.
 """
 
 import math
-import os
 
 from pydantic import Field
 
-from ean_search.utils.config import Fields
+from ean_search.utils.config import FrozenConfig
+from ean_search.utils.device import count_cpus
 
 
-class Workers(Fields):
+class Workers(FrozenConfig):
     """How many workers, what each is given, and where they are."""
 
     count: int = Field(default=1, ge=1)
@@ -27,7 +27,7 @@ class Workers(Fields):
         """Return the CPUs of one worker; on a cluster one, unless more are given."""
         if self.cpus is not None:
             return self.cpus
-        return 1 if self.address else max(1, machine_cpus() // self.count)
+        return 1 if self.address else max(1, count_cpus() // self.count)
 
     @property
     def threads(self) -> int:
@@ -37,14 +37,9 @@ class Workers(Fields):
     @property
     def cpus_here(self) -> int:
         """Return the CPUs to declare when this machine alone has to do: more workers may share."""
-        return max(machine_cpus(), math.ceil(self.count * self.cpus_each))
+        return max(count_cpus(), math.ceil(self.count * self.cpus_each))
 
     @property
     def device(self) -> str:
         """Name the device that a worker sees."""
         return "cuda" if self.gpus else "cpu"
-
-
-def machine_cpus() -> int:
-    """Count the CPUs that this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

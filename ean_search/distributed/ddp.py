@@ -24,8 +24,8 @@ from ean_search.distributed.cluster import cluster
 from ean_search.distributed.config import Workers
 from ean_search.evaluation.standalone import tidy
 from ean_search.training.trainer import Recipe, Step, fit, plain_step
+from ean_search.utils.errors import UserError
 from ean_search.utils.progress import Progress, silent
-from ean_search.utils.registry import UserError
 from ean_search.utils.runtime import keep_freed_memory
 
 NAME = "train"  # of Ray's folder

@@ -33,7 +33,7 @@ from ean_search.distributed.schedulers import make_scheduler
 from ean_search.distributed.trainable import PlacementTrial
 from ean_search.distributed.tune_adapters import Ended, Inbox, Tickets
 from ean_search.evaluation.standalone import TRAINING, checkpoint_of, tidy
-from ean_search.utils.registry import UserError
+from ean_search.utils.errors import UserError
 
 NAME = "tune"  # of the folders that Ray users know how to read
 MOST = 1000  # trials of one Tuner: what it writes down grows with them, 9 kB each

@@ -8,7 +8,7 @@ from typing import Any
 
 from ray.tune import schedulers
 
-from ean_search.utils.registry import unknown
+from ean_search.utils.errors import unknown_name
 
 METRIC = {"metric": "accuracy", "mode": "max"}
 NAMES = ("asha", "fifo", "hyperband", "median_stopping_rule")
@@ -17,7 +17,7 @@ NAMES = ("asha", "fifo", "hyperband", "median_stopping_rule")
 def make_scheduler(name: str, epochs: int) -> Any:
     """Make a scheduler for trainings of so many epochs."""
     if name not in NAMES:
-        raise unknown("scheduler", name, NAMES)
+        raise unknown_name("scheduler", name, NAMES)
     if name == "fifo" or epochs == 1:
         return schedulers.FIFOScheduler()
     if name == "median_stopping_rule":

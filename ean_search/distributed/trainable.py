@@ -12,9 +12,9 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from ean_search.utils.collector import collector_off
+from ean_search.utils.runtime import without_garbage_collection
 
-with collector_off():  # these take most of the time in which a worker starts
+with without_garbage_collection():  # these take most of the time in which a worker starts
     import ray
     import torch
     from ray import tune
@@ -26,7 +26,7 @@ with collector_off():  # these take most of the time in which a worker starts
     from ean_search.distributed.jobs import Job, job_of
     from ean_search.evaluation.shared_weights import SharedWeights
     from ean_search.evaluation.standalone import StandAlone, checkpoint_of
-    from ean_search.utils.registry import UserError
+    from ean_search.utils.errors import UserError
     from ean_search.utils.runtime import keep_freed_memory
 
 CHECKPOINT = "training.checkpoint"

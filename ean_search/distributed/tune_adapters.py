@@ -14,6 +14,8 @@ from typing import Any
 from ray import tune
 from ray.tune.search import Searcher
 
+from ean_search.utils.errors import first_line
+
 
 @dataclass(frozen=True)
 class Ended:
@@ -87,14 +89,14 @@ class Inbox(tune.Callback):
 
     def on_trial_error(self, iteration: int, trials: list, trial: Any, **info: Any) -> None:
         """Pass on why a trial will not start again."""
-        self.ends.put(Ended(trial.config["ticket"], None, _first_line(trial.get_error())))
+        self.ends.put(Ended(trial.config["ticket"], None, _reason(trial.get_error())))
         self._clear(trial)
 
     def on_trial_recover(self, iteration: int, trials: list, trial: Any, **info: Any) -> None:
         """Pass on that a trial lost its worker; it starts again on another."""
         self.retries += 1
         self.tickets.lost.add(trial.trial_id)
-        self.ends.put(Ended(trial.config["ticket"], None, _first_line(trial.get_error())))
+        self.ends.put(Ended(trial.config["ticket"], None, _reason(trial.get_error())))
 
     def on_trial_start(self, iteration: int, trials: list, trial: Any, **info: Any) -> None:
         """Note that a trial has a worker."""
@@ -115,8 +117,6 @@ class Inbox(tune.Callback):
         return {}
 
 
-def _first_line(error: Exception | None) -> str:
-    """Give what went wrong in a worker, without Ray's frames around it."""
-    cause = getattr(error, "cause", None) or error
-    lines = [line.strip() for line in str(cause).splitlines() if line.strip()]
-    return lines[0] if lines else type(cause).__name__
+def _reason(error: BaseException) -> str:
+    """Return what went wrong in a worker, without Ray's frames around it."""
+    return first_line(getattr(error, "cause", None) or error)

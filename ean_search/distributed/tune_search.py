@@ -19,7 +19,7 @@ from ean_search.core.objective import Problem
 from ean_search.core.space import Placement
 from ean_search.core.trial import Measured, Trial
 from ean_search.search.loop import run_search
-from ean_search.search.searchers import DEFAULT, make_searcher
+from ean_search.search.searchers.registry import DEFAULT, make_searcher
 from ean_search.search.trial_log import Store
 
 MOMENT = 0.05  # seconds that Tune's loop may wait for a searcher to make up its mind

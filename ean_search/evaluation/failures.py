@@ -2,7 +2,7 @@
 
 import torch
 
-from ean_search.training.trainer import DivergedError
+from ean_search.utils.errors import DivergedError, first_line
 
 OUT_OF_MEMORY = ("out of memory", "can't allocate memory", "not enough memory")
 
@@ -11,8 +11,7 @@ def own_fault(error: Exception) -> str | None:
     """Say why a placement could not be measured, or None if that was not its own fault."""
     if isinstance(error, DivergedError):
         return str(error)
-    text = str(error).strip().splitlines()[:1]
-    words = text[0] if text else type(error).__name__
+    words = first_line(error)
     if isinstance(error, MemoryError | torch.OutOfMemoryError):
         return f"out of memory: {words}"
     if isinstance(error, RuntimeError) and any(sign in words for sign in OUT_OF_MEMORY):

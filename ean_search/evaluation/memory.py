@@ -10,6 +10,8 @@ import psutil
 import torch
 from torch import Tensor, nn
 
+from ean_search.utils.device import free_bytes
+
 FREE_SHARE = 0.5  # of the free memory
 OWN_SHARE = 0.5  # of a process's resident memory
 
@@ -28,13 +30,6 @@ def images_at_once(
         own = batch_size * widest + int(OWN_SHARE * resident_bytes())
         budget = min(own, int(FREE_SHARE * free_bytes("cpu")))
     return max(1, min(most or batch_size, budget // (held + widest)))
-
-
-def free_bytes(device: str) -> int:
-    """Return the memory that a device has left."""
-    if device.startswith("cuda"):
-        return torch.cuda.mem_get_info(device)[0]
-    return psutil.virtual_memory().available
 
 
 def resident_bytes() -> int:

@@ -6,10 +6,10 @@ from typing import Literal
 import torch
 from torch import nn
 
-from ean_search.utils.config import Fields
+from ean_search.utils.config import FrozenConfig
 
 
-class Arithmetic(Fields):
+class Arithmetic(FrozenConfig):
     """Precision and layout. With fewer bits than 32 a few answers change: it is off by default."""
 
     precision: Literal["float32", "bfloat16", "float16"] = "float32"  # of convolutions, products

@@ -11,14 +11,14 @@ from itertools import groupby
 import torch
 from torch import Tensor, nn
 
-from ean_search.attention import find_attention, is_stateful, make_attention_at
 from ean_search.attention.layout import Adapted
+from ean_search.attention.registry import find_attention, is_stateful, make_attention_at
 from ean_search.attention.state import Carry, Chained, Finish, link
 from ean_search.core.space import Placement, Space
-from ean_search.networks.positions import find_position
+from ean_search.networks.positions.registry import find_position
 from ean_search.networks.positions.wrappers import Finishing, replace, unwrap
 from ean_search.networks.sites import Site, find_sites, make_backbone, probe
-from ean_search.utils.registry import UserError
+from ean_search.utils.errors import UserError
 
 
 class Slot(nn.Module):

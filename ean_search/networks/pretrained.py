@@ -18,13 +18,13 @@ from huggingface_hub import constants
 from timm.models import load_state_dict
 from torch import Tensor, nn
 
-from ean_search.attention import find_attention
 from ean_search.attention.branches import MapBranch
+from ean_search.attention.registry import find_attention
 from ean_search.core.space import Space
-from ean_search.networks.backbones import BACKBONES
+from ean_search.networks.backbones.registry import BACKBONES
 from ean_search.networks.builder import Slot
 from ean_search.networks.positions.wrappers import Finishing, Noted, Wrap
-from ean_search.utils.registry import UserError
+from ean_search.utils.errors import UserError, first_line
 
 log = logging.getLogger(__name__)
 TIMM = "timm"
@@ -75,7 +75,7 @@ def _timm_weights(backbone: str) -> Mapping[str, Tensor]:
         with nullcontext() if online else patch.object(constants, "HF_HUB_OFFLINE", True):
             return timm.create_model(backbone, pretrained=True).state_dict()
     except Exception as error:  # the hub's, the network's, and timm's own where it has none
-        why = str(error).splitlines()[0] if online else f"{constants.ENDPOINT} does not answer"
+        why = first_line(error) if online else f"{constants.ENDPOINT} does not answer"
         raise UserError(
             f"no pretrained weights of {backbone!r} in the cache, nor from the hub ({why}); name "
             "a file: --pretrained FILE"

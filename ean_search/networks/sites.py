@@ -14,12 +14,13 @@ import timm
 import torch
 from torch import Tensor, nn
 
-from ean_search.attention import positions_of
 from ean_search.attention.layout import CHANNELS_FIRST, CHANNELS_LAST, TOKENS
+from ean_search.attention.registry import positions_of
 from ean_search.core.space import Space
-from ean_search.networks.backbones import BACKBONES
-from ean_search.networks.positions import find_position
-from ean_search.utils.registry import UserError, lookup, unknown
+from ean_search.networks.backbones.registry import BACKBONES
+from ean_search.networks.positions.registry import find_position
+from ean_search.utils.errors import UserError, unknown_name
+from ean_search.utils.registry import lookup
 
 
 @dataclass(frozen=True)
@@ -89,7 +90,7 @@ def make_backbone(space: Space, classes: int) -> nn.Module:
     if name in BACKBONES or (":" in name and not name.startswith(("hf-hub:", "local-dir:"))):
         return lookup(name, BACKBONES, "backbone")(**args)
     if not timm.is_model(name.split(".")[0]) and ":" not in name:
-        raise unknown("backbone", name, [*timm.list_models(), *BACKBONES])
+        raise unknown_name("backbone", name, [*timm.list_models(), *BACKBONES])
     try:
         return timm.create_model(name, **args)
     except TypeError as error:

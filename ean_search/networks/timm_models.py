@@ -26,7 +26,7 @@ from ean_search.core.space import Space, load_space
 from ean_search.networks.builder import build, prune
 from ean_search.networks.sites import probe
 from ean_search.utils.config import parse_fields
-from ean_search.utils.registry import UserError
+from ean_search.utils.errors import UserError
 
 ANY = "ean_model"
 MODELS = {

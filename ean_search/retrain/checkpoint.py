@@ -17,12 +17,12 @@ from ean_search.data.datasets import Data, DataSource
 from ean_search.data.splits import TensorSplit
 from ean_search.networks.builder import build, place, prune
 from ean_search.training.recipe import Recipe
-from ean_search.utils.config import Fields, parse_fields
+from ean_search.utils.config import FrozenConfig, parse_fields
+from ean_search.utils.errors import UserError
 from ean_search.utils.files import load_weights, read_json
-from ean_search.utils.registry import UserError
 
 
-class Trained(Fields):
+class Trained(FrozenConfig):
     """What was trained, on what, and how."""
 
     space: Space

@@ -18,8 +18,8 @@ from ean_search.core.space import Placement
 from ean_search.costs.measure import count_flops, count_params, measure_latency
 from ean_search.networks.builder import build, prune
 from ean_search.retrain.retrain import Retraining
+from ean_search.utils.errors import UserError
 from ean_search.utils.progress import Progress, silent
-from ean_search.utils.registry import UserError
 
 log = logging.getLogger(__name__)
 Contestants = Mapping[str, Sequence[Placement]]  # by name; several stand for their mean

@@ -23,8 +23,9 @@ from ean_search.core.space import load_space
 from ean_search.networks.builder import build, prune
 from ean_search.networks.timm_models import ANY, MODELS, backbone_cfg
 from ean_search.retrain.checkpoint import Checkpoint, Trained
+from ean_search.utils.errors import UserError
 from ean_search.utils.files import load_weights, save_json, write_whole
-from ean_search.utils.registry import UserError, lookup
+from ean_search.utils.registry import lookup
 
 FORMATS = {
     "timm": "ean_search.retrain.export:write_timm",

@@ -22,9 +22,9 @@ from ean_search.data.datasets import Data, load_data
 from ean_search.networks.builder import build, prune
 from ean_search.networks.sites import find_sites
 from ean_search.runs.experiment import load_experiment
-from ean_search.runs.pipeline import find_device
+from ean_search.utils.device import find_device
+from ean_search.utils.errors import UserError
 from ean_search.utils.files import load_weights
-from ean_search.utils.registry import UserError
 
 LEAST = 4  # pixels of a map's side: smaller ones say nothing of places
 

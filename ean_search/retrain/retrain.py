@@ -19,12 +19,12 @@ from ean_search.networks.pretrained import gentle, load_backbone
 from ean_search.retrain.checkpoint import Checkpoint, Trained, preprocessing
 from ean_search.runs.evaluator_factory import find_trainer
 from ean_search.runs.experiment import Experiment, load_experiment
-from ean_search.runs.pipeline import find_device
 from ean_search.training.recipe import load_recipe
+from ean_search.utils.device import find_device
+from ean_search.utils.errors import UserError
 from ean_search.utils.files import save_json, save_weights
 from ean_search.utils.progress import Progress, silent
 from ean_search.utils.provenance import provenance
-from ean_search.utils.registry import UserError
 
 MOVABLE = ("data.root", "data.workers", "data.download")  # another value makes no other training
 

@@ -16,15 +16,15 @@ from ean_search.core.space import Space, load_space
 from ean_search.core.trial import axis_field
 from ean_search.data.datasets import DataSource
 from ean_search.evaluation.precision import Arithmetic
-from ean_search.search.searchers import DEFAULT, find_searcher
+from ean_search.search.searchers.registry import DEFAULT, find_searcher
 from ean_search.training.supernet import Supernet
 from ean_search.training.trainer import Recipe
-from ean_search.utils.config import Fields, parse_fields, read_yaml
+from ean_search.utils.config import FrozenConfig, parse_fields, read_yaml
+from ean_search.utils.errors import UserError
 from ean_search.utils.files import write_whole
-from ean_search.utils.registry import UserError
 
 
-class Search(Fields):
+class Search(FrozenConfig):
     """How the space is searched, and what for."""
 
     searcher: str = DEFAULT
@@ -73,7 +73,7 @@ class Search(Fields):
         return text
 
 
-class Experiment(Fields):
+class Experiment(FrozenConfig):
     """Everything that determines a run."""
 
     space: Space

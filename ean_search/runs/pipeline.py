@@ -7,8 +7,6 @@ import logging
 from collections.abc import Callable
 from pathlib import Path
 
-import torch
-
 from ean_search.analysis.run_folder import Run
 from ean_search.core.objective import Problem
 from ean_search.core.space import Placement
@@ -30,12 +28,13 @@ from ean_search.runs.experiment import Experiment, load_experiment, save_experim
 from ean_search.runs.summary import conclude
 from ean_search.runs.verify import verify
 from ean_search.search.loop import COHORT, run_search
-from ean_search.search.searchers import make_searcher
+from ean_search.search.searchers.registry import make_searcher
 from ean_search.search.trial_log import Store
+from ean_search.utils.device import find_device
+from ean_search.utils.errors import UserError
 from ean_search.utils.files import save_json
 from ean_search.utils.progress import Progress, silent
 from ean_search.utils.provenance import provenance
-from ean_search.utils.registry import UserError
 from ean_search.utils.tensorboard import log_scalars
 
 log = logging.getLogger(__name__)
@@ -58,17 +57,6 @@ def resolve(experiment: Experiment) -> Experiment:
     """Spell out what was left to the machine or to the backbone, refusing what cannot work."""
     changes = {"space": probe(experiment.space), "device": find_device(experiment.device)}
     return experiment.model_copy(update=changes)
-
-
-def find_device(name: str) -> str:
-    """Return the device that `auto` stands for, or the one named if there is one."""
-    if name == "auto":
-        return "cuda" if torch.cuda.is_available() else "cpu"
-    try:
-        torch.empty(0, device=name)
-    except (RuntimeError, AssertionError) as error:
-        raise UserError(f"no device {name!r} here: {str(error).splitlines()[0]}") from error
-    return name
 
 
 def do_run(run: Run, progress: Progress = silent, workers: Workers | None = None) -> None:
@@ -118,7 +106,8 @@ def _do_stages(run: Run, progress: Progress, workers: Workers | None) -> None:
 def _device_here(run: Run) -> str:
     """Return the device a run was started on, or what there is if it moved to another machine."""
     device = run.fields["device"]
-    return device if not device.startswith("cuda") or torch.cuda.is_available() else "cpu"
+    found = find_device("auto")
+    return found if device.startswith("cuda") and found == "cpu" else device
 
 
 def _prices(

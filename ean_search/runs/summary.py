@@ -19,9 +19,9 @@ from ean_search.costs.measure import measure_latency
 from ean_search.evaluation.shared_weights import SharedWeights
 from ean_search.networks.builder import prune
 from ean_search.runs.experiment import Experiment
+from ean_search.utils.errors import UserError
 from ean_search.utils.files import save_json
 from ean_search.utils.progress import Progress
-from ean_search.utils.registry import UserError
 
 RANDOM = 5  # placements that stand for chance at the winner's count
 

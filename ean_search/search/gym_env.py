@@ -27,8 +27,8 @@ from gymnasium.vector import AutoresetMode, SyncVectorEnv
 from ean_search.core.objective import Problem
 from ean_search.core.space import Placement, Space
 from ean_search.core.trial import Cost
-from ean_search.search.tabular import Table
-from ean_search.utils.registry import UserError
+from ean_search.search.tabular.placement_bench import Table
+from ean_search.utils.errors import UserError
 
 
 def action_space(space: Space) -> MultiBinary | MultiDiscrete:

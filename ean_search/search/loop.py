@@ -14,11 +14,11 @@ import numpy as np
 from ean_search.core.objective import Problem
 from ean_search.core.space import Placement
 from ean_search.core.trial import Measured, Status, Trial
-from ean_search.search.searchers import Searcher
+from ean_search.search.searchers.registry import Searcher
 from ean_search.search.status import Standing
 from ean_search.search.trial_log import Store
+from ean_search.utils.errors import UserError
 from ean_search.utils.progress import Progress, silent
-from ean_search.utils.registry import UserError
 
 COHORT = 8  # placements asked for at once, if neither user nor searcher cares
 PATIENCE = 100  # steps without a new placement after which a searcher counts as exhausted

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from ean_search.core.space import Space
 from ean_search.core.trial import Trial
-from ean_search.utils.registry import UserError
+from ean_search.utils.jsonl import Lines, read_log
 
 log = logging.getLogger(__name__)
 
@@ -20,7 +20,8 @@ class Store:
 
     def __init__(self, path: Path, space: Space):
         self.path = path
-        self.trials, whole = _read(path, space)
+        found = _read(path, space)
+        self.trials, whole = found.rows, found.whole_bytes
         if path.is_file() and path.stat().st_size > whole:
             log.warning("%s: dropped its last line, which was not written to the end", path)
             os.truncate(path, whole)
@@ -39,23 +40,9 @@ class Store:
 
 
 def read_trials(path: Path, space: Space) -> list[Trial]:
-    """Read the trials of a store, which may be in use, and change nothing."""
-    return _read(path, space)[0]
+    """Read the trials of a log, which may be in use, and change nothing."""
+    return _read(path, space).rows
 
 
-def _read(path: Path, space: Space) -> tuple[list[Trial], int]:
-    """Return the trials, and how many bytes of the file are good."""
-    lines = path.read_bytes().splitlines(keepends=True) if path.is_file() else []
-    trials: list[Trial] = []
-    whole = 0
-    for number, line in enumerate(lines, 1):
-        try:
-            if not line.endswith(b"\n"):
-                raise UserError("the line has no end")
-            trials.append(Trial.from_json(line.decode(), space))
-        except (UserError, UnicodeDecodeError) as error:
-            if number == len(lines):
-                break
-            raise UserError(f"{path}, line {number}: {error}. Nothing was changed") from error
-        whole += len(line)
-    return trials, whole
+def _read(path: Path, space: Space) -> Lines[Trial]:
+    return read_log(path, lambda line: Trial.from_json(line, space))

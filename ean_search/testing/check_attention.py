@@ -5,10 +5,10 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from ean_search.attention import is_stateful, make_attention_at, positions_of
 from ean_search.attention.layout import CHANNELS_FIRST, TOKENS
+from ean_search.attention.registry import is_stateful, make_attention_at, positions_of
 from ean_search.networks.sites import Site
-from ean_search.utils.registry import UserError
+from ean_search.utils.errors import UserError
 
 
 def check_attention(name: str, channels: int = 64, **options: Any) -> None:

@@ -11,7 +11,7 @@ import numpy as np
 
 from ean_search.core.space import Placement, Space
 from ean_search.core.trial import Status, Trial
-from ean_search.search.searchers import Searcher, make_searcher
+from ean_search.search.searchers.registry import Searcher, make_searcher
 from ean_search.testing.toy import COHORT, STEPS, Toy, play
 
 SEEDS = 5

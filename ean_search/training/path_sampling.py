@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from ean_search.core.space import Placement, Space
-from ean_search.utils.registry import unknown
+from ean_search.utils.errors import unknown_name
 
 Draw = Callable[[Space, np.random.Generator], list[Placement]]
 
@@ -56,5 +56,5 @@ SAMPLERS = {
 def find_sampler(name: str) -> Sampler:
     """Return a sampler by its name."""
     if name not in SAMPLERS:
-        raise unknown("sampler", name, SAMPLERS)
+        raise unknown_name("sampler", name, SAMPLERS)
     return SAMPLERS[name]

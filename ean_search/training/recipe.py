@@ -10,13 +10,13 @@ from pydantic import Field, field_validator, model_validator
 from timm.optim import list_optimizers
 
 from ean_search.data.transforms import Augment
-from ean_search.utils.config import Fields, parse_fields, read_yaml
-from ean_search.utils.registry import UserError, unknown
+from ean_search.utils.config import FrozenConfig, parse_fields, read_yaml
+from ean_search.utils.errors import UserError, unknown_name
 
 SHIPPED = Path(__file__).parent / "recipes"
 
 
-class Recipe(Fields):
+class Recipe(FrozenConfig):
     """How to train: optimiser, schedule, regularisation and their figures."""
 
     epochs: int = Field(default=3, ge=1)
@@ -49,7 +49,7 @@ class Recipe(Fields):
     @classmethod
     def _known(cls, name: str) -> str:
         if name not in list_optimizers():
-            raise unknown("optimizer", name, list_optimizers())
+            raise unknown_name("optimizer", name, list_optimizers())
         return name
 
     @model_validator(mode="after")
@@ -78,7 +78,7 @@ def load_recipe(source: str | Path, **changes: Any) -> Recipe:
     elif str(source) in shipped_recipes():
         path = SHIPPED / f"{source}.yaml"
     else:
-        raise unknown("recipe", str(source), shipped_recipes())
+        raise unknown_name("recipe", str(source), shipped_recipes())
     fields = read_yaml(path)
     if isinstance(fields, dict):
         fields |= changes

@@ -13,13 +13,13 @@ from ean_search.data.splits import Split
 from ean_search.networks.builder import place, place_each
 from ean_search.training.path_sampling import find_sampler
 from ean_search.training.trainer import Criterion, Recipe, Step, Trainer, fit
-from ean_search.utils.config import Fields
+from ean_search.utils.config import FrozenConfig
+from ean_search.utils.errors import UserError
 from ean_search.utils.files import load_weights, save_weights
 from ean_search.utils.progress import Progress, silent
-from ean_search.utils.registry import UserError
 
 
-class Supernet(Fields):
+class Supernet(FrozenConfig):
     """How the weight-sharing network is trained."""
 
     sampler: str = "uniform-count"

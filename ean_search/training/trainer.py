@@ -17,23 +17,19 @@ from timm.scheduler import create_scheduler_v2
 from timm.utils import ModelEmaV3
 from torch import Tensor, nn
 
-from ean_search.data.file_splits import seeded
 from ean_search.data.splits import Split
 from ean_search.data.transforms import augmented
 from ean_search.training.recipe import Recipe
+from ean_search.utils.errors import DivergedError, UserError
 from ean_search.utils.files import load_checkpoint, save_checkpoint
 from ean_search.utils.progress import Detail, Progress, silent
-from ean_search.utils.registry import UserError
+from ean_search.utils.seeding import derive_seed, seeded
 
 CHECK_EVERY = 20  # steps between looks at the loss; each look waits for the device
 # Torch has these in one kernel, CPUs included. It has SGD, too, but with momentum that one fails
 # as soon as a module is used for the first time after the first step.
 FUSED = ("adam", "adamw")
 STATEFUL = ("network", "optimizer", "scaler", "ema")  # what a checkpoint holds, and the history
-
-
-class DivergedError(UserError):
-    """The loss is no number any more."""
 
 
 Criterion = Callable[[Tensor, Tensor], Tensor]
@@ -186,7 +182,7 @@ class _Training:
 
     def run_epoch(self, epoch: int) -> None:
         """Train for one epoch and note its mean loss."""
-        torch.manual_seed(int(np.random.SeedSequence((self.seed, epoch)).generate_state(1)[0]))
+        torch.manual_seed(derive_seed(self.seed, epoch))
         self.running.train()
         total = torch.zeros((), device=self.device)
         for number, (images, labels) in enumerate(self._batches(epoch), 1):
@@ -220,7 +216,7 @@ class _Training:
             return images, labels
         if len(images) % 2:
             raise UserError(f"mixup and cutmix need an even number of images, got {len(images)}")
-        with seeded(int(np.random.SeedSequence(key).generate_state(1)[0])):
+        with seeded(derive_seed(*key)):
             return self.mixup(images, labels)
 
     def _learn(self, images: Tensor, labels: Tensor, key: tuple[int, ...]) -> Tensor:

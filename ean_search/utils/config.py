@@ -6,16 +6,16 @@ from typing import Any, TypeVar
 import yaml
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from ean_search.utils.registry import UserError, unknown
+from ean_search.utils.errors import UserError, unknown_name
 
 
-class Fields(BaseModel):
+class FrozenConfig(BaseModel):
     """A frozen value that refuses fields it does not know."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
 
-F = TypeVar("F", bound=Fields)
+F = TypeVar("F", bound=FrozenConfig)
 
 
 def parse_fields(kind: type[F], fields: Any, what: str) -> F:
@@ -28,7 +28,7 @@ def parse_fields(kind: type[F], fields: Any, what: str) -> F:
         fault = error.errors()[0]
         where = ".".join(str(part) for part in fault["loc"])
         if fault["type"] == "extra_forbidden":
-            raise unknown(f"field in {what}:", where, _names_at(kind, fault["loc"])) from error
+            raise unknown_name(f"field in {what}:", where, _names_at(kind, fault["loc"])) from error
         if fault["type"] == "missing":
             raise UserError(f"{what}: the field {where!r} is missing") from error
         reason = fault["msg"].removeprefix("Value error, ")

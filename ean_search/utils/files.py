@@ -1,4 +1,7 @@
-"""Files that are either whole or not there, and that can be opened without trusting them."""
+"""Files that are either complete or absent, and that can be opened without trusting them.
+
+Also the cache: a folder for results that can be computed again.
+"""
 
 import json
 import os
@@ -6,7 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from ean_search.utils.registry import UserError
+from ean_search.utils.errors import UserError, first_line
 
 
 def write_whole(path: Path, write: Callable[[Path], Any]) -> None:
@@ -42,7 +45,9 @@ def load_checkpoint(path: Path) -> dict[str, Any]:
     try:
         return torch.load(path, map_location="cpu", weights_only=True)
     except Exception as error:  # whatever a broken archive makes the reader raise
-        raise UserError(f"{path} is not a readable checkpoint: {_first_line(error)}") from error
+        raise UserError(
+            f"{path} is not a readable checkpoint: {first_line(error, lines=3)}"
+        ) from error
 
 
 def save_weights(network: Any, path: Path) -> None:
@@ -62,7 +67,9 @@ def load_weights(network: Any, path: Path) -> None:
     try:
         weights = load_file(path)
     except (SafetensorError, OSError) as error:
-        raise UserError(f"{path} is not a readable weight file: {_first_line(error)}") from error
+        raise UserError(
+            f"{path} is not a readable weight file: {first_line(error, lines=3)}"
+        ) from error
     faults = _misfits(network.state_dict(keep_vars=True), weights)
     if faults:
         raise UserError(f"{path} does not fit this network: {'; '.join(faults)}")
@@ -90,6 +97,13 @@ def _some(words: str, names: list[str], shown: int = 3) -> list[str]:
     return [f"{words} {', '.join(names[:shown])}{more}".strip()] if names else []
 
 
-def _first_line(error: Exception) -> str:
-    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
-    return " ".join(lines[:3]) if lines else type(error).__name__
+def cache_dir(*parts: str) -> Path:
+    """Return a folder of the cache, made on demand.
+
+    It lies in $EAN_SEARCH_CACHE, else in $XDG_CACHE_HOME/ean-search, else in ~/.cache/ean-search.
+    """
+    own = os.environ.get("EAN_SEARCH_CACHE")
+    shared = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
+    folder = Path(own or Path(shared) / "ean-search").joinpath(*parts)
+    folder.mkdir(parents=True, exist_ok=True)
+    return folder

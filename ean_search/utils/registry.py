@@ -1,32 +1,22 @@
-"""Names to things: registries, `module:attribute` addresses and did-you-mean.
+"""Registries: names to classes and functions.
 
-A registry is a dict literal, name -> "module:attribute". A user's own class is named in the
-same form, so nothing has to be registered before it can be used.
+A registry is a dict literal, name -> "module:attribute". A user's own class is named in the same
+form, so nothing has to be registered before it can be used.
 """
 
-import difflib
 import importlib
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
-LISTED = 60  # more names than this are counted, not listed
-
-
-class UserError(ValueError):
-    """Something the user can mend; the command line shows it as one line, without a traceback."""
-
-
-def unknown(kind: str, name: str, known: Iterable[str]) -> UserError:
-    """Word the error for a name that is not known, with the nearest one that is."""
-    known = sorted(known)
-    near = difflib.get_close_matches(name, known, n=1)
-    hint = f"; did you mean {near[0]!r}?" if near else ";"
-    names = ", ".join(known) if len(known) <= LISTED else f"{len(known)} names"
-    return UserError(f"unknown {kind} {name!r}{hint} known: {names}")
+from ean_search.utils.errors import UserError, unknown_name
 
 
 def load_attribute(address: str) -> Any:
-    """Import `module:attribute`."""
+    """Import what `module:attribute` names.
+
+    Raises:
+        UserError: If there is no such module, or nothing of that name in it.
+    """
     module, _, attribute = address.partition(":")
     try:
         return getattr(importlib.import_module(module), attribute)
@@ -37,14 +27,18 @@ def load_attribute(address: str) -> Any:
 
 
 def lookup(name: str, registry: Mapping[str, str], kind: str) -> Any:
-    """Return what a registered name, or a `module:attribute`, stands for."""
+    """Load what a registered name, or a `module:attribute`, stands for.
+
+    Args:
+        name: A key of the registry, or an address of the form `module:attribute`.
+        registry: Names and the addresses they stand for.
+        kind: What is looked for, for the error message.
+
+    Raises:
+        UserError: If the name is neither.
+    """
     if name in registry:
         return load_attribute(registry[name])
     if ":" in name:
         return load_attribute(name)
-    raise unknown(kind, name, registry)
-
-
-def first_line(error: Exception) -> str:
-    """Give the first line of an error's text, or its kind if it has none."""
-    return next((line for line in str(error).splitlines() if line.strip()), type(error).__name__)
+    raise unknown_name(kind, name, registry)

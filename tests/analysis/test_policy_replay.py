@@ -7,8 +7,8 @@ import pytest
 from ean_search.analysis.policy_replay import WINDOW, proposal_shares, replay
 from ean_search.analysis.run_folder import load_run
 from ean_search.bench.report_speed import make_run
+from ean_search.utils.errors import UserError
 from ean_search.utils.progress import silent
-from ean_search.utils.registry import UserError
 
 
 @pytest.fixture(scope="module")

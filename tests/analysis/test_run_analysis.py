@@ -4,7 +4,7 @@ from pathlib import Path
 import pytest
 
 from ean_search.analysis.run_analysis import Findings, open_run
-from ean_search.utils.registry import UserError
+from ean_search.utils.errors import UserError
 
 EXAMPLE = Path(__file__).parents[2] / "results" / "example"
 

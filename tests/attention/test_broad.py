@@ -4,12 +4,12 @@ import pytest
 import torch
 from timm.models.swin_transformer import window_partition
 
-from ean_search.attention import make_attention_at
 from ean_search.attention.broad import Broad
+from ean_search.attention.registry import make_attention_at
 from ean_search.attention.windows import Windows
 from ean_search.networks.builder import build, place, slots
 from ean_search.testing.check_attention import example_site
-from ean_search.utils.registry import UserError
+from ean_search.utils.errors import UserError
 from tests.helpers import load_small
 
 HEADS, SIZE = 3, 8

@@ -6,14 +6,19 @@ import numpy as np
 import pytest
 import torch
 
-from ean_search.attention import ATTENTIONS, make_attention, make_attention_at, positions_of
 from ean_search.attention.dia import DIA
 from ean_search.attention.mrla_base import MRLABase
 from ean_search.attention.mrla_light import MRLALight
+from ean_search.attention.registry import (
+    ATTENTIONS,
+    make_attention,
+    make_attention_at,
+    positions_of,
+)
 from ean_search.attention.sge import SGE
 from ean_search.attention.unit_gate import UnitGate
 from ean_search.testing.check_attention import apply, example_site
-from ean_search.utils.registry import UserError
+from ean_search.utils.errors import UserError
 
 PARITY = Path(__file__).parents[1] / "parity"
 GATED = [*ATTENTIONS, "ese", "eca", "ceca", "gc", "cbam", "coord", "ela"]

@@ -5,7 +5,7 @@ import pytest
 
 from ean_search.bench.evidence import add_rows, bench_evidence
 from ean_search.runs.experiment import load_experiment
-from ean_search.utils.registry import UserError
+from ean_search.utils.errors import UserError
 from tests.runs.test_pipeline import SMALL
 
 CHAINS = sorted((Path(__file__).parents[2] / "experiments").glob("evidence_*.yaml"))

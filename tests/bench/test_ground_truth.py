@@ -15,7 +15,7 @@ from ean_search.bench.ground_truth import (
 )
 from ean_search.runs.experiment import load_experiment
 from ean_search.runs.pipeline import resolve
-from ean_search.utils.registry import UserError
+from ean_search.utils.errors import UserError
 
 TINIEST = {
     "space": {"base": "tiny"},

@@ -9,9 +9,9 @@ from ean_search.bench.searchers import bench_searchers, digest, summarise, trace
 from ean_search.bench.simulate import checkpoints, contend, coverage, regret, rounds
 from ean_search.bench.synthetic import POINT, Landscape
 from ean_search.bench.tasks import make_landscapes, make_tables
-from ean_search.search.tabular import Table
+from ean_search.search.tabular.placement_bench import Table
 from ean_search.testing.toy import Toy
-from ean_search.utils.registry import UserError
+from ean_search.utils.errors import UserError
 from tests.synthetic import SPACE, write_synthetic
 
 pytestmark = pytest.mark.usefixtures("one_thread")

@@ -8,10 +8,10 @@ from ean_search.bench.supernet_estimates import VARIANTS, Variant, own_variant, 
 from ean_search.bench.supernet_ranking import average, bench_supernet, compare
 from ean_search.runs.experiment import load_experiment
 from ean_search.runs.pipeline import resolve
-from ean_search.search.tabular import Table, select
+from ean_search.search.tabular.placement_bench import Table, select
 from ean_search.training.supernet import Supernet
-from ean_search.utils.jsonl import add_line
-from ean_search.utils.registry import UserError
+from ean_search.utils.errors import UserError
+from ean_search.utils.jsonl import append_row
 from tests.bench.test_ground_truth import TINIEST
 
 TWO = {name: VARIANTS[name] for name in ("sandwich, distilled", "other gates")}
@@ -101,7 +101,7 @@ def test_a_table_is_made_of_trainings_estimates_and_costs(experiment, tmp_path, 
     for number, placement in enumerate(experiment.space.enumerate()[:-1]):
         for seed in (0, 1):
             row = {"placement": str(placement), "seed": seed, "accuracy": 0.5 + 0.01 * number}
-            add_line(shop.truth, row)
+            append_row(shop.truth, row)
     work = {"seeds": 2, "epochs": 4}
     assert make_table(experiment, shop, part=(1, 2), **work) == 3  # with one network for all
     assert not shop.table.is_file()

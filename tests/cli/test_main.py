@@ -8,7 +8,7 @@ import pytest
 from ean_search.analysis.run_folder import load_run
 from ean_search.cli.main import main
 from ean_search.core.space import load_space
-from ean_search.utils.jsonl import add_line
+from ean_search.utils.jsonl import append_row
 from tests.synthetic import write_synthetic
 
 SMALL = (
@@ -241,7 +241,7 @@ def test_supernets_are_judged_by_a_table(capsys, tmp_path, one_thread):
                 "seed": seed,
                 "accuracy": 0.01 * number + 0.001 * seed,
             }
-            add_line(tmp_path / "truth_mine.jsonl", row)
+            append_row(tmp_path / "truth_mine.jsonl", row)
     code, out, _ = run_command(capsys, *words)
     assert (code, "1 trainings are still missing" in out) == (0, True)
     code, out, _ = run_command(capsys, *words, "--part", "1/1")

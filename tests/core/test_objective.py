@@ -3,7 +3,7 @@ import pytest
 from ean_search.core.objective import Objective, Problem
 from ean_search.core.space import Space
 from ean_search.core.trial import Cost
-from ean_search.utils.registry import UserError
+from ean_search.utils.errors import UserError
 
 SPACE = Space(name="toy", backbone="x", attention="se", stages=(4,))
 

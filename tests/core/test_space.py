@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from ean_search.core.space import SHIPPED, Space, load_space, shipped_spaces
-from ean_search.utils.registry import UserError
+from ean_search.utils.errors import UserError
 
 
 @pytest.fixture

@@ -4,7 +4,7 @@ import pytest
 
 from ean_search.core.space import Space
 from ean_search.core.trial import Cost, Trial
-from ean_search.utils.registry import UserError
+from ean_search.utils.errors import UserError
 
 SPACE = Space(name="toy", backbone="x", attention="se", stages=(2,))
 COST = Cost(1, 100, 1000, 1100, 2.5, 64)

@@ -10,7 +10,7 @@ from torchvision import datasets
 from ean_search.data.datasets import Data, DataSource, hold_out, load_data
 from ean_search.data.splits import TensorSplit
 from ean_search.utils.config import parse_fields
-from ean_search.utils.registry import UserError
+from ean_search.utils.errors import UserError
 
 CANVASES = {"train": 300, "test": 50}
 

@@ -10,7 +10,7 @@ from torchvision.datasets import ImageFolder
 
 from ean_search.data.file_splits import LoaderSplit, StreamSplit
 from ean_search.data.splits import Part
-from ean_search.utils.registry import UserError
+from ean_search.utils.errors import UserError
 
 # What Python 3.12 says of a data loader's processes in a program with threads.
 pytestmark = pytest.mark.filterwarnings("ignore:This process:DeprecationWarning")

@@ -6,7 +6,7 @@ from pydantic import ValidationError
 
 from ean_search.data.file_splits import LoaderSplit, StreamSplit
 from ean_search.data.transforms import Augment, augmented, make_transform
-from ean_search.utils.registry import UserError
+from ean_search.utils.errors import UserError
 from tests.blobs import blobs
 
 STRONG = Augment(auto="rand-m9-mstd0.5-inc1", erase=0.5)

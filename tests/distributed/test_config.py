@@ -3,8 +3,9 @@ import argparse
 import pytest
 
 from ean_search.cli.workers import add_workers_flags, flags_of, read_workers
-from ean_search.distributed.config import Workers, machine_cpus
-from ean_search.utils.registry import UserError
+from ean_search.distributed.config import Workers
+from ean_search.utils.device import count_cpus
+from ean_search.utils.errors import UserError
 
 
 def read(text):
@@ -33,7 +34,7 @@ def test_flags_about_workers_need_workers():
 
 
 def test_workers_share_the_machine_and_its_threads():
-    assert Workers(count=1).threads == machine_cpus()
+    assert Workers(count=1).threads == count_cpus()
     assert Workers(count=10_000).cpus_each == 1
     assert Workers(count=2, cpus=0.5).threads == 1
     assert Workers(count=4, cpus=2).cpus_here >= 8

@@ -10,7 +10,7 @@ from ean_search.distributed.config import Workers
 from ean_search.distributed.ddp import fit_together
 from ean_search.networks.builder import build, place
 from ean_search.training.trainer import Recipe, fit
-from ean_search.utils.registry import UserError
+from ean_search.utils.errors import UserError
 from tests.blobs import blobs
 
 RECIPE = Recipe(epochs=2, batch_size=8, lr=0.003, warmup_epochs=0, optimizer="momentum")

@@ -20,7 +20,7 @@ from ean_search.distributed.ray_evaluator import Crew
 from ean_search.distributed.schedulers import make_scheduler
 from ean_search.evaluation.standalone import StandAlone
 from ean_search.training.trainer import Recipe
-from ean_search.utils.registry import UserError
+from ean_search.utils.errors import UserError
 from tests.blobs import blobs
 
 POISON = (1, 1, 1, 1)

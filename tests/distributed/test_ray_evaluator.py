@@ -13,7 +13,7 @@ from ean_search.distributed.config import Workers
 from ean_search.distributed.jobs import SharedJob
 from ean_search.distributed.ray_evaluator import Crew
 from ean_search.search.loop import run_search
-from ean_search.search.searchers import make_searcher
+from ean_search.search.searchers.registry import make_searcher
 from ean_search.search.trial_log import Store
 
 WORKERS = Workers(count=2, cpus=1, max_failures=2)

@@ -6,7 +6,7 @@ from ean_search.bench.precision import measure_arithmetic
 from ean_search.distributed.jobs import SharedJob
 from ean_search.evaluation.precision import FULL, Arithmetic
 from ean_search.evaluation.shared_weights import SharedWeights
-from ean_search.utils.registry import UserError
+from ean_search.utils.errors import UserError
 from tests.blobs import blobs
 
 REDUCED = Arithmetic(precision="bfloat16", channels_last=True)

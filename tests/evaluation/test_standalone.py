@@ -8,7 +8,8 @@ from ean_search.evaluation.failures import own_fault
 from ean_search.evaluation.shared_weights import SharedWeights
 from ean_search.evaluation.standalone import StandAlone
 from ean_search.networks.builder import build
-from ean_search.training.trainer import DivergedError, Recipe
+from ean_search.training.trainer import Recipe
+from ean_search.utils.errors import DivergedError
 from tests.blobs import blobs
 
 RECIPE = Recipe(epochs=2, batch_size=16, lr=0.003)

@@ -2,7 +2,7 @@
 
 import pytest
 
-from ean_search.search.tabular import Table
+from ean_search.search.tabular.placement_bench import Table
 from tests.helpers import load_script
 from tests.synthetic import write_synthetic
 

@@ -4,12 +4,12 @@ import pytest
 import timm
 import torch
 
-from ean_search.attention import ATTENTIONS
+from ean_search.attention.registry import ATTENTIONS
 from ean_search.attention.state import Carry
 from ean_search.core.space import load_space, shipped_spaces
 from ean_search.networks.builder import Slot, build, place, place_each, prune, slots
 from ean_search.networks.sites import make_backbone
-from ean_search.utils.registry import UserError
+from ean_search.utils.errors import UserError
 from tests.helpers import load_small, randomise
 
 SPACES = dict.fromkeys(ATTENTIONS, "resnet18_shared") | {

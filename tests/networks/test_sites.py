@@ -4,7 +4,7 @@ import torch
 
 from ean_search.core.space import Space, load_space, shipped_spaces
 from ean_search.networks.sites import find_sites, make_backbone, probe
-from ean_search.utils.registry import UserError
+from ean_search.utils.errors import UserError
 
 
 def space_of(backbone, **fields):

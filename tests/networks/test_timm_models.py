@@ -10,7 +10,7 @@ from ean_search.core.space import load_space
 from ean_search.costs.measure import count_params
 from ean_search.networks.builder import build, prune
 from ean_search.networks.timm_models import MODELS, make_network
-from ean_search.utils.registry import UserError
+from ean_search.utils.errors import UserError
 
 
 def test_only_this_module_registers():

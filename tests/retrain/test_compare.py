@@ -10,7 +10,7 @@ from ean_search.retrain.compare import (
     save_comparison,
 )
 from ean_search.retrain.retrain import plan_retraining
-from ean_search.utils.registry import UserError
+from ean_search.utils.errors import UserError
 
 SHORT = {"retrain.epochs": 1}
 

@@ -14,8 +14,8 @@ from ean_search.networks.builder import build, prune
 from ean_search.retrain.checkpoint import Checkpoint, Trained, find_trained, preprocessing
 from ean_search.retrain.export import FORMATS, check_export, export, read_safetensors
 from ean_search.training.recipe import Recipe
+from ean_search.utils.errors import UserError
 from ean_search.utils.files import save_json, save_weights
-from ean_search.utils.registry import UserError
 from tests.data.test_datasets import write_folders
 from tests.helpers import randomise
 

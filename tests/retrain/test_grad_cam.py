@@ -9,8 +9,8 @@ from ean_search.retrain.grad_cam import explain
 from ean_search.retrain.retrain import retrain_placement
 from ean_search.runs.experiment import load_experiment
 from ean_search.runs.pipeline import start_run
+from ean_search.utils.errors import UserError
 from ean_search.utils.files import save_weights
-from ean_search.utils.registry import UserError
 from tests.runs.test_pipeline import SMALL
 
 

@@ -15,8 +15,8 @@ from ean_search.retrain.checkpoint import open_checkpoint
 from ean_search.retrain.retrain import plan_retraining, retrain_placement
 from ean_search.runs.experiment import load_experiment
 from ean_search.runs.pipeline import do_run, start_run
+from ean_search.utils.errors import UserError
 from ean_search.utils.files import save_weights
-from ean_search.utils.registry import UserError
 from tests.runs.test_pipeline import SMALL
 
 SHORT = {"retrain.epochs": 1}

@@ -13,7 +13,7 @@ from ean_search.distributed.config import Workers
 from ean_search.runs.evaluator_factory import calibration_images, resolve_workers
 from ean_search.runs.experiment import load_experiment
 from ean_search.runs.pipeline import do_run, start_run
-from ean_search.utils.registry import UserError
+from ean_search.utils.errors import UserError
 
 SMALL = {
     "space": {"base": "tiny"},

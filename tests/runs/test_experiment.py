@@ -3,8 +3,8 @@ from pathlib import Path
 import pytest
 
 from ean_search.runs.experiment import Experiment, load_experiment, save_experiment
-from ean_search.search.searchers import DEFAULT
-from ean_search.utils.registry import UserError
+from ean_search.search.searchers.registry import DEFAULT
+from ean_search.utils.errors import UserError
 
 EXPERIMENTS = Path(__file__).parents[2] / "experiments"
 PUBLISHED = [f"ean_imagenet_{name}" for name in ("se", "sge", "dia")]

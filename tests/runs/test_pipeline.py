@@ -14,8 +14,9 @@ import torch
 
 from ean_search.analysis.run_folder import load_run
 from ean_search.runs.experiment import load_experiment
-from ean_search.runs.pipeline import do_run, find_device, start_run
-from ean_search.utils.registry import UserError
+from ean_search.runs.pipeline import do_run, start_run
+from ean_search.utils.device import find_device
+from ean_search.utils.errors import UserError
 from tests.utils.test_tensorboard import read as read_scalars
 
 SMALL = {

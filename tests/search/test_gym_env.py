@@ -13,9 +13,9 @@ from ean_search.core.objective import Objective, Problem
 from ean_search.core.space import Space
 from ean_search.search.gym_env import PlacementEnv, action_space, decode, encode
 from ean_search.search.gym_registration import ID
-from ean_search.search.tabular import Table
+from ean_search.search.tabular.placement_bench import Table
 from ean_search.testing.toy import Toy, price
-from ean_search.utils.registry import UserError
+from ean_search.utils.errors import UserError
 from tests.synthetic import SPACE, write_synthetic
 
 BINARY = Space(name="toy", backbone="x", attention=["se"], stages=(2, 3, 3))

@@ -6,9 +6,9 @@ from ean_search.core.objective import Objective, Problem
 from ean_search.core.space import Space
 from ean_search.core.trial import Cost, Measured
 from ean_search.search.loop import PATIENCE, run_search
-from ean_search.search.searchers import make_searcher
+from ean_search.search.searchers.registry import make_searcher
 from ean_search.search.trial_log import Store
-from ean_search.utils.registry import UserError
+from ean_search.utils.errors import UserError
 
 SPACE = Space(name="toy", backbone="x", attention="se", stages=(3, 4))
 

@@ -5,7 +5,7 @@ import pytest
 from ean_search.core.space import Space
 from ean_search.core.trial import Cost, Trial
 from ean_search.search.trial_log import Store, read_trials
-from ean_search.utils.registry import UserError
+from ean_search.utils.errors import UserError
 
 SPACE = Space(name="toy", backbone="x", attention="se", stages=(4,))
 

@@ -2,9 +2,9 @@ import pytest
 import torch
 from torch import nn
 
-from ean_search.attention import ATTENTIONS, TIMM_ATTENTIONS
+from ean_search.attention.registry import ATTENTIONS, TIMM_ATTENTIONS
 from ean_search.testing.check_attention import check_attention
-from ean_search.utils.registry import UserError
+from ean_search.utils.errors import UserError
 
 # What timm's registry has, but not for any map: three want maps of certain sizes, and `ge` cannot
 # be built in some versions.

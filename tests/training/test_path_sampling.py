@@ -3,7 +3,7 @@ import pytest
 
 from ean_search.core.space import Space
 from ean_search.training.path_sampling import SAMPLERS, find_sampler
-from ean_search.utils.registry import UserError
+from ean_search.utils.errors import UserError
 
 SPACE = Space(name="toy", backbone="x", attention="se", stages=(8, 8))
 MIXED = Space(name="mixed", backbone="x", attention=["se", "eca"], stages=(3, 3))

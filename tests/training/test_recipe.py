@@ -2,7 +2,7 @@ import pytest
 from pydantic import ValidationError
 
 from ean_search.training.recipe import Recipe, load_recipe, shipped_recipes
-from ean_search.utils.registry import UserError
+from ean_search.utils.errors import UserError
 
 
 def test_every_shipped_recipe_can_be_read():

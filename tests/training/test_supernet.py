@@ -7,8 +7,8 @@ from ean_search.training.path_sampling import SAMPLERS
 from ean_search.training.supernet import Supernet, train_supernet
 from ean_search.training.trainer import Recipe
 from ean_search.utils.config import parse_fields
+from ean_search.utils.errors import UserError
 from ean_search.utils.files import load_weights
-from ean_search.utils.registry import UserError
 from tests.blobs import blobs
 
 RECIPE = Recipe(epochs=3, batch_size=16, lr=0.01)

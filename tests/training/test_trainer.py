@@ -3,7 +3,7 @@ import torch
 from torch import nn
 
 from ean_search.training.trainer import Recipe, fit
-from ean_search.utils.registry import UserError
+from ean_search.utils.errors import UserError
 from tests.blobs import blobs
 
 RECIPE = Recipe(epochs=4, batch_size=16, lr=0.01, warmup_epochs=1)

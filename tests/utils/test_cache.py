@@ -2,7 +2,7 @@ from pathlib import Path
 
 import pytest
 
-from ean_search.utils.cache import cache_dir
+from ean_search.utils.files import cache_dir
 
 
 @pytest.fixture

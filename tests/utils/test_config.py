@@ -1,14 +1,14 @@
 import pytest
 
-from ean_search.utils.config import Fields, parse_fields
-from ean_search.utils.registry import UserError
+from ean_search.utils.config import FrozenConfig, parse_fields
+from ean_search.utils.errors import UserError
 
 
-class Inner(Fields):
+class Inner(FrozenConfig):
     rate: float = 0.1
 
 
-class Outer(Fields):
+class Outer(FrozenConfig):
     size: int
     inner: Inner = Inner()
 

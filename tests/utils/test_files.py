@@ -6,6 +6,7 @@ from torch import nn
 
 from ean_search.core.space import load_space
 from ean_search.networks.builder import build
+from ean_search.utils.errors import UserError
 from ean_search.utils.files import (
     load_checkpoint,
     load_weights,
@@ -13,7 +14,6 @@ from ean_search.utils.files import (
     save_json,
     save_weights,
 )
-from ean_search.utils.registry import UserError
 
 
 class Payload:

@@ -1,16 +1,17 @@
 import pytest
 
-from ean_search.utils.registry import UserError, load_attribute, lookup, unknown
+from ean_search.utils.errors import UserError, unknown_name
+from ean_search.utils.registry import load_attribute, lookup
 
 
 def test_unknown_names_the_nearest_and_the_known():
-    error = unknown("searcher", "evoluton", ["random", "evolution"])
+    error = unknown_name("searcher", "evoluton", ["random", "evolution"])
     expected = "unknown searcher 'evoluton'; did you mean 'evolution'? known: evolution, random"
     assert str(error) == expected
 
 
 def test_unknown_does_not_list_hundreds():
-    error = unknown("backbone", "resnt50", ["resnet50", *map(str, range(500))])
+    error = unknown_name("backbone", "resnt50", ["resnet50", *map(str, range(500))])
     assert "did you mean 'resnet50'?" in str(error)
     assert len(str(error)) < 200
 

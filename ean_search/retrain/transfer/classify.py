@@ -6,10 +6,10 @@ from torch import nn
 from ean_search.data.datasets import DataSource, load_data
 from ean_search.data.splits import Split
 from ean_search.evaluation.shared_weights import score
-from ean_search.retrain.transfer import Task
+from ean_search.retrain.transfer.task import Task
 from ean_search.training.recipe import Recipe
 from ean_search.training.trainer import plain_step
-from ean_search.utils.registry import UserError
+from ean_search.utils.errors import UserError
 
 RECIPE = Recipe(epochs=6, lr=1e-3)
 

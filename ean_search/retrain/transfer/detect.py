@@ -14,8 +14,8 @@ from torchvision.ops import MultiScaleRoIAlign, box_iou
 from ean_search.data.cluttered import CLASSES, Canvas
 from ean_search.data.cluttered_scenes import load_scenes
 from ean_search.data.splits import Split
-from ean_search.retrain.transfer import Task
 from ean_search.retrain.transfer.fpn import Pyramid
+from ean_search.retrain.transfer.task import Task
 from ean_search.training.recipe import Recipe
 
 OVERLAP = 0.5  # intersection over union that makes a box the right one

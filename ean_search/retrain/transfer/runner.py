@@ -9,7 +9,6 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pandas as pd
 import torch
 from torch import nn
@@ -18,11 +17,12 @@ from ean_search.core.space import Placement
 from ean_search.retrain.checkpoint import find_trained
 from ean_search.retrain.compare import Contestants, everyone, price_and_time, tabulate, train_paired
 from ean_search.retrain.retrain import Retraining
-from ean_search.retrain.transfer import Task
+from ean_search.retrain.transfer.task import Task
 from ean_search.training.trainer import fit
+from ean_search.utils.errors import UserError
 from ean_search.utils.files import read_json, save_json
 from ean_search.utils.progress import Progress, silent
-from ean_search.utils.registry import UserError
+from ean_search.utils.seeding import derive_seed
 
 
 @dataclass(frozen=True)
@@ -46,7 +46,7 @@ class Transfer:
             found = find_trained(self.plan.run, placement, self.plan.recipe, seed)
             backbone = found.network()
         with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(int(np.random.SeedSequence((seed, 1)).generate_state(1)[0]))
+            torch.manual_seed(derive_seed(seed, 1))
             return self.task.attach(backbone)
 
     def train(self, placement: Placement, seed: int, progress: Progress = silent) -> float:

@@ -13,10 +13,10 @@ from torchvision.models.segmentation.fcn import FCNHead
 from ean_search.data.cluttered import CLASSES, Canvas
 from ean_search.data.cluttered_scenes import load_scenes
 from ean_search.data.splits import Split
-from ean_search.retrain.transfer import Task
 from ean_search.retrain.transfer.fpn import Pyramid
+from ean_search.retrain.transfer.task import Task
 from ean_search.training.recipe import Recipe
-from ean_search.utils.registry import UserError, unknown
+from ean_search.utils.errors import UserError, unknown_name
 
 HEADS = {"fcn": (FCN, FCNHead), "deeplabv3": (DeepLabV3, DeepLabHead)}
 RECIPE = Recipe(epochs=10, batch_size=16, lr=2e-3)
@@ -38,7 +38,7 @@ def segment(
 ) -> Task:
     """Make the segmentation task, with one of torchvision's heads."""
     if head not in HEADS:
-        raise unknown("segmentation head", head, HEADS)
+        raise unknown_name("segmentation head", head, HEADS)
     parts = load_scenes(Canvas(train=train, test=test), size, seed)
     splits = [part.split(part.masks) for part in parts]
     name = "segment" if head == "fcn" else f"segment-{head}"

@@ -13,7 +13,7 @@ from ean_search.core.objective import Problem
 from ean_search.core.space import Placement
 from ean_search.core.trial import Trial
 from ean_search.search.searchers.constraints import allowed
-from ean_search.utils.registry import UserError
+from ean_search.utils.errors import UserError
 
 MOST = 2**24  # placements that anybody would wait for
 

@@ -28,7 +28,7 @@ from ean_search.core.space import Placement
 from ean_search.core.trial import Trial
 from ean_search.search.searchers.optuna_logging import quietly
 from ean_search.search.searchers.proposal_filter import Fresh
-from ean_search.utils.registry import UserError, unknown
+from ean_search.utils.errors import UserError, unknown_name
 
 MULTI = {"NSGAIISampler", "NSGAIIISampler"}  # multi-objective unless told otherwise
 NUMERIC = {"CmaEsSampler", "QMCSampler"}
@@ -138,7 +138,7 @@ def named_sampler(name: str) -> Any:
     """Return what makes a searcher of any class in `optuna.samplers`."""
     known = [n for n in optuna.samplers.__all__ if n.endswith("Sampler")]
     if name not in known:
-        raise unknown("Optuna sampler", name, known)
+        raise unknown_name("Optuna sampler", name, known)
     return partial(Optuna, sampler=name)
 
 

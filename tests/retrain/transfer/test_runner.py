@@ -5,11 +5,11 @@ from ean_search.core.space import load_space
 from ean_search.networks.builder import build, prune
 from ean_search.retrain.compare import contestants
 from ean_search.retrain.retrain import plan_retraining
-from ean_search.retrain.transfer import make_task
 from ean_search.retrain.transfer.detect import _match, _precision
 from ean_search.retrain.transfer.fpn import Pyramid
 from ean_search.retrain.transfer.runner import Transfer, transfer
-from ean_search.utils.registry import UserError
+from ean_search.retrain.transfer.task import make_task
+from ean_search.utils.errors import UserError
 
 SHORT = {"retrain.epochs": 1}
 FEW = {"train": 32, "test": 12, "size": 48}

@@ -7,7 +7,7 @@ from ean_search.core.objective import Objective, Problem
 from ean_search.core.space import Space
 from ean_search.search.searchers.exhaustive import All
 from ean_search.testing.toy import Toy, price
-from ean_search.utils.registry import UserError
+from ean_search.utils.errors import UserError
 
 MIXED = Space(name="toy", backbone="x", attention=["se", "eca"], stages=(2, 1))
 

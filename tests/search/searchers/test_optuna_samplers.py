@@ -7,11 +7,11 @@ import pytest
 
 from ean_search.core.objective import Objective, Problem
 from ean_search.core.space import Space
-from ean_search.search.searchers import make_searcher
 from ean_search.search.searchers.optuna_samplers import Optuna
+from ean_search.search.searchers.registry import make_searcher
 from ean_search.testing.check_searcher import check_searcher
 from ean_search.testing.toy import Toy, play, price
-from ean_search.utils.registry import UserError
+from ean_search.utils.errors import UserError
 
 SPACE = Space(name="toy", backbone="x", attention=["se"], stages=(2, 3, 3))
 TOY = Toy(SPACE)

@@ -5,8 +5,8 @@ import pandas as pd
 import pytest
 
 from ean_search.core.space import Space
-from ean_search.search.tabular import Table, select, shipped_tables, write_table
-from ean_search.utils.registry import UserError
+from ean_search.search.tabular.placement_bench import Table, select, shipped_tables, write_table
+from ean_search.utils.errors import UserError
 from tests.synthetic import SPACE, write_synthetic
 
 

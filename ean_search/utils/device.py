@@ -1,0 +1,40 @@
+"""Devices and their resources: what `auto` means, CPUs, and free memory."""
+
+import os
+
+from ean_search.utils.errors import UserError, first_line
+
+
+def find_device(name: str) -> str:
+    """Return the device that `auto` stands for, or the named one if this machine has it.
+
+    Args:
+        name: `auto`, `cpu`, `cuda`, `cuda:1`, ...
+
+    Raises:
+        UserError: If there is no such device here.
+    """
+    import torch
+
+    if name == "auto":
+        return "cuda" if torch.cuda.is_available() else "cpu"
+    try:
+        torch.empty(0, device=name)
+    except (RuntimeError, AssertionError) as error:
+        raise UserError(f"no device {name!r} here: {first_line(error)}") from error
+    return name
+
+
+def count_cpus() -> int:
+    """Count the CPUs that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def free_bytes(device: str) -> int:
+    """Return the memory that a device has left, in bytes."""
+    import psutil
+    import torch
+
+    if device.startswith("cuda"):
+        return int(torch.cuda.mem_get_info(device)[0])
+    return int(psutil.virtual_memory().available)
