@@ -1,6 +1,6 @@
 from .analysis.history import history as history
 from .analysis.plotly_figures import front_figure as front_figure
-from .analysis.run_analysis import Findings as Findings
+from .analysis.run_analysis import RunAnalysis as RunAnalysis
 from .analysis.run_folder import Run as Run
 from .analysis.run_folder import load_run as load_run
 from .core.objective import Objective as Objective
@@ -19,8 +19,8 @@ from .costs.table import CostTable as CostTable
 from .distributed.config import Workers as Workers
 from .distributed.trainable import placement_trainable as placement_trainable
 from .distributed.tune_search import PlacementSearch as PlacementSearch
-from .evaluation.shared_weights import SharedWeights as SharedWeights
-from .evaluation.standalone import StandAlone as StandAlone
+from .evaluation.shared_weights import SharedWeightsEvaluator as SharedWeightsEvaluator
+from .evaluation.standalone import StandaloneEvaluator as StandaloneEvaluator
 from .networks.builder import build as build
 from .networks.builder import place as place
 from .networks.builder import prune as prune
@@ -34,8 +34,7 @@ from .runs.pipeline import start_run as start_run
 from .search.gym_env import PlacementEnv as PlacementEnv
 from .search.loop import run_search as run_search
 from .search.searchers.registry import make_searcher as make_searcher
-from .search.tabular.placement_bench import Table as Table
-from .search.trial_log import Store as Store
+from .search.trial_log import TrialLog as TrialLog
 from .testing.check_attention import check_attention as check_attention
 from .testing.check_searcher import check_searcher as check_searcher
 from .training.recipe import Recipe as Recipe

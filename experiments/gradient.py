@@ -22,7 +22,7 @@ from ean_search.networks.builder import Slot
 from ean_search.networks.positions.wrappers import replace
 from ean_search.runs.evaluator_factory import make_shared
 from ean_search.runs.experiment import load_experiment
-from ean_search.search.tabular.placement_bench import Table
+from ean_search.search.tabular.placement_bench import PlacementBench
 from ean_search.utils.progress import silent
 
 
@@ -74,7 +74,7 @@ def main() -> None:
     gains = promises(shared.network, shared.split)
     judged = {"the run's accuracies": {t.placement: t.accuracy for t in run.read_trials()}}
     if args.table:
-        table = Table(args.table)
+        table = PlacementBench(args.table)
         judged["trainings in the table"] = {p: table.truth(p) for p in table.costs}
     for name, truth in judged.items():
         guesses = [guess(placement, gains) for placement in truth]

@@ -16,19 +16,19 @@ from stable_baselines3 import PPO
 from stable_baselines3.common.callbacks import BaseCallback
 from stable_baselines3.common.env_util import make_vec_env
 
-from ean_search.bench.simulate import contend
+from ean_search.bench.simulate import run_searcher
 from ean_search.core.space import Placement
 from ean_search.search.gym_registration import ID
-from ean_search.search.tabular.placement_bench import Table
+from ean_search.search.tabular.placement_bench import PlacementBench
 
 ENVIRONMENTS = 8
 RIVALS = ("random", "reinforce", "surrogate")
 
 
-class Diary(BaseCallback):
+class EvaluationRecorder(BaseCallback):
     """Notes every placement that is evaluated, once."""
 
-    def __init__(self, table: Table) -> None:
+    def __init__(self, table: PlacementBench) -> None:
         super().__init__()
         self.table, self.seen = table, {}
 
@@ -39,7 +39,7 @@ class Diary(BaseCallback):
         return True
 
 
-def train(table: Table, steps: int, seed: int = 0) -> dict[Placement, int]:
+def train(table: PlacementBench, steps: int, seed: int = 0) -> dict[Placement, int]:
     """Train PPO, and return the placements it evaluated, in their order."""
     # Stable-Baselines3 begins a new episode in the step that ends one, as it should be here.
     environments = make_vec_env(ID, ENVIRONMENTS, seed, env_kwargs={"table": table.source})
@@ -54,12 +54,12 @@ def train(table: Table, steps: int, seed: int = 0) -> dict[Placement, int]:
         seed=seed,
         device="cpu",
     )
-    diary = Diary(table)
+    diary = EvaluationRecorder(table)
     agent.learn(steps, callback=diary)
     return diary.seen
 
 
-def arrival(table: Table, placements: list[Placement]) -> float:
+def arrival(table: PlacementBench, placements: list[Placement]) -> float:
     """Count the placements until one is within 1 % of the range from the best; inf if none is."""
     low, high = table.ends
     near = (n for n, p in enumerate(placements, 1) if high - table.reward(p) <= 0.01 * (high - low))
@@ -74,8 +74,8 @@ def main() -> None:
     args = parser.parse_args()
     rows = []
     for seed in range(args.seeds):
-        table = Table(args.table, seed)
-        ours = [contend(name, table, 1, table.problem.space.size)[0] for name in RIVALS]
+        table = PlacementBench(args.table, seed)
+        ours = [run_searcher(name, table, 1, table.problem.space.size)[0] for name in RIVALS]
         arrived = arrival(table, list(train(table, args.steps, seed)))
         rows.append([arrived, *(row["until_1.0%"] for row in ours)])
     print(f"distinct evaluations to 1 % regret, median of {args.seeds} seeds")

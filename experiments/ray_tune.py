@@ -15,7 +15,7 @@ from ean_search import (
     Objective,
     PlacementSearch,
     Problem,
-    SharedWeights,
+    SharedWeightsEvaluator,
     build,
     load_space,
     measure_costs,
@@ -31,7 +31,9 @@ def main(trials: int = 12) -> dict[str, tune.ResultGrid]:
     data = load_data(DataSource(options=canvases, search_per_class=10))
     table = measure_costs(space, classes=data.classes)
     problem = Problem(space, Objective.parse("accuracy - 0.02 latency"), table.price)
-    trainable = placement_trainable(SharedWeights(build(space, data.classes), data.search), space)
+    trainable = placement_trainable(
+        SharedWeightsEvaluator(build(space, data.classes), data.search), space
+    )
     sites = {f"site{i}": tune.choice(range(space.choices)) for i in range(space.sites)}
     return {
         "ours": fit(trainable, trials, PlacementSearch(problem, "surrogate", budget=trials)),

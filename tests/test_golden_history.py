@@ -42,8 +42,8 @@ def line_of(trial) -> str:
 
 def search_table(searcher: str, folder: Path) -> list[str]:
     """Search the table of eight sites as a run would."""
-    table = ean_search.Table("eight")
-    store = ean_search.Store(folder / "trials.jsonl", table.problem.space)
+    table = ean_search.PlacementBench("eight")
+    store = ean_search.TrialLog(folder / "trials.jsonl", table.problem.space)
     made = ean_search.make_searcher(searcher, table.problem)
     ean_search.run_search(table.problem, made, table, store, budget=TABLE_BUDGET, cohort=4, seed=1)
     return [line_of(trial) for trial in store.trials]

@@ -65,8 +65,7 @@ def test_imports_go_down(source):
 def test_folders_that_do_not_know_each_other(one, other):
     for folder, stranger in ((one, other), (other, one)):
         known = {name for path in (PACKAGE / folder).rglob("*.py") for name in imported(path)}
-        if folder != "evaluation":  # evaluators fulfil the protocol of search by its own terms
-            assert stranger not in known
+        assert stranger not in known
 
 
 def loaded_by(statement):

@@ -20,21 +20,21 @@ from ean_search.analysis import plotly_figures as figures
 from ean_search.analysis.matplotlib_figures import GAP, LABELS, strip_cells
 from ean_search.analysis.palette import COLOURS
 from ean_search.analysis.rank_correlation import rank_correlations
-from ean_search.analysis.run_analysis import Findings
+from ean_search.analysis.run_analysis import RunAnalysis
 from ean_search.utils.files import write_whole
 
 PRICED = ("params", "macs", "flops", "latency_ms", "activation_bytes")  # of one attachment
 VIEW = ("x", "y", "text", "customdata", "hovertemplate")  # of a trace: what another axis changes
 
 
-def write_report(runs: Sequence[Findings], path: Path) -> None:
+def write_report(runs: Sequence[RunAnalysis], path: Path) -> None:
     """Write the page of some runs."""
     path.parent.mkdir(parents=True, exist_ok=True)
     text = render(runs)
     write_whole(path, lambda part: part.write_text(text, encoding="utf-8"))
 
 
-def render(runs: Sequence[Findings]) -> str:
+def render(runs: Sequence[RunAnalysis]) -> str:
     """Return the page as text."""
     environment = Environment(
         loader=PackageLoader("ean_search.analysis"),
@@ -64,7 +64,7 @@ def render(runs: Sequence[Findings]) -> str:
     )
 
 
-def page_figures(runs: Sequence[Findings]) -> dict[str, Any]:
+def page_figures(runs: Sequence[RunAnalysis]) -> dict[str, Any]:
     """Gather the figures that can be drawn, by the name of their place on the page."""
     found: dict[str, Any] = {}
     axes = next((run.axes for run in runs if len(run.measured)), None)
@@ -114,7 +114,7 @@ def _as_json(value: Any) -> Markup:
     return Markup(text.replace("<", "\\u003c"))
 
 
-def strip_rows(run: Findings) -> list[dict[str, Any]]:
+def strip_rows(run: RunAnalysis) -> list[dict[str, Any]]:
     """List the placements shown as strips: the front's members, best first, then the named ones."""
     names = run.run.space.named if run.fields else {}
     titles: dict[str, list[str]] = {}
@@ -132,7 +132,7 @@ def strip_rows(run: Findings) -> list[dict[str, Any]]:
     ]
 
 
-def verdict(run: Findings) -> Iterator[str]:
+def verdict(run: RunAnalysis) -> Iterator[str]:
     """Say in words what was found, how it compares, and how far to trust it."""
     budget = run.fields.get("search", {}).get("budget")
     ending = f"; it ended because {run.summary['ending']}" if "ending" in run.summary else ""
@@ -154,7 +154,7 @@ def verdict(run: Findings) -> Iterator[str]:
         )
 
 
-def _compare(run: Findings) -> Iterator[str]:
+def _compare(run: RunAnalysis) -> Iterator[str]:
     rows = run.comparison.set_index("name")
     best, sites = rows.loc["best"], run.run.space.sites
     yield (

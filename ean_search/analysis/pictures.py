@@ -8,7 +8,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from ean_search.analysis import matplotlib_figures as plots
-from ean_search.analysis.run_analysis import Findings
+from ean_search.analysis.run_analysis import RunAnalysis
 from ean_search.analysis.run_folder import Run
 
 KINDS = ("png", "svg")
@@ -36,7 +36,7 @@ def front_picture(
     return plots.plot_front(frame, front, named, strips, attentions, x=run.cost_axis, title=title)
 
 
-def write_pictures(runs: Sequence[Findings], folder: Path) -> list[Path]:
+def write_pictures(runs: Sequence[RunAnalysis], folder: Path) -> list[Path]:
     """Write what the page of some runs draws as PNG and SVG."""
     folder.mkdir(parents=True, exist_ok=True)
     paths = []
@@ -47,8 +47,8 @@ def write_pictures(runs: Sequence[Findings], folder: Path) -> list[Path]:
     return paths
 
 
-def _figures(runs: Sequence[Findings]) -> Iterator[tuple[str, Figure]]:
-    """Yield what can be drawn; with several runs, each one's figures carry its number."""
+def _figures(runs: Sequence[RunAnalysis]) -> Iterator[tuple[str, Figure]]:
+    """Yield what can be drawn; with several runs, each one's figures holder its number."""
     histories: dict[str, pd.DataFrame] = {}
     for run in runs:
         if run.history is not None:

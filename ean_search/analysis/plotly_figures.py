@@ -1,4 +1,4 @@
-"""Findings in, interactive figures out; computes nothing. `plots.py` draws the same on paper.
+"""RunAnalysis in, interactive figures out; computes nothing. `plots.py` draws the same on paper.
 
 A colour stands for a run where several are drawn together, and for an attention where one is.
 """
@@ -11,13 +11,13 @@ from plotly.subplots import make_subplots
 
 from ean_search.analysis.matplotlib_figures import LABELS
 from ean_search.analysis.palette import COLOURS
-from ean_search.analysis.run_analysis import Findings
+from ean_search.analysis.run_analysis import RunAnalysis
 
 FAINT, MARK = "#8c8c8c", "#d55e00"  # seen on white and on black
 STEP_LIMIT = 200  # columns of a policy; more cannot be seen
 
 
-def front_figure(runs: Sequence[Findings], x: str | None = None) -> go.Figure:
+def front_figure(runs: Sequence[RunAnalysis], x: str | None = None) -> go.Figure:
     """Draw accuracy against a cost axis, the runs' own if none is named."""
     axis = x or runs[0].axis
     figure = go.Figure()
@@ -30,7 +30,7 @@ def front_figure(runs: Sequence[Findings], x: str | None = None) -> go.Figure:
     return figure
 
 
-def _front_traces(run: Findings, x: str, colour: str, *, several: bool) -> list[go.Scatter]:
+def _front_traces(run: RunAnalysis, x: str, colour: str, *, several: bool) -> list[go.Scatter]:
     measured, over = run.measured, run.measured.status == "infeasible"
     group = {"legendgroup": colour, "legendgrouptitle": {"text": run.name}} if several else {}
     faint = {"color": colour if several else FAINT, "size": 6, "opacity": 0.45}
@@ -72,7 +72,7 @@ def _points(frame: pd.DataFrame, x: str, *, mode: str = "markers", **look: objec
     )
 
 
-def sites_figure(run: Findings) -> go.Figure:
+def sites_figure(run: RunAnalysis) -> go.Figure:
     """Draw how often the front uses each site, and what attaching there went with."""
     figure = make_subplots(rows=2, cols=1, shared_xaxes=True, vertical_spacing=0.08)
     for choice, cells in run.sites.groupby("choice"):
@@ -98,7 +98,7 @@ def _pairs(cells: pd.DataFrame) -> zip:
     return zip(cells.site, cells.stage, strict=True)
 
 
-def history_figure(runs: Sequence[Findings]) -> go.Figure:
+def history_figure(runs: Sequence[RunAnalysis]) -> go.Figure:
     """Draw the best accuracy and the hypervolume over evaluations."""
     figure = make_subplots(rows=2, cols=1, shared_xaxes=True, vertical_spacing=0.08)
     for number, run in enumerate(runs):
@@ -122,17 +122,17 @@ def history_figure(runs: Sequence[Findings]) -> go.Figure:
     return figure
 
 
-def policy_figure(run: Findings) -> go.Figure:
+def policy_figure(run: RunAnalysis) -> go.Figure:
     """Draw the probability that a site carries an attention, step by step."""
     return _leaning_figure(run, run.policy, "attached with probability %{z:.2f}")
 
 
-def proposals_figure(run: Findings) -> go.Figure:
+def proposals_figure(run: RunAnalysis) -> go.Figure:
     """Draw the share of the latest proposals that attach at a site, step by step."""
     return _leaning_figure(run, run.proposals, "attached in %{z:.0%} of the latest proposals")
 
 
-def _leaning_figure(run: Findings, frame: pd.DataFrame, words: str) -> go.Figure:
+def _leaning_figure(run: RunAnalysis, frame: pd.DataFrame, words: str) -> go.Figure:
     attached = frame[frame.choice > 0]
     strip = attached.pivot_table(index="site", columns="step", values="probability", aggfunc="sum")
     strip = strip.iloc[:, :: -(-strip.shape[1] // STEP_LIMIT)]
@@ -150,7 +150,7 @@ def _leaning_figure(run: Findings, frame: pd.DataFrame, words: str) -> go.Figure
     return figure
 
 
-def agreement_figure(run: Findings) -> go.Figure:
+def agreement_figure(run: RunAnalysis) -> go.Figure:
     """Draw estimates of shared weights against accuracies of networks trained alone."""
     figure = go.Figure()
     for number, (kind, frame) in enumerate(run.agreement.groupby("kind")):
@@ -169,7 +169,7 @@ def agreement_figure(run: Findings) -> go.Figure:
     return _lay_out(figure, across, up, height=420)
 
 
-def _mark_stages(figure: go.Figure, run: Findings, axis: str) -> None:
+def _mark_stages(figure: go.Figure, run: RunAnalysis, axis: str) -> None:
     """Name stages along an axis of sites, and draw lines between them."""
     stages = run.run.space.stages
     ends = [sum(stages[: i + 1]) for i in range(len(stages))]

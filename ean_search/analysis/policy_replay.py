@@ -17,7 +17,7 @@ import pandas as pd
 from ean_search.analysis.run_folder import Run
 from ean_search.core.objective import Objective, Problem
 from ean_search.core.space import Placement, Space
-from ean_search.core.trial import Cost, Measured, Trial
+from ean_search.core.trial import Cost, EvaluationResult, Trial
 from ean_search.search.loop import COHORT, run_search
 from ean_search.search.searchers.registry import Searcher, make_searcher
 
@@ -25,7 +25,7 @@ WINDOW = 16  # proposals that shares are taken of
 
 
 @dataclass(frozen=True)
-class Stored:
+class StoredTrials:
     """Trials to be read again, in place of a store that could be written."""
 
     path: Path
@@ -39,7 +39,7 @@ class End(Exception):  # noqa: N818  (not an error: a run that stopped among its
 class Nothing:
     """An evaluator that ends the replay where something would have to be evaluated."""
 
-    def evaluate(self, placements: Sequence[Placement]) -> Iterator[Measured]:
+    def evaluate(self, placements: Sequence[Placement]) -> Iterator[EvaluationResult]:
         """End the replay."""
         raise End
 
@@ -75,7 +75,7 @@ def replay(run: Run) -> pd.DataFrame | None:
             problem,
             watched,
             Nothing(),
-            Stored(run.trials, trials),
+            StoredTrials(run.trials, trials),
             budget=len(trials),
             cohort=fields["cohort"] or getattr(searcher, "cohort", COHORT),
             steps=fields["steps"],

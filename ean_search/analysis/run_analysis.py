@@ -41,7 +41,7 @@ def open_run(path: Path) -> Run:
 
 
 @dataclass(frozen=True)
-class Findings:
+class RunAnalysis:
     """What one run found. Each frame is made when asked for; what cannot be made is noted."""
 
     run: Run

@@ -1,9 +1,9 @@
 """How a stateful attention hands its state from one site to the next.
 
-Within a pass the state lies in a `Carry`, a module of its own: a copy of the network gets a copy of
-the carry, and threads that share a network have an entry each. The first attached site of a chain
-starts from no state, whatever a pass that failed may have left; the last one leaves none. Tracers
-(`torch.compile`, `torch.export`, `torch.fx`) see a plain value that goes from site to site.
+Within a pass the state lies in a `StateHolder`, a module of its own: a copy of the network gets a
+copy of the holder, and threads that share a network have an entry each. The first attached site of
+a chain starts without a state, whatever a failed pass may have left; the last one leaves none.
+Tracers (`torch.compile`, `torch.export`, `torch.fx`) see a plain value that goes from site to site.
 """
 
 import threading
@@ -13,7 +13,7 @@ import torch
 from torch import Tensor, nn
 
 
-class Carry(nn.Module):
+class StateHolder(nn.Module):
     """What is on its way between two modules of one network, in one pass."""
 
     def __init__(self):
@@ -28,43 +28,43 @@ class Carry(nn.Module):
         """Take the state and leave none."""
         return self.states.pop(_thread())
 
-    def __deepcopy__(self, memo: dict) -> "Carry":
-        return memo.setdefault(id(self), Carry())
+    def __deepcopy__(self, memo: dict) -> "StateHolder":
+        return memo.setdefault(id(self), StateHolder())
 
 
-class Chained(nn.Module):
+class ChainedAttention(nn.Module):
     """One site's place in a chain of a stateful attention."""
 
-    def __init__(self, attention: nn.Module, carry: Carry):
+    def __init__(self, attention: nn.Module, holder: StateHolder):
         super().__init__()
         self.attention = attention
-        self.carry = carry
+        self.holder = holder
         self.first = self.last = True
         self.idle = False  # it would leave a state that nobody reads, and do nothing else
 
     def forward(self, *inputs: Tensor) -> Tensor:
         if self.idle:
             return inputs[0]
-        y, state = self.attention(*inputs, None if self.first else self.carry.take())
+        y, state = self.attention(*inputs, None if self.first else self.holder.take())
         if not self.last:
-            self.carry.put(state)
+            self.holder.put(state)
         return y
 
 
-class Finish(nn.Module):
+class ChainEnd(nn.Module):
     """The end of a chain whose state itself becomes a part of the output."""
 
-    def __init__(self, attention: nn.Module, carry: Carry):
+    def __init__(self, attention: nn.Module, holder: StateHolder):
         super().__init__()
         self.attention = attention
-        self.carry = carry
+        self.holder = holder
         self.reached = False  # by a state; if not, this is the identity
 
     def forward(self, x: Tensor) -> Tensor:
-        return self.attention.finish(x, self.carry.take()) if self.reached else x
+        return self.attention.finish(x, self.holder.take()) if self.reached else x
 
 
-def link(chain: list[Chained], finish: Finish | None) -> None:
+def link(chain: list[ChainedAttention], finish: ChainEnd | None) -> None:
     """Tell the attached sites of a chain, in network order, which is first and which is last."""
     for chained in chain:
         chained.idle = False

@@ -25,7 +25,7 @@ class UnitGate(nn.Module):
 
 
 def set_unit_gates(attention: nn.Module, name: str, channels: int) -> None:
-    """Wrap every submodule called `gate` and set its scale from a forward pass on noise."""
+    """Wrapper every submodule called `gate` and set its scale from a forward pass on noise."""
     owners = [module for module in attention.modules() if isinstance(_gate(module), nn.Module)]
     if not owners:
         raise UserError(

@@ -1,1 +1,4 @@
-"""Benchmarks as commands: each measures, returns a frame, and is no test."""
+"""The measurements behind `ean-search bench`: each returns a frame, and none is a test.
+
+May import from all folders but cli/.
+"""

@@ -9,7 +9,7 @@ from pathlib import Path
 import pandas as pd
 
 from ean_search.analysis.run_folder import Run
-from ean_search.retrain.compare import compare, contestants, each_training, save_comparison
+from ean_search.retrain.compare import compare, each_training, save_comparison, select_placements
 from ean_search.retrain.retrain import plan_retraining
 from ean_search.runs.experiment import Experiment, load_experiment
 from ean_search.runs.pipeline import do_run, resolve, start_run
@@ -40,7 +40,7 @@ def bench_evidence(
     plan = plan_retraining(run)
     first = plan.experiment.seed
     found = placement or ("verified" if experiment.search.verify else "best")
-    chosen = contestants(run, found, others, first)
+    chosen = select_placements(run, found, others, first)
     frame = compare(plan, chosen, range(first, first + seeds), progress, ROUNDS)
     save_comparison(plan, frame, each_training(plan, chosen, range(first, first + seeds)))
     about = {

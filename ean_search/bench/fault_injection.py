@@ -1,4 +1,4 @@
-"""Kills Ray workers of this process at random, as `kill -9` does."""
+"""WorkerKiller Ray workers of this process at random, as `kill -9` does."""
 
 import random
 import threading
@@ -10,7 +10,7 @@ TITLE = "ResourceTrainable"  # what Ray calls the process of a trial
 WAIT = (0.5, 3.0)  # seconds between two kills
 
 
-class Kills:
+class WorkerKiller:
     """A thread that kills one worker after another until it has killed enough."""
 
     def __init__(self, enough: int, seed: int = 0):
@@ -23,7 +23,7 @@ class Kills:
         """Tell whether enough were killed."""
         return self.count >= self.enough
 
-    def __enter__(self) -> "Kills":
+    def __enter__(self) -> "WorkerKiller":
         self._thread.start()
         return self
 

@@ -29,7 +29,7 @@ from ean_search.utils.provenance import provenance
 
 
 @dataclass(frozen=True)
-class Workshop:
+class TablePaths:
     """Where a table and what it is made of lie."""
 
     truth: Path  # accuracies of placements trained alone
@@ -39,7 +39,7 @@ class Workshop:
 
 def make_table(
     experiment: Experiment,
-    shop: Workshop,
+    shop: TablePaths,
     *,
     seeds: int = 3,
     epochs: int | None = None,

@@ -10,7 +10,7 @@ import torch
 
 from ean_search.core.space import Space
 from ean_search.data.splits import TensorSplit
-from ean_search.evaluation.shared_weights import SharedWeights
+from ean_search.evaluation.shared_weights import SharedWeightsEvaluator
 from ean_search.networks.builder import build
 from ean_search.utils.runtime import keep_freed_memory
 
@@ -35,7 +35,7 @@ def _peak(space_json: str, image_size: int, images: int, count: int) -> float:
     split = TensorSplit(
         torch.randn(images, 3, image_size, image_size), torch.zeros(images, dtype=torch.long)
     )
-    evaluator = SharedWeights(build(space, classes=10), split, images)
+    evaluator = SharedWeightsEvaluator(build(space, classes=10), split, images)
     for start in range(0, len(placements), count):
         list(evaluator.evaluate(placements[start : start + count]))
     # Not getrusage's figure: that starts from the peak of the process that started this one.

@@ -13,13 +13,13 @@ from ray.cluster_utils import Cluster
 from ean_search.core.space import Space
 from ean_search.distributed.config import Workers
 from ean_search.distributed.jobs import SharedJob
-from ean_search.distributed.ray_evaluator import Crew
-from ean_search.evaluation.shared_weights import SharedWeights
+from ean_search.distributed.ray_evaluator import RayEvaluator
+from ean_search.evaluation.shared_weights import SharedWeightsEvaluator
 
 PATIENCE = 120.0  # seconds until the loss of a node must have been noticed
 
 
-def lose_node(plain: SharedWeights, space: Space) -> dict[str, Any]:
+def lose_node(plain: SharedWeightsEvaluator, space: Space) -> dict[str, Any]:
     """Evaluate cohorts by a worker on each node, take one node away, and compare the results."""
     placements = space.enumerate()[:64]
     expected = [measured.accuracy for measured in plain.evaluate(placements)]
@@ -31,7 +31,7 @@ def lose_node(plain: SharedWeights, space: Space) -> dict[str, Any]:
     try:
         with (
             TemporaryDirectory() as folder,
-            Crew(SharedJob.of(plain), space, workers, Path(folder)) as crew,
+            RayEvaluator(SharedJob.of(plain), space, workers, Path(folder)) as crew,
         ):
             while len(crew.inbox.seen) < workers.count:  # until both are at work
                 list(crew.evaluate(placements))

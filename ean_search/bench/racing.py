@@ -14,8 +14,8 @@ from ean_search.core.objective import Problem
 from ean_search.core.space import Placement
 from ean_search.costs.measure import price_list
 from ean_search.data.datasets import load_data
-from ean_search.evaluation.racing import Race
-from ean_search.evaluation.shared_weights import SharedWeights
+from ean_search.evaluation.racing import RacingRule
+from ean_search.evaluation.shared_weights import SharedWeightsEvaluator
 from ean_search.runs.evaluator_factory import make_shared
 from ean_search.runs.experiment import load_experiment
 from ean_search.utils.errors import UserError
@@ -26,7 +26,7 @@ SIZES = (4, 8, 32)  # of cohorts
 
 
 def bench_racing(run: Run, *, races: int = 500, batch: int = 100) -> pd.DataFrame:
-    """Race cohorts of a run's placements, a row for each size of cohort and stated error."""
+    """RacingRule cohorts of a run's placements, a row for each size of cohort and stated error."""
     if not run.summary.is_file():
         raise UserError(f"{run.path} is not finished: ean-search resume {run.path}")
     placements = [run.space.parse(text) for text in run.frame().placement]
@@ -46,7 +46,7 @@ def bench_racing(run: Run, *, races: int = 500, batch: int = 100) -> pd.DataFram
     return pd.DataFrame(rows).assign(images=right.shape[1], placements=len(placements))
 
 
-class _Witness(Race):
+class _Witness(RacingRule):
     """Stops nobody, and remembers who got which images right."""
 
     def stops(self, right: np.ndarray, values: np.ndarray, total: int, looks: int) -> np.ndarray:
@@ -55,7 +55,7 @@ class _Witness(Race):
         return np.zeros(len(right), dtype=bool)
 
 
-def answers(evaluator: SharedWeights, placements: Sequence[Placement]) -> np.ndarray:
+def answers(evaluator: SharedWeightsEvaluator, placements: Sequence[Placement]) -> np.ndarray:
     """Tell which placements get which images right: (placements, images)."""
     witness = _Witness(lambda placement: 0.0)
     list(evaluator.evaluate(placements, witness))
@@ -65,8 +65,8 @@ def answers(evaluator: SharedWeights, placements: Sequence[Placement]) -> np.nda
 def simulate(
     right: np.ndarray, values: np.ndarray, *, size: int, error: float, races: int, batch: int
 ) -> dict[str, float]:
-    """Race random cohorts over random orders of the images."""
-    race, total = Race(lambda placement: 0.0, error), right.shape[1]
+    """RacingRule random cohorts over random orders of the images."""
+    race, total = RacingRule(lambda placement: 0.0, error), right.shape[1]
     looks = -(-total // batch)
     lost, seen, regret = 0, 0, 0.0
     for number in range(races):

@@ -13,7 +13,7 @@ import numpy as np
 import pandas as pd
 import torch
 
-from ean_search.bench.fault_injection import Kills
+from ean_search.bench.fault_injection import WorkerKiller
 from ean_search.bench.nodes import lose_node
 from ean_search.core.objective import Objective, Problem
 from ean_search.core.space import Placement, Space
@@ -21,12 +21,12 @@ from ean_search.core.trial import Cost
 from ean_search.data.splits import TensorSplit
 from ean_search.distributed.config import Workers
 from ean_search.distributed.jobs import SharedJob
-from ean_search.distributed.ray_evaluator import Crew
-from ean_search.evaluation.shared_weights import SharedWeights
+from ean_search.distributed.ray_evaluator import RayEvaluator
+from ean_search.evaluation.shared_weights import SharedWeightsEvaluator
 from ean_search.networks.builder import build, place
 from ean_search.search.loop import Evaluator, run_search
 from ean_search.search.searchers.registry import make_searcher
-from ean_search.search.trial_log import Store
+from ean_search.search.trial_log import TrialLog
 from ean_search.utils.progress import Progress, silent
 from ean_search.utils.provenance import hardware
 
@@ -68,7 +68,7 @@ def bench_tune(
         yield "tune_nodes", pd.DataFrame([row]).assign(hardware=device)
 
 
-def make_plain(space: Space, images: int, image_size: int) -> SharedWeights:
+def make_plain(space: Space, images: int, image_size: int) -> SharedWeightsEvaluator:
     """Evaluate an untrained network on noise, labelled as it answers itself without attention."""
     network = build(space, classes=10).eval()
     generator = torch.Generator().manual_seed(0)
@@ -79,16 +79,16 @@ def make_plain(space: Space, images: int, image_size: int) -> SharedWeights:
         logits = place(network, space.named["none"])(noise)
         network.get_classifier().bias -= logits.mean(0)  # else one class wins everywhere
         labels = (logits - logits.mean(0)).argmax(1)
-    return SharedWeights(network, TensorSplit(noise, labels), images)
+    return SharedWeightsEvaluator(network, TensorSplit(noise, labels), images)
 
 
 def measure_speed(
-    plain: SharedWeights, space: Space, workers: Workers, rounds: int
+    plain: SharedWeightsEvaluator, space: Space, workers: Workers, rounds: int
 ) -> dict[str, float]:
     """Time cohorts, none of which was seen before."""
     rng = np.random.default_rng(0)
     job = SharedJob.of(plain, workers.gpus or 1.0)
-    with TemporaryDirectory() as folder, Crew(job, space, workers, Path(folder)) as crew:
+    with TemporaryDirectory() as folder, RayEvaluator(job, space, workers, Path(folder)) as crew:
         list(crew.evaluate(_cohort(space, LARGE, rng)))  # wakes the workers
         times = [_time(crew, _cohort(space, LARGE, rng)) for _ in range(rounds)]
     return {
@@ -101,7 +101,7 @@ def measure_speed(
 
 
 def measure_overhead(
-    plain: SharedWeights, space: Space, workers: Workers, rounds: int
+    plain: SharedWeightsEvaluator, space: Space, workers: Workers, rounds: int
 ) -> dict[str, float]:
     """Compare cohorts by workers with the same in this process, where both take no time.
 
@@ -110,7 +110,7 @@ def measure_overhead(
     row: dict[str, float] = {"workers": workers.count}
     with TemporaryDirectory() as folder:
         start = time.perf_counter()
-        with Crew(SharedJob.of(plain), space, workers, Path(folder)) as crew:
+        with RayEvaluator(SharedJob.of(plain), space, workers, Path(folder)) as crew:
             list(crew.evaluate([space.named["none"]]))
             row["startup_s"] = time.perf_counter() - start
             for size in (SMALL, LARGE):
@@ -131,7 +131,7 @@ def compare_histories(space: Space, workers: Workers) -> bool:
     plain = make_plain(space, 200, 32)
     with (
         TemporaryDirectory() as name,
-        Crew(SharedJob.of(plain), space, workers, Path(name)) as crew,
+        RayEvaluator(SharedJob.of(plain), space, workers, Path(name)) as crew,
     ):
         folder = Path(name)
         return all(
@@ -150,10 +150,10 @@ def measure_chaos(
     equal = True
     with (
         TemporaryDirectory() as folder,
-        Crew(SharedJob.of(plain), space, workers, Path(folder)) as crew,
+        RayEvaluator(SharedJob.of(plain), space, workers, Path(folder)) as crew,
     ):
         list(crew.evaluate([space.named["none"]]))
-        with Kills(kills) as killing:
+        with WorkerKiller(kills) as killing:
             while not killing.done:
                 name = SEARCHERS[searches % len(SEARCHERS)]
                 found = history(space, crew, name, searches, Path(folder, f"{searches}.jsonl"))
@@ -175,7 +175,7 @@ def measure_chaos(
 def history(space: Space, evaluator: Evaluator, searcher: str, seed: int, path: Path) -> list[str]:
     """Search a space and return what was found, line by line, without times."""
     problem = Problem(space, Objective.parse("accuracy - 0.02 latency"), _price)
-    store, budget = Store(path, space), min(64, space.size)
+    store, budget = TrialLog(path, space), min(64, space.size)
     made = make_searcher(searcher, problem)
     run_search(problem, made, evaluator, store, budget=budget, cohort=SMALL, seed=seed)
     return [f"{t.number} {t.step} {t.placement} {t.accuracy} {t.status}" for t in store.trials]

@@ -9,7 +9,7 @@ import pandas as pd
 import yaml
 
 from ean_search.analysis.html_report import write_report
-from ean_search.analysis.run_analysis import Findings
+from ean_search.analysis.run_analysis import RunAnalysis
 from ean_search.analysis.run_folder import Run
 from ean_search.bench.synthetic import Landscape
 from ean_search.core.objective import Objective, Problem
@@ -17,7 +17,7 @@ from ean_search.core.trial import Cost
 from ean_search.costs.table import Attachment, CostTable
 from ean_search.search.loop import COHORT, run_search
 from ean_search.search.searchers.registry import make_searcher
-from ean_search.search.trial_log import Store
+from ean_search.search.trial_log import TrialLog
 from ean_search.utils.files import save_json
 from ean_search.utils.progress import Progress, silent
 from ean_search.utils.provenance import provenance
@@ -35,7 +35,7 @@ def bench_report(
             run = make_run(Path(folder) / f"m{count}", searcher, count, trials, progress)
             page = run.path / "report.html"
             start = time.perf_counter()
-            write_report([Findings(run)], page)
+            write_report([RunAnalysis(run)], page)
             row = {"searcher": searcher, "sites": count, "trials": trials}
             row |= {"seconds": time.perf_counter() - start, "megabytes": page.stat().st_size / 1e6}
             rows.append(row | {"hardware": provenance("cpu")["hardware"]})
@@ -55,7 +55,7 @@ def make_run(path: Path, searcher: str, sites: int, trials: int, progress: Progr
     table.save(run.costs)
     problem = Problem(space, Objective.parse(OBJECTIVE), table.price)
     found = make_searcher(searcher, problem)
-    store, cohort = Store(run.trials, space), getattr(found, "cohort", COHORT)
+    store, cohort = TrialLog(run.trials, space), getattr(found, "cohort", COHORT)
     run_search(problem, found, landscape, store, budget=trials, cohort=cohort, progress=progress)
     return run
 

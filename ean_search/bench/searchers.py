@@ -14,10 +14,10 @@ import numpy as np
 import pandas as pd
 from scipy.stats import wilcoxon
 
-from ean_search.bench.simulate import contend
+from ean_search.bench.simulate import run_searcher
 from ean_search.bench.tasks import Task
 from ean_search.search.searchers.registry import DEFAULT
-from ean_search.search.tabular.placement_bench import Table
+from ean_search.search.tabular.placement_bench import PlacementBench
 from ean_search.utils.progress import Progress, silent
 
 RIVALS = tuple(dict.fromkeys(("random", "ean", DEFAULT)))
@@ -71,8 +71,10 @@ def _meet(
     Several workers are tried on tables whose optimum can be found, and nowhere else.
     """
     able = [name for name in names if name != "all" or task.problem.space.size <= budget]
-    counts = workers if isinstance(task, Table) and task.sees == "mean" else (1,)
-    return [row for name in able for count in counts for row in contend(name, task, count, budget)]
+    counts = workers if isinstance(task, PlacementBench) and task.sees == "mean" else (1,)
+    return [
+        row for name in able for count in counts for row in run_searcher(name, task, count, budget)
+    ]
 
 
 def _share_out(work: Callable[[Task], Any], tasks: Sequence[Task], processes: int) -> Iterator[Any]:

@@ -29,8 +29,8 @@ from ean_search.core.space import Placement
 from ean_search.core.trial import Trial
 from ean_search.search.loop import run_search
 from ean_search.search.searchers.registry import make_searcher
-from ean_search.search.tabular.placement_bench import Table
-from ean_search.search.trial_log import Store
+from ean_search.search.tabular.placement_bench import PlacementBench
+from ean_search.search.trial_log import TrialLog
 
 CHECKPOINTS = (10, 20, 50, 100, 150, 300, 600, 900)
 GOALS = (0.01, 0.001)  # shares of the range between worst and best reward
@@ -38,11 +38,11 @@ COHORT = 8  # of searchers that suggest none
 SLOW = {"optuna-tpe": 300}  # evaluations of those whose proposals take longer and longer
 
 
-class EnoughError(Exception):
+class BestFoundError(Exception):
     """Nothing that comes after can change the regret."""
 
 
-class Unsaved(Store):
+class InMemoryLog(TrialLog):
     """Trials that are not worth a file."""
 
     def __init__(self, enough: float = math.inf) -> None:
@@ -52,13 +52,13 @@ class Unsaved(Store):
         """Add a trial, and stop everything when its reward is enough."""
         self.trials.append(trial)
         if trial.reward >= self.enough:
-            raise EnoughError
+            raise BestFoundError
 
     def sync(self) -> None:
         """Wait for nothing."""
 
 
-def contend(name: str, task: Task, workers: int, budget: int) -> list[dict[str, object]]:
+def run_searcher(name: str, task: Task, workers: int, budget: int) -> list[dict[str, object]]:
     """Run one searcher on one task; return a row a checkpoint.
 
     Options may follow the searcher's name: `optuna-tpe multi=true`.
@@ -66,7 +66,7 @@ def contend(name: str, task: Task, workers: int, budget: int) -> list[dict[str, 
     budget = min(budget, SLOW.get(name.split()[0], budget), task.problem.space.size)
     whole = _is_run_whole(task, workers)
     start = time.perf_counter()
-    trials = _run(name, task, workers, budget, math.inf if whole else task.summit)
+    trials = _run(name, task, workers, budget, math.inf if whole else task.best_observable_reward)
     spent = (time.perf_counter() - start) / len(trials)
     regrets, clock = regret(trials, task), rounds(trials, workers)
     run = {"task": task.name, "searcher": name, "workers": workers, "seed": task.seed}
@@ -84,9 +84,9 @@ def _run(name: str, task: Task, workers: int, budget: int, enough: float) -> lis
     """Let one searcher search for as long as it takes."""
     bare, *options = name.split()
     given = dict(text.partition("=")[::2] for text in options)
-    searcher, store = make_searcher(bare, task.problem, **given), Unsaved(enough)
+    searcher, store = make_searcher(bare, task.problem, **given), InMemoryLog(enough)
     cohort = max(workers, getattr(searcher, "cohort", COHORT))
-    with suppress(EnoughError):
+    with suppress(BestFoundError):
         run_search(
             task.problem, searcher, task, store, budget=budget, cohort=cohort, seed=task.seed
         )
@@ -107,7 +107,7 @@ def _arrivals(regrets: np.ndarray, clock: np.ndarray, task: Task) -> dict[str, f
 
 def _is_run_whole(task: Task, workers: int) -> bool:
     """Say whether to go on when the best was seen on a table: only the hypervolume needs that."""
-    return not isinstance(task, Table) or (task.sees == "mean" and workers == 1)
+    return not isinstance(task, PlacementBench) or (task.sees == "mean" and workers == 1)
 
 
 def checkpoints(budget: int) -> list[int]:
@@ -139,20 +139,20 @@ def coverage(task: Task, placements: Sequence[Placement]) -> float:
     Accuracy counts against the cost the objective names first, or latency; the reference point is
     the table's worst of both. Landscapes have no known front.
     """
-    if not isinstance(task, Table):
+    if not isinstance(task, PlacementBench):
         return math.nan
     reference, whole = _whole(task)
     return _volume(_points(task, placements), reference) / whole
 
 
 @cache
-def _whole(table: Table) -> tuple[np.ndarray, float]:
+def _whole(table: PlacementBench) -> tuple[np.ndarray, float]:
     points = _points(table, list(table.costs))
     reference = points.max(axis=0)
     return reference, _volume(points, reference)
 
 
-def _points(table: Table, placements: Sequence[Placement]) -> np.ndarray:
+def _points(table: PlacementBench, placements: Sequence[Placement]) -> np.ndarray:
     """Give cost and negative accuracy, both to be small: (placements, 2)."""
     weights = table.problem.objective.weights
     axis = weights[0][0] if weights else "latency_ms"

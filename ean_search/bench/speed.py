@@ -16,7 +16,7 @@ from torch import Tensor, nn
 
 from ean_search.analysis.run_folder import Run
 from ean_search.bench.memory import measure_memory
-from ean_search.bench.precision import measure_arithmetic
+from ean_search.bench.precision import measure_precision
 from ean_search.core.space import Placement, Space
 from ean_search.costs.latency import time_interleaved
 from ean_search.costs.measure import measure_costs
@@ -24,7 +24,7 @@ from ean_search.costs.table import CostTable
 from ean_search.costs.turns import in_turn
 from ean_search.data.datasets import load_data
 from ean_search.data.splits import Split, TensorSplit
-from ean_search.evaluation.shared_weights import SharedWeights
+from ean_search.evaluation.shared_weights import SharedWeightsEvaluator
 from ean_search.networks.builder import build, place, prune
 from ean_search.runs.evaluator_factory import make_shared
 from ean_search.runs.experiment import load_experiment
@@ -69,8 +69,8 @@ def bench_speed(
         for way in ways
     ]
     yield "speed_networks", pd.concat(networks, ignore_index=True).assign(hardware=about)
-    arithmetic = measure_arithmetic(*_trained(run, space, device), device=device)
-    yield "speed_arithmetic", arithmetic.assign(hardware=about)
+    precision = measure_precision(*_trained(run, space, device), device=device)
+    yield "speed_arithmetic", precision.assign(hardware=about)
 
 
 def _trained(run: Run | None, space: Space, device: str) -> tuple[nn.Module, Space, Split]:
@@ -113,7 +113,7 @@ def measure_speed(
     generator = torch.Generator().manual_seed(0)
     batch = torch.randn(images, 3, image_size, image_size, generator=generator)
     split = TensorSplit(batch, torch.zeros(images, dtype=torch.long))
-    evaluator = SharedWeights(network, split, images, device)
+    evaluator = SharedWeightsEvaluator(network, split, images, device)
     rows = []
     cohorts = _cohorts(space)
     for done, (name, (cohort, stands_for)) in enumerate(cohorts.items()):
@@ -149,7 +149,7 @@ def _bits(number: int, width: int) -> list[int]:
 
 def _time_cohort(
     name: str,
-    evaluator: SharedWeights,
+    evaluator: SharedWeightsEvaluator,
     cohort: Sequence[Placement],
     stands_for: int,
     rounds: int,
@@ -209,7 +209,7 @@ def measure_recalibration(
     cohort = [space.sample(rng) for _ in range(8)]
     own = {"with": batch[: max(2, images // 4)], "without": None}
     ways = {
-        name: SharedWeights(network, split, images, device, calibration)
+        name: SharedWeightsEvaluator(network, split, images, device, calibration)
         for name, calibration in own.items()
     }
     actions = {name: lambda way=way: list(way.evaluate(cohort)) for name, way in ways.items()}

@@ -18,11 +18,11 @@ import pandas as pd
 from ean_search.bench.ground_truth import claim, take_part
 from ean_search.core.space import Space
 from ean_search.data.datasets import Data, load_data
-from ean_search.evaluation.shared_weights import SharedWeights
+from ean_search.evaluation.shared_weights import SharedWeightsEvaluator
 from ean_search.networks.builder import build
 from ean_search.runs.evaluator_factory import calibration_images
 from ean_search.runs.experiment import Experiment
-from ean_search.training.path_sampling import find_sampler
+from ean_search.training.path_sampling import find_path_sampler
 from ean_search.training.supernet import Supernet, train_supernet
 from ean_search.utils.errors import UserError
 from ean_search.utils.jsonl import append_row, read_rows
@@ -43,7 +43,7 @@ class Variant:
 
     def passes(self, space: Space) -> int:
         """Count the passes of a batch in one step."""
-        return len(find_sampler(self.sampler).draw(space, np.random.default_rng(0)))
+        return len(find_path_sampler(self.sampler).draw(space, np.random.default_rng(0)))
 
 
 VARIANTS: Mapping[str, Variant] = {
@@ -59,7 +59,7 @@ VARIANTS: Mapping[str, Variant] = {
 
 def own_variant(supernet: Supernet) -> tuple[str, Variant]:
     """Return the way that an experiment goes, by its name if it has one."""
-    distil = supernet.distil and find_sampler(supernet.sampler).teacher
+    distil = supernet.distil and find_path_sampler(supernet.sampler).teacher
     own = Variant(supernet.sampler, supernet.per_sample, distil)
     return next((pair for pair in VARIANTS.items() if pair[1] == own), ("own", own))
 
@@ -151,7 +151,7 @@ def _estimate(
         )
     placements = space.enumerate()
     for images in CALIBRATION:
-        evaluator = SharedWeights(
+        evaluator = SharedWeightsEvaluator(
             network,
             data.search,
             experiment.eval_batch,

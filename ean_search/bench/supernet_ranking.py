@@ -36,7 +36,7 @@ def bench_supernet(
     part: tuple[int, int] = (1, 1),
     progress: Progress = silent,
 ) -> pd.DataFrame:
-    """Judge variants by accuracies, which have a row a placement and a column a training.
+    """FinalEvaluator variants by accuracies, which have a row a placement and a column a training.
 
     A row of the result is one network and calibration. Estimates are kept at the path, and all
     that are there are judged, also those of earlier calls.

@@ -16,7 +16,7 @@ import numpy as np
 
 from ean_search.core.objective import Objective, Problem
 from ean_search.core.space import Placement, Space
-from ean_search.core.trial import Cost, Measured
+from ean_search.core.trial import Cost, EvaluationResult
 
 STAGES = {16: (3, 4, 6, 3), 54: (18, 18, 18)}
 POINT = 0.01  # the reward's standard deviation over all placements
@@ -55,13 +55,13 @@ class Landscape:
         """Return a placement's reward without noise."""
         return 0.6 + POINT * float(self.heights(np.array([placement.choices]))[0])
 
-    def evaluate(self, placements: Sequence[Placement]) -> Iterator[Measured]:
+    def evaluate(self, placements: Sequence[Placement]) -> Iterator[EvaluationResult]:
         """Measure placements as an evaluator does."""
         for placement in placements:
             bits = int("".join(map(str, placement.choices)), 2)
             luck = np.random.default_rng((self.seed, bits)).normal()
             reward = self.reward(placement) + POINT * self.noise * luck
-            yield Measured(reward + 0.02 * placement.attached / self.sites, 0.0)
+            yield EvaluationResult(reward + 0.02 * placement.attached / self.sites, 0.0)
 
     def heights(self, bits: np.ndarray) -> np.ndarray:
         """Compute rewards in standard deviations around their mean: (placements,)."""

@@ -6,8 +6,8 @@ from typing import Protocol
 from ean_search.bench.synthetic import Landscape
 from ean_search.core.objective import Problem
 from ean_search.core.space import Placement
-from ean_search.core.trial import Measured
-from ean_search.search.tabular.placement_bench import Table
+from ean_search.core.trial import EvaluationResult
+from ean_search.search.tabular.placement_bench import PlacementBench
 
 
 class Task(Protocol):
@@ -31,7 +31,7 @@ class Task(Protocol):
     def spread(self) -> float:
         """Return the standard deviation of the rewards of all placements."""
 
-    def evaluate(self, placements: Sequence[Placement]) -> Iterator[Measured]:
+    def evaluate(self, placements: Sequence[Placement]) -> Iterator[EvaluationResult]:
         """Measure placements as an evaluator does."""
 
     def reward(self, placement: Placement) -> float:
@@ -46,4 +46,4 @@ def make_landscapes(sites: Iterable[int], seeds: int) -> list[Task]:
 def make_tables(sources: Iterable[str], seeds: int) -> list[Task]:
     """List both views of each table, as often as there are seeds."""
     views = [(source, sees) for source in sources for sees in ("mean", "one")]
-    return [Table(source, seed, sees) for source, sees in views for seed in range(seeds)]
+    return [PlacementBench(source, seed, sees) for source, sees in views for seed in range(seeds)]

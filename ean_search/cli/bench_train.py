@@ -58,17 +58,17 @@ def _supernet(args: argparse.Namespace) -> None:
     from ean_search.bench.supernet_estimates import VARIANTS
     from ean_search.bench.supernet_ranking import average, bench_supernet
     from ean_search.cli.terminal import show_progress
-    from ean_search.search.tabular.placement_bench import Table, select
+    from ean_search.search.tabular.placement_bench import PlacementBench, select
     from ean_search.utils.errors import unknown_name
 
-    experiment = _read_experiment(args, Table(args.table).about if args.table else None)
+    experiment = _read_experiment(args, PlacementBench(args.table).about if args.table else None)
     for name in args.variants or ():
         if name not in VARIANTS:
             raise unknown_name("variant", name, VARIANTS)
     name = Path(args.table).stem if args.table else experiment.space.name
     with show_progress() as progress:
         if args.table:
-            accuracies = select(Table(args.table).frame.set_index("placement"), "accuracy")
+            accuracies = select(PlacementBench(args.table).frame.set_index("placement"), "accuracy")
         else:
             truth = args.truth or args.output / f"truth_{name}.jsonl"
             accuracies = widen(train_all(experiment, truth, args.seeds, progress, args.part))
@@ -88,13 +88,13 @@ def _supernet(args: argparse.Namespace) -> None:
 
 
 def _table(args: argparse.Namespace) -> None:
-    from ean_search.bench.make_table import Workshop, make_table
+    from ean_search.bench.make_table import TablePaths, make_table
     from ean_search.cli.terminal import print_frame, show_progress
-    from ean_search.search.tabular.placement_bench import Table
+    from ean_search.search.tabular.placement_bench import PlacementBench
 
     experiment = _read_experiment(args)
     name, folder = args.name or experiment.space.name, args.output
-    shop = Workshop(
+    shop = TablePaths(
         truth=args.truth or folder / f"truth_{name}.jsonl",
         estimates=folder / f"estimates_{name}.jsonl",
         table=folder / f"{name}.parquet",
@@ -113,7 +113,7 @@ def _table(args: argparse.Namespace) -> None:
     if left:
         print(f"{left} trainings are still missing: run the other parts, or this once more")
         return
-    table = Table(str(shop.table))
+    table = PlacementBench(str(shop.table))
     print_frame(table.frame.describe().T.drop(columns="count").reset_index(names="column"))
     print(shop.table)
     _print_noise(table.about["noise"])

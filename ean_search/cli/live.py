@@ -11,7 +11,7 @@ from rich.text import Text
 
 from ean_search.analysis.palette import COLOURS
 from ean_search.core.space import DIGITS
-from ean_search.utils.progress import Detail
+from ean_search.utils.progress import ProgressMessage
 
 FIGURES = ("best_accuracy", "best_reward", "front", "hypervolume", "entropy")  # of a search
 
@@ -33,7 +33,7 @@ class View:
 
     def write(self, task: str, done: int, total: int, detail: str = "") -> None:
         """Show where a task stands."""
-        if isinstance(detail, Detail) and detail.placement:
+        if isinstance(detail, ProgressMessage) and detail.placement:
             self.standing, detail = describe(detail), ""
         if task not in self.tasks:
             self.tasks[task] = self.bars.add_task(
@@ -45,7 +45,7 @@ class View:
         self.bars.update(number, rate=f"{speed:.1f}/s" if speed else "")
 
 
-def describe(detail: Detail) -> Text:
+def describe(detail: ProgressMessage) -> Text:
     """Write a search's standing: the best placement's strip, its text, and figures."""
     told = [
         f"{name.replace('_', ' ')} {detail.figures[name]:.4g}"

@@ -34,9 +34,9 @@ def add_report_parsers(commands: Any) -> None:
 def _report(args: argparse.Namespace) -> None:
     from ean_search.analysis.html_report import write_report
     from ean_search.analysis.pictures import write_pictures
-    from ean_search.analysis.run_analysis import Findings, open_run
+    from ean_search.analysis.run_analysis import RunAnalysis, open_run
 
-    runs = [Findings(open_run(path)) for path in args.runs]
+    runs = [RunAnalysis(open_run(path)) for path in args.runs]
     page = args.output or args.runs[0] / "report.html"
     write_report(runs, page)
     for run in runs:

@@ -94,10 +94,15 @@ def _export(args: argparse.Namespace, forms: list[str], checkpoint: Any) -> None
 
 def _compare(args: argparse.Namespace, run: Any, plan: Any) -> None:
     from ean_search.cli.terminal import print_comparison, show_progress
-    from ean_search.retrain.compare import compare, contestants, each_training, save_comparison
+    from ean_search.retrain.compare import (
+        compare,
+        each_training,
+        save_comparison,
+        select_placements,
+    )
 
     first = plan.experiment.seed
-    chosen = contestants(run, args.placement, args.compare or "", first)
+    chosen = select_placements(run, args.placement, args.compare or "", first)
     seeds = range(first, first + args.seeds)
     with show_progress(args.json) as progress:
         frame = compare(plan, chosen, seeds, progress)

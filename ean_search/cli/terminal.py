@@ -16,7 +16,7 @@ from ean_search.cli.live import live_view
 from ean_search.core.space import Placement, Space
 from ean_search.core.trial import Cost
 from ean_search.costs.table import CostTable
-from ean_search.utils.progress import Detail, Progress
+from ean_search.utils.progress import Progress, ProgressMessage
 
 LINE_EVERY = 10.0  # seconds between two lines of one task, where there is no terminal
 
@@ -41,7 +41,7 @@ def print_event(event: str, about: dict[str, Any]) -> None:
 
 def _report_event(task: str, done: int, total: int, detail: str = "") -> None:
     about: dict[str, Any] = {"task": task, "done": done, "total": total, "detail": detail}
-    if isinstance(detail, Detail):
+    if isinstance(detail, ProgressMessage):
         about |= {"figures": detail.figures, "placement": detail.placement or None}
     print_event("progress", about)
 

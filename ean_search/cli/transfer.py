@@ -32,7 +32,7 @@ def _transfer(args: argparse.Namespace) -> None:
 
     from ean_search.analysis.run_folder import load_run
     from ean_search.cli.terminal import print_comparison, show_progress
-    from ean_search.retrain.compare import contestants
+    from ean_search.retrain.compare import select_placements
     from ean_search.retrain.retrain import plan_retraining
     from ean_search.retrain.transfer.runner import Transfer, transfer
     from ean_search.retrain.transfer.task import make_task
@@ -47,7 +47,7 @@ def _transfer(args: argparse.Namespace) -> None:
     changes = {field: value for field, value in changes.items() if value is not None}
     plan = plan_retraining(run, changes, args.recipe)
     first = plan.experiment.seed
-    chosen = contestants(run, args.placement, args.compare, first)
+    chosen = select_placements(run, args.placement, args.compare, first)
     transfers = Transfer(plan, task, args.scratch)
     with show_progress() as progress:
         frame = transfer(transfers, chosen, range(first, first + args.seeds), progress)

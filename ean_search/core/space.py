@@ -13,7 +13,7 @@ from typing import Any, Literal
 import numpy as np
 from pydantic import Field, field_validator
 
-from ean_search import search_spaces
+import ean_search.search_spaces as search_spaces
 from ean_search.utils.config import FrozenConfig, parse_fields, read_yaml
 from ean_search.utils.errors import UserError, unknown_name
 
@@ -37,19 +37,19 @@ class Placement:
 
     @property
     def attached(self) -> int:
-        """Count the sites that carry an attention."""
+        """Count the sites that holder an attention."""
         return sum(choice > 0 for choice in self.choices)
 
 
 class AttentionChoice(FrozenConfig):
-    """One attention that a site may carry: its name and the options it is built with."""
+    """One attention that a site may holder: its name and the options it is built with."""
 
     name: str
     options: dict[str, Any] = {}
 
 
 class Space(FrozenConfig):
-    """A backbone, the attentions its sites may carry, and how sites share them."""
+    """A backbone, the attentions its sites may holder, and how sites share them."""
 
     name: str
     backbone: str

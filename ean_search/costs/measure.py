@@ -18,7 +18,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from ean_search.attention.state import Chained
+from ean_search.attention.state import ChainedAttention
 from ean_search.core.space import Placement, Space
 from ean_search.core.trial import Cost
 from ean_search.costs.latency import time_interleaved
@@ -162,7 +162,7 @@ class _Alone(nn.Module):
         self.state = state
 
     def forward(self, *inputs: Tensor) -> Any:
-        if not isinstance(self.module, Chained):
+        if not isinstance(self.module, ChainedAttention):
             return self.module(*inputs)
         attention = self.module.attention
         y, state = attention(*inputs, self.state)
@@ -183,8 +183,8 @@ def _attachments(space: Space, network: nn.Module) -> tuple[tuple[Attachment, ..
         for module in slot.attentions:
             shared = frozenset(p for p in module.parameters() if users[p] > 1)
             chain = -1
-            if isinstance(module, Chained):
-                chain = chains.setdefault(module.carry, len(chains))
+            if isinstance(module, ChainedAttention):
+                chain = chains.setdefault(module.holder, len(chains))
             row.append(
                 Attachment(
                     group=groups.setdefault(shared, len(groups)),
@@ -203,7 +203,7 @@ def _attachments(space: Space, network: nn.Module) -> tuple[tuple[Attachment, ..
 
 
 def _inner(module: nn.Module) -> nn.Module:
-    return module.attention if isinstance(module, Chained) else module
+    return module.attention if isinstance(module, ChainedAttention) else module
 
 
 def _counts(slot: Slot, module: nn.Module, earlier: int) -> dict[str, Any]:
@@ -213,7 +213,7 @@ def _counts(slot: Slot, module: nn.Module, earlier: int) -> dict[str, Any]:
     if slot.original is not None:
         replaced = count_flops(slot.original, inputs[0])
     counts, state = [], None
-    adds_up = not isinstance(module, Chained) or hasattr(module.attention, "finish")
+    adds_up = not isinstance(module, ChainedAttention) or hasattr(module.attention, "finish")
     for _ in range(1 if adds_up else earlier + 1):
         macs, flops = count_flops(_Alone(module, state), *inputs)
         counts.append((macs - replaced[0], flops - replaced[1]))

@@ -90,7 +90,7 @@ class TensorSplit:
         return images
 
 
-class Wrapped:
+class WrappedSplit:
     """As many images in as many steps as another split; what a batch holds is for subclasses."""
 
     def __init__(self, split: Split):
@@ -104,7 +104,7 @@ class Wrapped:
         return self.split.steps(batch_size)
 
 
-class Part(Wrapped):
+class Part(WrappedSplit):
     """One process's share of every training batch; together they see what one would see alone."""
 
     def __init__(self, split: Split, rank: int, count: int):
@@ -126,7 +126,7 @@ class Part(Wrapped):
             yield images[mine], labels[mine]
 
 
-def hold(split: Split, image_size: int, device: str) -> Split:
+def cache_on_device(split: Split, image_size: int, device: str) -> Split:
     """Return a split decoded, normalised and kept on the device, if there is room for it.
 
     Its images come in an order of their own, the same every time, that knows nothing of classes.
@@ -140,7 +140,7 @@ def hold(split: Split, image_size: int, device: str) -> Split:
     return TensorSplit(images, labels, order)
 
 
-def moved(split: Split, device: str) -> Split:
+def to_device(split: Split, device: str) -> Split:
     """Return a split that lies in memory on a device; one of files is read wherever it is used."""
     if not isinstance(split, TensorSplit):
         return split

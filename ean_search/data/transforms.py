@@ -13,7 +13,7 @@ from timm.data import create_transform
 from timm.data.random_erasing import RandomErasing
 
 from ean_search.data.file_splits import LoaderSplit, StreamSplit
-from ean_search.data.splits import Batches, Seed, Split, TensorSplit, Wrapped
+from ean_search.data.splits import Batches, Seed, Split, TensorSplit, WrappedSplit
 from ean_search.utils.config import FrozenConfig
 from ean_search.utils.errors import UserError
 from ean_search.utils.seeding import derive_seed, seeded
@@ -82,7 +82,7 @@ def _opener(opener: Callable[[Seed | None], Any], transform: Any) -> Callable[[S
     return opened
 
 
-class _Erased(Wrapped):
+class _Erased(WrappedSplit):
     """A split of tensors whose training images lose a random rectangle now and then."""
 
     def __init__(self, split: Split, chance: float):

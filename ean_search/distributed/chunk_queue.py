@@ -13,7 +13,7 @@ GRACE = 20.0  # seconds in which a new worker should have started
 Chunk = tuple[int, list[Placement]]  # its number comes first
 
 
-class Desk:
+class ChunkQueue:
     """Chunks that nobody has taken, who took which, and how many workers there should be."""
 
     def __init__(self, workers: int) -> None:

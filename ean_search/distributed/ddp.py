@@ -19,10 +19,10 @@ from ray.train.torch import TorchConfig, TorchTrainer, get_device
 from torch import Tensor, nn
 from torch.nn.parallel import DistributedDataParallel
 
-from ean_search.data.splits import Part, Split, moved
+from ean_search.data.splits import Part, Split, to_device
 from ean_search.distributed.cluster import cluster
 from ean_search.distributed.config import Workers
-from ean_search.evaluation.standalone import tidy
+from ean_search.evaluation.standalone import remove_if_empty
 from ean_search.training.trainer import Recipe, Step, fit, plain_step
 from ean_search.utils.errors import UserError
 from ean_search.utils.progress import Progress, silent
@@ -49,7 +49,7 @@ class Team:
         return total / dist.get_world_size()
 
 
-class Notice:
+class StatusActor:
     """What the leading process has to say, as an actor that the driver reads."""
 
     def __init__(self) -> None:
@@ -64,7 +64,7 @@ class Notice:
         return self._said.get(what)
 
 
-def fit_together(
+def fit_distributed(
     network: nn.Module,
     split: Split,
     recipe: Recipe,
@@ -85,9 +85,9 @@ def fit_together(
             f"got {recipe.batch_size}"
         )
     with cluster(workers):
-        notice = ray.remote(Notice).options(num_cpus=0).remote()
+        notice = ray.remote(StatusActor).options(num_cpus=0).remote()
         work = {
-            "job": ray.put((network.cpu(), moved(split, "cpu"), recipe, step)),
+            "job": ray.put((network.cpu(), to_device(split, "cpu"), recipe, step)),
             "settings": {"seed": seed, "task": task},
             "checkpoint": str(checkpoint.resolve()) if checkpoint else None,
             "threads": workers.threads,
@@ -96,7 +96,7 @@ def fit_together(
         with _watch(notice, progress):
             _train(work, workers, folder, checkpoint, notice)
         weights, history = ray.get(notice.read.remote("result"))
-    tidy(folder / NAME)
+    remove_if_empty(folder / NAME)
     network.load_state_dict(weights)
     network.to(device)
     return history

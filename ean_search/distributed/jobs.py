@@ -13,13 +13,13 @@ from typing import Protocol
 from torch import Tensor, nn
 
 from ean_search.core.space import Placement
-from ean_search.core.trial import Measured
-from ean_search.data.splits import Split, moved
+from ean_search.core.trial import EvaluationResult
+from ean_search.data.splits import Split, to_device
 from ean_search.distributed.chunking import cut
-from ean_search.evaluation.precision import FULL, Arithmetic
-from ean_search.evaluation.racing import Race, Racing
-from ean_search.evaluation.shared_weights import SharedWeights
-from ean_search.evaluation.standalone import StandAlone, checkpoint_of
+from ean_search.evaluation.precision import FULL, Precision
+from ean_search.evaluation.racing import RacingEvaluator, RacingRule
+from ean_search.evaluation.shared_weights import SharedWeightsEvaluator
+from ean_search.evaluation.standalone import StandaloneEvaluator, checkpoint_of
 from ean_search.utils.progress import silent
 
 
@@ -35,7 +35,9 @@ class Job(Protocol):
     def prepare(self, device: str) -> "Job":
         """Return the job made ready on a worker's device."""
 
-    def measure(self, chunk: Sequence[Placement], number: int, folder: Path) -> list[Measured]:
+    def measure(
+        self, chunk: Sequence[Placement], number: int, folder: Path
+    ) -> list[EvaluationResult]:
         """Return the results of a chunk after a round, counted from 1."""
 
 
@@ -48,19 +50,21 @@ class SharedJob:
     batch_size: int
     at_once: int  # the same everywhere, so that results do not depend on a worker's memory
     calibration: Tensor | None = None
-    arithmetic: Arithmetic = FULL
-    race: Race | None = None
-    evaluator: SharedWeights | None = None
+    precision: Precision = FULL
+    race: RacingRule | None = None
+    evaluator: SharedWeightsEvaluator | None = None
     rounds = 1
 
     @classmethod
-    def of(cls, shared: SharedWeights, share: float = 1.0, race: Race | None = None) -> "SharedJob":
+    def of(
+        cls, shared: SharedWeightsEvaluator, share: float = 1.0, race: RacingRule | None = None
+    ) -> "SharedJob":
         """Take what an evaluator has, on the CPU; workers that share a device walk with less."""
         calibration = shared.calibration.cpu() if len(shared.calibration) else None
         at_once = shared.at_once if race else max(1, int(shared.at_once * min(1.0, share)))
         network = copy.deepcopy(shared.network).cpu()
-        split = moved(shared.split, "cpu")
-        given = split, shared.batch_size, at_once, calibration, shared.arithmetic, race
+        split = to_device(shared.split, "cpu")
+        given = split, shared.batch_size, at_once, calibration, shared.precision, race
         return cls(network, *given)
 
     @property
@@ -74,24 +78,26 @@ class SharedJob:
 
     def prepare(self, device: str) -> "SharedJob":
         """Put network and images on the device."""
-        split = moved(self.split, device)
-        evaluator = SharedWeights(
+        split = to_device(self.split, device)
+        evaluator = SharedWeightsEvaluator(
             self.network,
             split,
             self.batch_size,
             device,
             self.calibration,
             self.at_once,
-            self.arithmetic,
+            self.precision,
         )
         return replace(self, evaluator=evaluator)
 
-    def measure(self, chunk: Sequence[Placement], number: int, folder: Path) -> list[Measured]:
+    def measure(
+        self, chunk: Sequence[Placement], number: int, folder: Path
+    ) -> list[EvaluationResult]:
         """Evaluate a chunk as a whole."""
         return list(self._evaluate(chunk))
 
-    def _evaluate(self, chunk: Sequence[Placement]) -> Iterator[Measured]:
-        racing = self.race and Racing(self.evaluator, self.race)
+    def _evaluate(self, chunk: Sequence[Placement]) -> Iterator[EvaluationResult]:
+        racing = self.race and RacingEvaluator(self.evaluator, self.race)
         return (racing or self.evaluator).evaluate(chunk)
 
 
@@ -99,11 +105,11 @@ class SharedJob:
 class TrainingJob:
     """Stand-alone training, a placement a trial and an epoch a round."""
 
-    evaluator: StandAlone
+    evaluator: StandaloneEvaluator
     joint = False
 
     @classmethod
-    def of(cls, plain: StandAlone) -> "TrainingJob":
+    def of(cls, plain: StandaloneEvaluator) -> "TrainingJob":
         """Take an evaluator, without what only its own process can show."""
         return cls(replace(plain, progress=silent))
 
@@ -119,16 +125,18 @@ class TrainingJob:
     def prepare(self, device: str) -> "TrainingJob":
         """Train on the device, with images that lie on the CPU."""
         plain = self.evaluator
-        train, held_out = moved(plain.train, "cpu"), moved(plain.search, "cpu")
+        train, held_out = to_device(plain.train, "cpu"), to_device(plain.search, "cpu")
         ready = replace(plain, train=train, search=held_out, device=device)
         return replace(self, evaluator=ready)
 
-    def measure(self, chunk: Sequence[Placement], number: int, folder: Path) -> list[Measured]:
+    def measure(
+        self, chunk: Sequence[Placement], number: int, folder: Path
+    ) -> list[EvaluationResult]:
         """Train a placement up to an epoch."""
         checkpoint = checkpoint_of(folder, chunk[0])
         return [self.evaluator.advance(chunk[0], number, checkpoint)]
 
 
-def job_of(plain: SharedWeights | StandAlone) -> Job:
+def job_of(plain: SharedWeightsEvaluator | StandaloneEvaluator) -> Job:
     """Return the job of an evaluator of this process."""
-    return TrainingJob.of(plain) if isinstance(plain, StandAlone) else SharedJob.of(plain)
+    return TrainingJob.of(plain) if isinstance(plain, StandaloneEvaluator) else SharedJob.of(plain)

@@ -24,15 +24,15 @@ from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 from tensorboardX import SummaryWriter
 
 from ean_search.core.space import Placement, Space
-from ean_search.core.trial import Measured
-from ean_search.distributed.chunk_queue import Desk
+from ean_search.core.trial import EvaluationResult
+from ean_search.distributed.chunk_queue import ChunkQueue
 from ean_search.distributed.cluster import cluster
 from ean_search.distributed.config import Workers
 from ean_search.distributed.jobs import Job
 from ean_search.distributed.schedulers import make_scheduler
 from ean_search.distributed.trainable import PlacementTrial
-from ean_search.distributed.tune_adapters import Ended, Inbox, Tickets
-from ean_search.evaluation.standalone import TRAINING, checkpoint_of, tidy
+from ean_search.distributed.tune_adapters import ChunkOutcome, PlaceholderSearcher, ResultCallback
+from ean_search.evaluation.standalone import TRAINING, checkpoint_of, remove_if_empty
 from ean_search.utils.errors import UserError
 
 NAME = "tune"  # of the folders that Ray users know how to read
@@ -42,7 +42,7 @@ PATIENCE = 1.0  # seconds without news after which chunks are offered again
 log = logging.getLogger(__name__)
 
 
-class Crew:
+class RayEvaluator:
     """Workers that evaluate placements; they are hired at the first and let go with the block."""
 
     def __init__(
@@ -61,7 +61,7 @@ class Crew:
         # A storage that was given may be that of many runs.
         self._prefix = f"{folder.parent.name}-{folder.name}-" if workers.storage else ""
         self._training = (folder / TRAINING).resolve()
-        self.inbox = Inbox(every=job.rounds == 1)
+        self.inbox = ResultCallback(every=job.rounds == 1)
         self.results: tune.ResultGrid | None = None  # of the last Tuner, once it has ended
         self._open: dict[int, list[Placement]] = {}
         self._numbers, self._tickets, self._tuners = count(), count(), count(1)
@@ -70,7 +70,7 @@ class Crew:
         self._deaths: Counter[int | None] = Counter()  # by chunk; none while waiting for one
         self._thread: threading.Thread | None = None
 
-    def __enter__(self) -> "Crew":
+    def __enter__(self) -> "RayEvaluator":
         return self
 
     def __exit__(
@@ -94,14 +94,14 @@ class Crew:
         for old in self.folder.glob(f"{self.name}-*"):  # the results of a session before this one
             shutil.rmtree(old)
         self._training.mkdir(exist_ok=True)
-        self._stack.callback(tidy, self._training)
+        self._stack.callback(remove_if_empty, self._training)
         self._desk = self._open_desk()
         self._trainable = self._make_trainable()
         self._open_tickets()
         self._thread = threading.Thread(target=self._supervise, name="tune", daemon=True)
         self._thread.start()
 
-    def evaluate(self, placements: Sequence[Placement]) -> Iterator[Measured]:
+    def evaluate(self, placements: Sequence[Placement]) -> Iterator[EvaluationResult]:
         """Yield the results of placements in their order."""
         if self._thread is None:
             self._start()
@@ -110,7 +110,7 @@ class Crew:
         for part in parts:
             where[self._add([placements[i] for i in part])] = part
         self._offer()
-        found: dict[int, Measured] = {}
+        found: dict[int, EvaluationResult] = {}
         for place in range(len(placements)):
             while place not in found:
                 self._settle(self._next(), placements, where, found)
@@ -123,10 +123,10 @@ class Crew:
 
     def _settle(
         self,
-        ended: Ended,
+        ended: ChunkOutcome,
         placements: Sequence[Placement],
         where: dict[int, list[int]],
-        found: dict[int, Measured],
+        found: dict[int, EvaluationResult],
     ) -> None:
         """Take in what became of a chunk; one that failed is tried in single pieces."""
         number = self._chunk_of(ended)
@@ -137,21 +137,21 @@ class Crew:
         if ended.result is not None:
             if "error" in ended.result:
                 raise UserError(ended.result["error"])
-            rows = [Measured(*row) for row in ended.result["results"]]
+            rows = [EvaluationResult(*row) for row in ended.result["results"]]
             if self.job.rounds > 1:  # a row's seconds are those of the last round
                 rows = [replace(row, seconds=ended.result["time_total_s"]) for row in rows]
             found |= dict(zip(places, rows, strict=True))
         elif len(places) == 1 or self.joint:
             tries = self.workers.max_failures + 1
             note = f"its worker died {tries} times: {error}"
-            found |= {place: Measured(None, 0.0, note) for place in places}
+            found |= {place: EvaluationResult(None, 0.0, note) for place in places}
         else:
             log.warning("a chunk of %d is tried piece by piece: %s", len(places), error)
             for place in places:
                 where[self._add([placements[place]])] = [place]
             self._offer()
 
-    def _chunk_of(self, ended: Ended) -> int | None:
+    def _chunk_of(self, ended: ChunkOutcome) -> int | None:
         """Tell which chunk has come to an end; none, if its trial only starts again."""
         if ended.result is not None:
             self._started = True
@@ -173,7 +173,7 @@ class Crew:
     def _offer(self) -> None:
         ray.get(self._desk.offer.remote(self._open))
 
-    def _next(self) -> Ended:
+    def _next(self) -> ChunkOutcome:
         """Wait for the end of a trial."""
         while True:
             try:
@@ -188,11 +188,11 @@ class Crew:
     def _open_desk(self) -> Any:
         here = NodeAffinitySchedulingStrategy(ray.get_runtime_context().get_node_id(), soft=True)
         options = {"max_restarts": -1, "max_task_retries": -1, "max_concurrency": 10_000}
-        desk = ray.remote(Desk).options(num_cpus=0, scheduling_strategy=here, **options)
+        desk = ray.remote(ChunkQueue).options(num_cpus=0, scheduling_strategy=here, **options)
         return desk.remote(self.workers.count)
 
-    def _open_tickets(self) -> Tickets:
-        self.inbox.tickets = Tickets(self.workers.count, self._tickets, MOST)
+    def _open_tickets(self) -> PlaceholderSearcher:
+        self.inbox.tickets = PlaceholderSearcher(self.workers.count, self._tickets, MOST)
         return self.inbox.tickets
 
     def _make_trainable(self) -> type:

@@ -21,11 +21,11 @@ with without_garbage_collection():  # these take most of the time in which a wor
     from ray.exceptions import ActorDiedError
 
     from ean_search.core.space import Placement, Space
-    from ean_search.core.trial import Measured
+    from ean_search.core.trial import EvaluationResult
     from ean_search.distributed.config import Workers
     from ean_search.distributed.jobs import Job, job_of
-    from ean_search.evaluation.shared_weights import SharedWeights
-    from ean_search.evaluation.standalone import StandAlone, checkpoint_of
+    from ean_search.evaluation.shared_weights import SharedWeightsEvaluator
+    from ean_search.evaluation.standalone import StandaloneEvaluator, checkpoint_of
     from ean_search.utils.errors import UserError
     from ean_search.utils.runtime import keep_freed_memory
 
@@ -75,7 +75,7 @@ class PlacementTrial(tune.Trainable):
             return {"chunk": number, "accuracy": math.nan, "error": str(error), "done": True}
         return report(number, placements, measured) | {"done": self._is_over(measured)}
 
-    def _is_over(self, measured: Sequence[Measured]) -> bool:
+    def _is_over(self, measured: Sequence[EvaluationResult]) -> bool:
         """Tell whether the trial ends here; else another epoch, or another chunk, follows."""
         if self.job.rounds > 1:
             failed = measured[0].accuracy is None
@@ -116,7 +116,9 @@ class PlacementTrial(tune.Trainable):
 
 
 def placement_trainable(
-    plain: SharedWeights | StandAlone, space: Space, workers: Workers | None = None
+    plain: SharedWeightsEvaluator | StandaloneEvaluator,
+    space: Space,
+    workers: Workers | None = None,
 ) -> type:
     """Return a trainable for the user's own Tuner, which evaluates what a configuration names."""
     workers = workers or Workers(cpus=1)
@@ -126,7 +128,7 @@ def placement_trainable(
 
 
 def report(
-    number: int, placements: Sequence[Placement], measured: Sequence[Measured]
+    number: int, placements: Sequence[Placement], measured: Sequence[EvaluationResult]
 ) -> dict[str, Any]:
     """Word results for Tune: the best in front, all of them as rows."""
     found = {p: m.accuracy for p, m in zip(placements, measured, strict=True) if m.accuracy}

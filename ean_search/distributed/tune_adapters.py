@@ -18,7 +18,7 @@ from ean_search.utils.errors import first_line
 
 
 @dataclass(frozen=True)
-class Ended:
+class ChunkOutcome:
     """How a try at a chunk ended: with a result, or with an error."""
 
     ticket: int
@@ -26,7 +26,7 @@ class Ended:
     error: str = ""
 
 
-class Tickets(Searcher):
+class PlaceholderSearcher(Searcher):
     """Starts trials that do not know yet what they will evaluate."""
 
     def __init__(self, workers: int, numbers: "count[int]", most: int):
@@ -63,13 +63,13 @@ class Tickets(Searcher):
         return {}  # Tune writes its searcher down, and has no use for this one
 
 
-class Inbox(tune.Callback):
+class ResultCallback(tune.Callback):
     """Collects the ends of trials for whoever waits for them."""
 
     def __init__(self, every: bool) -> None:
         self.every = every  # report, or only the last of a trial
-        self.tickets: Tickets | None = None
-        self.ends: queue.Queue[Ended | BaseException] = queue.Queue()
+        self.tickets: PlaceholderSearcher | None = None
+        self.ends: queue.Queue[ChunkOutcome | BaseException] = queue.Queue()
         self.retries = 0
         self.seen: set[tuple[str, int]] = set()  # hosts and processes that results came from
         self.staging: Path | None = None  # where Tune puts together what it will store
@@ -89,14 +89,14 @@ class Inbox(tune.Callback):
 
     def on_trial_error(self, iteration: int, trials: list, trial: Any, **info: Any) -> None:
         """Pass on why a trial will not start again."""
-        self.ends.put(Ended(trial.config["ticket"], None, _reason(trial.get_error())))
+        self.ends.put(ChunkOutcome(trial.config["ticket"], None, _reason(trial.get_error())))
         self._clear(trial)
 
     def on_trial_recover(self, iteration: int, trials: list, trial: Any, **info: Any) -> None:
         """Pass on that a trial lost its worker; it starts again on another."""
         self.retries += 1
         self.tickets.lost.add(trial.trial_id)
-        self.ends.put(Ended(trial.config["ticket"], None, _reason(trial.get_error())))
+        self.ends.put(ChunkOutcome(trial.config["ticket"], None, _reason(trial.get_error())))
 
     def on_trial_start(self, iteration: int, trials: list, trial: Any, **info: Any) -> None:
         """Note that a trial has a worker."""
@@ -104,7 +104,7 @@ class Inbox(tune.Callback):
 
     def _pass(self, trial: Any, result: dict[str, Any]) -> None:
         self.seen.add((result["node_ip"], result["pid"]))
-        self.ends.put(Ended(trial.config["ticket"], result))
+        self.ends.put(ChunkOutcome(trial.config["ticket"], result))
 
     def _clear(self, trial: Any) -> None:
         """Remove the files of a trial that has ended: there may be thousands."""

@@ -17,10 +17,10 @@ from ray.tune.search import Searcher
 
 from ean_search.core.objective import Problem
 from ean_search.core.space import Placement
-from ean_search.core.trial import Measured, Trial
+from ean_search.core.trial import EvaluationResult, Trial
 from ean_search.search.loop import run_search
 from ean_search.search.searchers.registry import DEFAULT, make_searcher
-from ean_search.search.trial_log import Store
+from ean_search.search.trial_log import TrialLog
 
 MOMENT = 0.05  # seconds that Tune's loop may wait for a searcher to make up its mind
 
@@ -44,12 +44,12 @@ class PlacementSearch(Searcher):
         make_searcher(name, problem, **self._options)  # what cannot be made is said at once
         self._past: list[str] = []  # lines of the trials before a restore
         self._live: dict[str, Placement] = {}
-        self._found: dict[Placement, Measured] = {}
+        self._found: dict[Placement, EvaluationResult] = {}
         self._prepare()
 
     def _prepare(self) -> None:
         self._wanted: list[Placement] = []
-        self._store: Store | None = None
+        self._store: TrialLog | None = None
         self._ended: str | BaseException | None = None
         self._news = threading.Condition()
         self._thread: threading.Thread | None = None
@@ -84,7 +84,7 @@ class PlacementSearch(Searcher):
                 self._found[placement] = _read_result(result or {})
                 self._news.notify_all()
 
-    def evaluate(self, placements: Sequence[Placement]) -> Iterator[Measured]:
+    def evaluate(self, placements: Sequence[Placement]) -> Iterator[EvaluationResult]:
         """Have Tune evaluate placements, as the loop asks."""
         with self._news:
             have = {*self._found, *self._live.values()}
@@ -122,7 +122,7 @@ class PlacementSearch(Searcher):
         parse = self._problem.space.parse
         self._past = state["trials"]
         self._live = {trial_id: parse(text) for trial_id, text in state["live"].items()}
-        self._found = {parse(text): Measured(*rest) for text, *rest in state["found"]}
+        self._found = {parse(text): EvaluationResult(*rest) for text, *rest in state["found"]}
 
     def _search(self) -> None:
         """Run the loop to its end."""
@@ -131,7 +131,7 @@ class PlacementSearch(Searcher):
             with TemporaryDirectory() as folder:
                 path = Path(folder, "trials.jsonl")
                 path.write_text("".join(line + "\n" for line in self._past))
-                self._store = Store(path, self._problem.space)
+                self._store = TrialLog(path, self._problem.space)
                 ending = run_search(self._problem, searcher, self, self._store, **self._settings)
         except BaseException as error:
             ending = error
@@ -149,11 +149,11 @@ class PlacementSearch(Searcher):
         self._load(state["state"])
 
 
-def _read_result(result: dict[str, Any]) -> Measured:
+def _read_result(result: dict[str, Any]) -> EvaluationResult:
     """Read a trial's last report, ours or that of a trainable that knows accuracies only."""
     if result.get("results"):
-        return Measured(*result["results"][0])
+        return EvaluationResult(*result["results"][0])
     accuracy = result.get("accuracy")
     if accuracy is None or math.isnan(accuracy):
-        return Measured(None, 0.0, "its trial failed")
-    return Measured(float(accuracy), float(result.get("time_total_s", 0.0)))
+        return EvaluationResult(None, 0.0, "its trial failed")
+    return EvaluationResult(float(accuracy), float(result.get("time_total_s", 0.0)))

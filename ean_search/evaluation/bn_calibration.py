@@ -22,7 +22,7 @@ def norms_of(network: nn.Module) -> list[Norm]:
 
 
 @contextmanager
-def recalibrated(network: nn.Module, images: int) -> Iterator[None]:
+def calibrated_norms(network: nn.Module, images: int) -> Iterator[None]:
     """Let the first images of every batch set the norms' statistics, and put them back after.
 
     With no images, the statistics stay as they are.

@@ -7,7 +7,7 @@ from ean_search.utils.errors import DivergedError, first_line
 OUT_OF_MEMORY = ("out of memory", "can't allocate memory", "not enough memory")
 
 
-def own_fault(error: Exception) -> str | None:
+def trial_failure_reason(error: Exception) -> str | None:
     """Say why a placement could not be measured, or None if that was not its own fault."""
     if isinstance(error, DivergedError):
         return str(error)

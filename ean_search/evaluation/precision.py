@@ -9,7 +9,7 @@ from torch import nn
 from ean_search.utils.config import FrozenConfig
 
 
-class Arithmetic(FrozenConfig):
+class Precision(FrozenConfig):
     """Precision and layout. With fewer bits than 32 a few answers change: it is off by default."""
 
     precision: Literal["float32", "bfloat16", "float16"] = "float32"  # of convolutions, products
@@ -27,4 +27,4 @@ class Arithmetic(FrozenConfig):
         return torch.autocast(torch.device(device).type, dtype, enabled=reduced)
 
 
-FULL = Arithmetic()
+FULL = Precision()

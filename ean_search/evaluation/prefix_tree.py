@@ -16,7 +16,7 @@ import torch
 from torch import Tensor, fx, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
-from ean_search.attention.state import Carry, Chained, Finish
+from ean_search.attention.state import ChainedAttention, ChainEnd, StateHolder
 from ean_search.core.space import Placement
 from ean_search.networks.builder import Slot, place, slots
 
@@ -30,7 +30,7 @@ class CutError(Exception):
 class _SlotTracer(fx.Tracer):
     def is_leaf_module(self, module: nn.Module, qualified_name: str) -> bool:
         # Norms stay whole, timm's too, so that hooks on them are called.
-        return isinstance(module, Slot | Finish | _BatchNorm) or super().is_leaf_module(
+        return isinstance(module, Slot | ChainEnd | _BatchNorm) or super().is_leaf_module(
             module, qualified_name
         )
 
@@ -75,7 +75,7 @@ class _Branch:
     parent: int  # which of the branches above it comes from
     choice: int  # at the last site
     members: list[int]
-    states: dict[Carry, Any]  # of stateful attentions, on this path
+    states: dict[StateHolder, Any]  # of stateful attentions, on this path
 
 
 class PrefixTree:
@@ -90,10 +90,10 @@ class PrefixTree:
         self._cut(whole, graph)
 
     def _cut(self, network: nn.Module, graph: fx.Graph) -> None:
-        stops = {n: m for n, m in network.named_modules() if isinstance(m, Slot | Finish)}
+        stops = {n: m for n, m in network.named_modules() if isinstance(m, Slot | ChainEnd)}
         nodes = list(graph.nodes)
         found = [n for n in nodes if n.op == "call_module" and n.target in stops]
-        self.stops: list[Slot | Finish] = [stops[node.target] for node in found]
+        self.stops: list[Slot | ChainEnd] = [stops[node.target] for node in found]
         passed = [stop for stop in self.stops if isinstance(stop, Slot)]
         if passed != slots(network) or len(found) != len(stops):
             raise CutError("its slots do not run one after another, each once")
@@ -200,7 +200,7 @@ def _is_size(node: fx.Node) -> bool:
 
 
 def _fork(
-    stop: Slot | Finish, branches: Sequence[_Branch], placements: Sequence[Placement]
+    stop: Slot | ChainEnd, branches: Sequence[_Branch], placements: Sequence[Placement]
 ) -> list[_Branch]:
     """Split branches by what their placements choose at a site; a chain's end splits nothing.
 
@@ -225,19 +225,19 @@ def _rows(value: Tensor, numbers: Sequence[int], count: int) -> Tensor:
 
 
 def _attend(
-    stop: Slot | Finish, branches: Sequence[_Branch], inputs: Sequence[Tensor], count: int
+    stop: Slot | ChainEnd, branches: Sequence[_Branch], inputs: Sequence[Tensor], count: int
 ) -> Tensor:
     """Apply each branch's choice to its rows; a stateful one with the branch's own state."""
     parts = []
     for choice, group in groupby(branches, key=lambda branch: branch.choice):
         same = list(group)
-        if isinstance(stop, Finish):
+        if isinstance(stop, ChainEnd):
             apply, given = stop, inputs
         elif choice:
             apply, given = stop.attentions[choice - 1], inputs
         else:  # the backbone's own module knows of no shortcut
             apply, given = nn.Identity() if stop.original is None else stop.original, inputs[:1]
-        if isinstance(apply, Chained | Finish):
+        if isinstance(apply, ChainedAttention | ChainEnd):
             for branch in same:
                 rows = [_rows(x, [branch.parent], count) for x in given]
                 parts.append(_apply_stateful(apply, branch, rows))
@@ -247,12 +247,14 @@ def _attend(
     return parts[0] if len(parts) == 1 else torch.cat(parts)
 
 
-def _apply_stateful(apply: Chained | Finish, branch: _Branch, inputs: Sequence[Tensor]) -> Tensor:
+def _apply_stateful(
+    apply: ChainedAttention | ChainEnd, branch: _Branch, inputs: Sequence[Tensor]
+) -> Tensor:
     """Go on with a branch's state, or finish it."""
-    if isinstance(apply, Finish):
-        state = branch.states.pop(apply.carry, None)
+    if isinstance(apply, ChainEnd):
+        state = branch.states.pop(apply.holder, None)
         return inputs[0] if state is None else apply.attention.finish(inputs[0], state)
-    y, branch.states[apply.carry] = apply.attention(*inputs, branch.states.get(apply.carry))
+    y, branch.states[apply.holder] = apply.attention(*inputs, branch.states.get(apply.holder))
     return y
 
 

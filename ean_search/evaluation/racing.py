@@ -16,13 +16,13 @@ from typing import Protocol
 import numpy as np
 
 from ean_search.core.space import Placement
-from ean_search.core.trial import Measured
+from ean_search.core.trial import EvaluationResult
 
 FIRST_LOOK = 100  # images before which no normal bound is trusted
 
 
 @dataclass(frozen=True)
-class Race:
+class RacingRule:
     """When to stop whom."""
 
     value: Callable[[Placement], float]  # what a placement's cost adds to its accuracy
@@ -45,22 +45,22 @@ class Race:
         return stopped
 
 
-class RacingEvaluator(Protocol):
+class StoppableEvaluator(Protocol):
     """Evaluates placements, and knows how to stop some of them."""
 
     def evaluate(
-        self, placements: Sequence[Placement], race: Race | None = None
-    ) -> Iterator[Measured]: ...
+        self, placements: Sequence[Placement], race: RacingRule | None = None
+    ) -> Iterator[EvaluationResult]: ...
 
 
 @dataclass(frozen=True)
-class Racing:
+class RacingEvaluator:
     """An evaluator whose cohorts race."""
 
-    evaluator: RacingEvaluator
-    race: Race
+    evaluator: StoppableEvaluator
+    race: RacingRule
     joint = True  # what one member gets depends on the others
 
-    def evaluate(self, placements: Sequence[Placement]) -> Iterator[Measured]:
+    def evaluate(self, placements: Sequence[Placement]) -> Iterator[EvaluationResult]:
         """Yield the accuracy of each placement, on the images it has seen."""
         return self.evaluator.evaluate(placements, self.race)

@@ -9,14 +9,14 @@ import torch
 from torch import Tensor, nn
 
 from ean_search.core.space import Placement
-from ean_search.core.trial import Measured
+from ean_search.core.trial import EvaluationResult
 from ean_search.data.splits import Split
-from ean_search.evaluation.bn_calibration import norms_of, recalibrated
-from ean_search.evaluation.failures import own_fault
+from ean_search.evaluation.bn_calibration import calibrated_norms, norms_of
+from ean_search.evaluation.failures import trial_failure_reason
 from ean_search.evaluation.memory import images_at_once
-from ean_search.evaluation.precision import FULL, Arithmetic
+from ean_search.evaluation.precision import FULL, Precision
 from ean_search.evaluation.prefix_tree import CutError, PrefixTree, check_tree
-from ean_search.evaluation.racing import Race
+from ean_search.evaluation.racing import RacingRule
 from ean_search.networks.builder import place
 
 log = logging.getLogger(__name__)
@@ -25,7 +25,7 @@ RARELY = 8  # times as many images as set norm statistics, at once
 Passes = Iterator[tuple[list[int], Tensor]]  # numbers of placements, and their logits
 
 
-class SharedWeights:
+class SharedWeightsEvaluator:
     """Evaluates placements on a split.
 
     A cohort is walked as a tree, which shares what its placements have in common; a network that
@@ -41,21 +41,21 @@ class SharedWeights:
         device: str = "cpu",
         calibration: Tensor | None = None,
         at_once: int | None = None,
-        arithmetic: Arithmetic = FULL,
+        precision: Precision = FULL,
     ):
-        self.network = arithmetic.prepare(network, device)
+        self.network = precision.prepare(network, device)
         self.split = split
         self.batch_size = batch_size
         self.device = device
         own = calibration is not None and norms_of(self.network)
         self.calibration = calibration.to(device) if own else torch.empty(0)
-        self.arithmetic = arithmetic
+        self.precision = precision
         self.at_once = at_once or batch_size  # images that a cohort is walked with
         self.tree = self._make_tree(choose_size=at_once is None)
 
     def evaluate(
-        self, placements: Sequence[Placement], race: Race | None = None
-    ) -> Iterator[Measured]:
+        self, placements: Sequence[Placement], race: RacingRule | None = None
+    ) -> Iterator[EvaluationResult]:
         """Yield the accuracy of each placement; in a race, of some on a part of the images.
 
         What a cohort has no memory for is tried placement by placement.
@@ -64,7 +64,7 @@ class SharedWeights:
             try:
                 together = list(self._measure(placements, self.passes, self.at_once, race))
             except Exception as error:
-                if own_fault(error) is None:
+                if trial_failure_reason(error) is None:
                     raise
             else:
                 yield from together
@@ -103,28 +103,28 @@ class SharedWeights:
         for number, placement in enumerate(placements):
             yield [number], place(self.network, placement)(images)
 
-    def _measure_one(self, placement: Placement) -> Measured:
+    def _measure_one(self, placement: Placement) -> EvaluationResult:
         try:
             return next(self._measure([placement], self._pass_each, self.batch_size))
         except Exception as error:
-            why = own_fault(error)
+            why = trial_failure_reason(error)
             if why is None:
                 raise
-            return Measured(None, 0.0, why)
+            return EvaluationResult(None, 0.0, why)
 
     def _measure(
         self,
         placements: Sequence[Placement],
         walk: Callable[..., Passes],
         size: int,
-        race: Race | None = None,
-    ) -> Iterator[Measured]:
+        race: RacingRule | None = None,
+    ) -> Iterator[EvaluationResult]:
         """Count the right answers of placements whose logits a walk yields."""
         start = time.perf_counter()
         tally = _Tally(placements, len(self.split), -(-len(self.split) // size), self.device, race)
         first = len(self.calibration)
-        arithmetic = self.arithmetic.autocast(self.device)
-        with torch.inference_mode(), arithmetic, recalibrated(self.network, first):
+        precision = self.precision.autocast(self.device)
+        with torch.inference_mode(), precision, calibrated_norms(self.network, first):
             for images, labels in self.split.batches(size, device=self.device):
                 if first:
                     images = torch.cat([self.calibration, images])
@@ -144,7 +144,7 @@ class _Tally:
         total: int,
         looks: int,
         device: str,
-        race: Race | None,
+        race: RacingRule | None,
     ):
         self.total, self.looks, self.race = total, looks, race
         self.numbers = list(range(len(placements)))  # of those still running
@@ -178,16 +178,16 @@ class _Tally:
         self.running = [self.running[i] for i in keep]
         self.numbers = [self.numbers[i] for i in keep]
 
-    def results(self, seconds: float) -> Iterator[Measured]:
+    def results(self, seconds: float) -> Iterator[EvaluationResult]:
         """Yield what each member got."""
         found = zip(self.correct.tolist(), self.finite.tolist(), self.seen, strict=True)
         for correct, finite, seen in found:
             if not finite:
-                yield Measured(None, seconds, "its logits are not finite numbers")
+                yield EvaluationResult(None, seconds, "its logits are not finite numbers")
                 continue
             stopped = seen < self.total
             note = f"stopped after {seen} of {self.total} images" if stopped else ""
-            yield Measured(correct / seen, seconds, note, stopped)
+            yield EvaluationResult(correct / seen, seconds, note, stopped)
 
 
 def score(network: nn.Module, batches: Iterable[tuple[Tensor, Tensor]]) -> float:

@@ -13,9 +13,9 @@ from pathlib import Path
 from torch import nn
 
 from ean_search.core.space import Placement, Space
-from ean_search.core.trial import Measured
+from ean_search.core.trial import EvaluationResult
 from ean_search.data.splits import Split
-from ean_search.evaluation.failures import own_fault
+from ean_search.evaluation.failures import trial_failure_reason
 from ean_search.evaluation.shared_weights import score
 from ean_search.networks.builder import build, prune
 from ean_search.training.trainer import Recipe, fit
@@ -29,14 +29,14 @@ def checkpoint_of(folder: Path, placement: Placement) -> Path:
     return folder / f"{placement}.checkpoint"
 
 
-def tidy(folder: Path) -> None:
+def remove_if_empty(folder: Path) -> None:
     """Remove the folder of checkpoints, unless a training in it is unfinished."""
     with suppress(OSError):
         folder.rmdir()
 
 
 @dataclass(frozen=True)
-class StandAlone:
+class StandaloneEvaluator:
     """Evaluates placements one by one, each from scratch."""
 
     space: Space
@@ -55,16 +55,16 @@ class StandAlone:
         """Build the network that placements are cut from, as nobody has trained it."""
         return build(self.space, self.classes, self.seed).eval()
 
-    def evaluate(self, placements: Sequence[Placement]) -> Iterator[Measured]:
+    def evaluate(self, placements: Sequence[Placement]) -> Iterator[EvaluationResult]:
         """Yield the accuracy of each placement."""
         self.folder.mkdir(parents=True, exist_ok=True)
         for placement in placements:
             checkpoint = checkpoint_of(self.folder, placement)
             yield self.advance(placement, self.recipe.epochs, checkpoint)
             checkpoint.unlink(missing_ok=True)  # by now the trial is stored
-        tidy(self.folder)
+        remove_if_empty(self.folder)
 
-    def advance(self, placement: Placement, epochs: int, checkpoint: Path) -> Measured:
+    def advance(self, placement: Placement, epochs: int, checkpoint: Path) -> EvaluationResult:
         """Train a placement up to an epoch of the recipe, from where its checkpoint is."""
         start = time.perf_counter()
         network = prune(build(self.space, self.classes, self.seed), placement)
@@ -82,10 +82,10 @@ class StandAlone:
             )
             accuracy = score(network, self.search.batches(self.eval_batch, device=self.device))
         except Exception as error:
-            why = own_fault(error)
+            why = trial_failure_reason(error)
             if why is None:
                 raise
-            return Measured(None, time.perf_counter() - start, why)
+            return EvaluationResult(None, time.perf_counter() - start, why)
         stopped = epochs < self.recipe.epochs
         note = f"stopped after {epochs} of {self.recipe.epochs} epochs" if stopped else ""
-        return Measured(accuracy, time.perf_counter() - start, note, stopped)
+        return EvaluationResult(accuracy, time.perf_counter() - start, note, stopped)

@@ -13,16 +13,16 @@ from torch import Tensor, nn
 
 from ean_search.attention.layout import Adapted
 from ean_search.attention.registry import find_attention, is_stateful, make_attention_at
-from ean_search.attention.state import Carry, Chained, Finish, link
+from ean_search.attention.state import ChainedAttention, ChainEnd, StateHolder, link
 from ean_search.core.space import Placement, Space
 from ean_search.networks.positions.registry import find_position
-from ean_search.networks.positions.wrappers import Finishing, replace, unwrap
+from ean_search.networks.positions.wrappers import WithChainEnds, replace, unwrap
 from ean_search.networks.sites import Site, find_sites, make_backbone, probe
 from ean_search.utils.errors import UserError
 
 
 class Slot(nn.Module):
-    """One site: the backbone's own module there, and the attentions it may carry instead."""
+    """One site: the backbone's own module there, and the attentions it may holder instead."""
 
     choice: int | Tensor
 
@@ -89,7 +89,7 @@ def _attention(space: Space, site: Site, number: int, made: dict[tuple, nn.Modul
     if not is_stateful(attention):
         return attention
     chain = (getattr(kind, "chain", number), site.stage, site.channels, site.partition)
-    return Chained(attention, made.setdefault(("carry", *chain), Carry()))
+    return ChainedAttention(attention, made.setdefault(("holder", *chain), StateHolder()))
 
 
 def _core(attention: nn.Module) -> nn.Module:
@@ -100,15 +100,15 @@ def _finish_chains(network: nn.Module) -> None:
     """Put the ends of chains whose last state is a part of the output behind their stages."""
     for _, stage in groupby(slots(network), key=lambda slot: slot.site.stage):
         found = list(stage)
-        ends: dict[Carry, nn.Module] = {}
+        ends: dict[StateHolder, nn.Module] = {}
         for slot in found:
             for chained in slot.attentions:
-                if isinstance(chained, Chained) and hasattr(chained.attention, "finish"):
-                    ends[chained.carry] = chained.attention
+                if isinstance(chained, ChainedAttention) and hasattr(chained.attention, "finish"):
+                    ends[chained.holder] = chained.attention
         if ends:
             last = found[-1].site.block
-            finishes = [Finish(attention, carry) for carry, attention in ends.items()]
-            replace(network, last, Finishing(network.get_submodule(last), finishes))
+            finishes = [ChainEnd(attention, holder) for holder, attention in ends.items()]
+            replace(network, last, WithChainEnds(network.get_submodule(last), finishes))
 
 
 def sharing_group(space: Space, site: Site) -> tuple[object, ...]:
@@ -133,10 +133,10 @@ def place(network: nn.Module, placement: Placement) -> nn.Module:
     return network
 
 
-def place_each(network: nn.Module, placements: Sequence[Placement]) -> nn.Module:
+def place_per_sample(network: nn.Module, placements: Sequence[Placement]) -> nn.Module:
     """Give every sample of the next batch a placement of its own, in place."""
     found = _fitting_slots(network, placements[0])
-    if any(isinstance(module, Chained) for module in network.modules()):
+    if any(isinstance(module, ChainedAttention) for module in network.modules()):
         raise UserError("a stateful attention needs one placement for the whole batch")
     device = next(network.parameters()).device
     choices = torch.tensor([placement.choices for placement in placements], device=device)
@@ -147,7 +147,7 @@ def place_each(network: nn.Module, placements: Sequence[Placement]) -> nn.Module
 
 def prune(network: nn.Module, placement: Placement) -> nn.Module:
     """Return a copy of the network that has only what a placement uses."""
-    # Set before copying: the copy must not carry per-sample choices along.
+    # Set before copying: the copy must not holder per-sample choices along.
     pruned = place(copy.deepcopy(network), placement)
     for path, slot in list(pruned.named_modules()):
         if isinstance(slot, Slot):
@@ -165,13 +165,13 @@ def _fitting_slots(network: nn.Module, placement: Placement) -> list[Slot]:
 
 def _link_chains(network: nn.Module, found: list[Slot]) -> None:
     """Tell the attached sites of every chain which is first and which is last."""
-    chains: dict[Carry, list[Chained]] = {}
-    finishes = {m.carry: m for m in network.modules() if isinstance(m, Finish)}
-    for carry in finishes:
-        chains[carry] = []
+    chains: dict[StateHolder, list[ChainedAttention]] = {}
+    finishes = {m.holder: m for m in network.modules() if isinstance(m, ChainEnd)}
+    for holder in finishes:
+        chains[holder] = []
     for slot in found:
         used = slot.attentions[slot.choice - 1] if slot.choice else None
-        if isinstance(used, Chained):
-            chains.setdefault(used.carry, []).append(used)
-    for carry, chain in chains.items():
-        link(chain, finishes.get(carry))
+        if isinstance(used, ChainedAttention):
+            chains.setdefault(used.holder, []).append(used)
+    for holder, chain in chains.items():
+        link(chain, finishes.get(holder))

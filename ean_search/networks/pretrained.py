@@ -23,7 +23,7 @@ from ean_search.attention.registry import find_attention
 from ean_search.core.space import Space
 from ean_search.networks.backbones.registry import BACKBONES
 from ean_search.networks.builder import Slot
-from ean_search.networks.positions.wrappers import Finishing, Noted, Wrap
+from ean_search.networks.positions.wrappers import RecordedProjection, WithChainEnds, Wrapper
 from ean_search.utils.errors import UserError, first_line
 
 log = logging.getLogger(__name__)
@@ -47,7 +47,7 @@ def load_backbone(network: nn.Module, space: Space, source: str) -> None:
             nn.init.zeros_(module.norm.weight)
 
 
-def gentle(space: Space) -> Space:
+def with_unit_gates(space: Space) -> Space:
     """Return a space whose gates start at a mean of 1, if its attentions are gates."""
     gates = not any(hasattr(find_attention(choice.name), "at") for choice in space.attention)
     return space.model_copy(update={"unit_gate": space.unit_gate or gates})
@@ -55,7 +55,7 @@ def gentle(space: Space) -> Space:
 
 def _backbone_tensors(module: nn.Module, name: str = "") -> Iterator[tuple[str, Tensor]]:
     """Yield the tensors that the plain backbone has, by the names they have there."""
-    if isinstance(module, Slot | Wrap | Noted | Finishing):
+    if isinstance(module, Slot | Wrapper | RecordedProjection | WithChainEnds):
         inner = module.original if isinstance(module, Slot) else module.inner
         if inner is not None:
             yield from _backbone_tensors(inner, name)

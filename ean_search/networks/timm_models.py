@@ -67,7 +67,7 @@ def make_network(
 
 
 def features(model: nn.Module, out_indices: Sequence[int] | None) -> nn.Module:
-    """Wrap a network so that it gives a pyramid of maps: all of its levels, or those named."""
+    """Wrapper a network so that it gives a pyramid of maps: all of its levels, or those named."""
     if not hasattr(model, "feature_info"):
         raise UserError(f"{type(model).__name__} has no feature_info: its maps cannot be told")
     indices = range(len(model.feature_info)) if out_indices is None else out_indices

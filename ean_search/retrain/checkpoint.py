@@ -22,7 +22,7 @@ from ean_search.utils.errors import UserError
 from ean_search.utils.files import load_weights, read_json
 
 
-class Trained(FrozenConfig):
+class TrainingDescription(FrozenConfig):
     """What was trained, on what, and how."""
 
     space: Space
@@ -60,9 +60,9 @@ class Checkpoint:
         return self.path / "checkpoint.pt"
 
     @cached_property
-    def trained(self) -> Trained:
+    def trained(self) -> TrainingDescription:
         """Read what was trained."""
-        return parse_fields(Trained, read_json(self.about), str(self.about))
+        return parse_fields(TrainingDescription, read_json(self.about), str(self.about))
 
     @property
     def placement(self) -> Placement:

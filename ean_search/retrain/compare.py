@@ -17,15 +17,15 @@ from ean_search.analysis.run_folder import Run
 from ean_search.core.space import Placement
 from ean_search.costs.measure import count_flops, count_params, measure_latency
 from ean_search.networks.builder import build, prune
-from ean_search.retrain.retrain import Retraining
+from ean_search.retrain.retrain import RetrainingPlan
 from ean_search.utils.errors import UserError
 from ean_search.utils.progress import Progress, silent
 
 log = logging.getLogger(__name__)
-Contestants = Mapping[str, Sequence[Placement]]  # by name; several stand for their mean
+ComparedPlacements = Mapping[str, Sequence[Placement]]  # by name; several stand for their mean
 
 
-def contestants(run: Run, name: str, others: str, seed: int = 0) -> Contestants:
+def select_placements(run: Run, name: str, others: str, seed: int = 0) -> ComparedPlacements:
     """Find a placement and those to compare it with: names, strings, or `random:N`."""
     found = run.find(name)
     chosen = {name: [found]}
@@ -53,14 +53,14 @@ def _random(run: Run, found: Placement, count: int, seed: int) -> list[Placement
 
 
 def compare(
-    plan: Retraining,
-    chosen: Contestants,
+    plan: RetrainingPlan,
+    chosen: ComparedPlacements,
     seeds: Sequence[int],
     progress: Progress = silent,
     rounds: int = 50,
 ) -> pd.DataFrame:
     """Retrain all with all seeds, and return a row each; the first is who is compared."""
-    placements = everyone(plan.run, chosen)
+    placements = unique_placements(plan.run, chosen)
 
     def train(placement: Placement, seed: int) -> float:
         return plan.train(placement, seed, progress)["test_accuracy"]
@@ -84,15 +84,15 @@ def train_paired(
     return reached
 
 
-def everyone(run: Run, chosen: Contestants) -> list[Placement]:
-    """List all contestants once, if the run knows what things cost."""
+def unique_placements(run: Run, chosen: ComparedPlacements) -> list[Placement]:
+    """List all select_placements once, if the run knows what things cost."""
     if not run.costs.is_file():
         raise UserError(f"{run.path} has no costs yet: ean-search resume {run.path}")
     return list(dict.fromkeys(p for several in chosen.values() for p in several))
 
 
 def tabulate(
-    chosen: Contestants,
+    chosen: ComparedPlacements,
     seeds: Sequence[int],
     reached: Mapping[tuple[Placement, int], float],
     costs: pd.DataFrame,
@@ -111,7 +111,9 @@ def tabulate(
     return pd.DataFrame(rows)
 
 
-def each_training(plan: Retraining, chosen: Contestants, seeds: Sequence[int]) -> pd.DataFrame:
+def each_training(
+    plan: RetrainingPlan, chosen: ComparedPlacements, seeds: Sequence[int]
+) -> pd.DataFrame:
     """Return a row a finished training."""
     rows = [
         {"name": name, "placement": str(placement), "seed": seed, "test_accuracy": accuracy}
@@ -120,7 +122,7 @@ def each_training(plan: Retraining, chosen: Contestants, seeds: Sequence[int]) -
     return pd.DataFrame(rows)
 
 
-def save_comparison(plan: Retraining, frame: pd.DataFrame, trainings: pd.DataFrame) -> Path:
+def save_comparison(plan: RetrainingPlan, frame: pd.DataFrame, trainings: pd.DataFrame) -> Path:
     """Write both tables beside the trainings, and return where the comparison is."""
     folder = plan.checkpoint(plan.space.named["none"], 0).path.parent
     folder.mkdir(parents=True, exist_ok=True)
@@ -130,7 +132,7 @@ def save_comparison(plan: Retraining, frame: pd.DataFrame, trainings: pd.DataFra
 
 
 def _finished(
-    plan: Retraining, chosen: Contestants, seeds: Sequence[int]
+    plan: RetrainingPlan, chosen: ComparedPlacements, seeds: Sequence[int]
 ) -> Iterator[tuple[str, Placement, int, float]]:
     for name, several in chosen.items():
         for placement in several:
@@ -162,7 +164,7 @@ def paired_interval(differences: np.ndarray) -> tuple[float, float]:
 
 
 def price_and_time(
-    plan: Retraining, placements: Sequence[Placement], rounds: int = 50
+    plan: RetrainingPlan, placements: Sequence[Placement], rounds: int = 50
 ) -> pd.DataFrame:
     """Count and time the pruned networks, in turn, with the plain and the full one beside them."""
     table, device = plan.run.read_costs(), plan.experiment.device

@@ -22,7 +22,7 @@ from torch import Tensor, nn
 from ean_search.core.space import load_space
 from ean_search.networks.builder import build, prune
 from ean_search.networks.timm_models import ANY, MODELS, backbone_cfg
-from ean_search.retrain.checkpoint import Checkpoint, Trained
+from ean_search.retrain.checkpoint import Checkpoint, TrainingDescription
 from ean_search.utils.errors import UserError
 from ean_search.utils.files import load_weights, save_json, write_whole
 from ean_search.utils.registry import lookup
@@ -59,7 +59,7 @@ def export(checkpoint: Checkpoint, form: str, folder: Path | None = None) -> Exp
     return _write(checkpoint.network(), checkpoint.trained, form, folder)
 
 
-def check_export(trained: Trained, form: str) -> None:
+def check_export(trained: TrainingDescription, form: str) -> None:
     """Try a format on an untrained network, so that training is not in vain."""
     space = trained.space
     network = prune(build(space, trained.classes), space.parse(trained.placement)).eval()
@@ -67,7 +67,7 @@ def check_export(trained: Trained, form: str) -> None:
         _write(network, trained, form, Path(folder))
 
 
-def _write(network: nn.Module, trained: Trained, form: str, folder: Path) -> Exported:
+def _write(network: nn.Module, trained: TrainingDescription, form: str, folder: Path) -> Exported:
     write = lookup(form, FORMATS, "export format")
     path = folder / NAMES.get(form, form.partition(":")[2])
     names = ", ".join(choice.name for choice in trained.space.attention)
@@ -91,7 +91,7 @@ def _write(network: nn.Module, trained: Trained, form: str, folder: Path) -> Exp
     return Exported(path, difference)
 
 
-def _difference(network: nn.Module, forward: Forward, trained: Trained) -> float:
+def _difference(network: nn.Module, forward: Forward, trained: TrainingDescription) -> float:
     """Return the largest difference of logits on noise, over several batch sizes."""
     generator = torch.Generator().manual_seed(0)
     worst = 0.0
@@ -102,12 +102,12 @@ def _difference(network: nn.Module, forward: Forward, trained: Trained) -> float
     return worst
 
 
-def _input_size(trained: Trained) -> list[int]:
+def _input_size(trained: TrainingDescription) -> list[int]:
     size = trained.space.image_size
     return trained.preprocessing.get("input_size", [3, size, size])
 
 
-def write_timm(network: nn.Module, trained: Trained, path: Path) -> Forward:
+def write_timm(network: nn.Module, trained: TrainingDescription, path: Path) -> Forward:
     """Write a folder that `timm.create_model("local-dir:...", pretrained=True)` opens."""
     part = path.with_name(path.name + ".part")
     shutil.rmtree(part, ignore_errors=True)
@@ -120,7 +120,7 @@ def write_timm(network: nn.Module, trained: Trained, path: Path) -> Forward:
     return timm.create_model(f"local-dir:{path}", pretrained=True).eval()
 
 
-def timm_config(network: nn.Module, trained: Trained) -> dict[str, Any]:
+def timm_config(network: nn.Module, trained: TrainingDescription) -> dict[str, Any]:
     """Describe a network in timm's words."""
     space = trained.space
     bases = {load_space(shipped).backbone: name for name, shipped in MODELS.items()}
@@ -150,7 +150,7 @@ def timm_config(network: nn.Module, trained: Trained) -> dict[str, Any]:
     }
 
 
-def _card(trained: Trained, name: str) -> str:
+def _card(trained: TrainingDescription, name: str) -> str:
     attention = ", ".join(choice.name for choice in trained.space.attention)
     return f"""---
 library_name: timm
@@ -167,7 +167,7 @@ model = timm.create_model("local-dir:{name}", pretrained=True)
 """
 
 
-def write_onnx(network: nn.Module, trained: Trained, path: Path) -> Forward:
+def write_onnx(network: nn.Module, trained: TrainingDescription, path: Path) -> Forward:
     """Write a graph for ONNX Runtime, with any number of images."""
     import onnxruntime
 
@@ -188,7 +188,7 @@ def write_onnx(network: nn.Module, trained: Trained, path: Path) -> Forward:
     return lambda images: torch.from_numpy(session.run(None, {"images": images.numpy()})[0])
 
 
-def write_torch(network: nn.Module, trained: Trained, path: Path) -> Forward:
+def write_torch(network: nn.Module, trained: TrainingDescription, path: Path) -> Forward:
     """Write a program of torch.export, with any number of images."""
     example, shapes = _example(trained)
     program = torch.export.export(network, example, dynamic_shapes=shapes)
@@ -196,7 +196,7 @@ def write_torch(network: nn.Module, trained: Trained, path: Path) -> Forward:
     return torch.export.load(path).module()
 
 
-def write_safetensors(network: nn.Module, trained: Trained, path: Path) -> Forward:
+def write_safetensors(network: nn.Module, trained: TrainingDescription, path: Path) -> Forward:
     """Write the weights, with what they belong to as the file's metadata."""
     about = {"ean_search": trained.model_dump_json()}
     write_whole(path, lambda part: save_file(_plain_weights(network), part, about))
@@ -209,7 +209,7 @@ def read_safetensors(path: Path) -> nn.Module:
         about = (file.metadata() or {}).get("ean_search")
     if about is None:
         raise UserError(f"{path} does not say what network it belongs to")
-    trained = Trained.model_validate(json.loads(about))
+    trained = TrainingDescription.model_validate(json.loads(about))
     network = prune(build(trained.space, trained.classes), trained.space.parse(trained.placement))
     load_weights(network, path)
     return network.eval()
@@ -219,7 +219,7 @@ def _plain_weights(network: nn.Module) -> dict[str, Tensor]:
     return {name: tensor.clone() for name, tensor in network.state_dict().items()}
 
 
-def _example(trained: Trained) -> tuple[tuple[Tensor], tuple[dict[int, Any]]]:
+def _example(trained: TrainingDescription) -> tuple[tuple[Tensor], tuple[dict[int, Any]]]:
     """Return two images, and that there may be another number of them."""
     images = torch.zeros(2, *_input_size(trained))
     return (images,), ({0: torch.export.Dim("batch", min=1, max=2**16)},)

@@ -15,8 +15,8 @@ from ean_search.costs.measure import count_params
 from ean_search.data.datasets import Data, load_data
 from ean_search.evaluation.shared_weights import score
 from ean_search.networks.builder import build, prune
-from ean_search.networks.pretrained import gentle, load_backbone
-from ean_search.retrain.checkpoint import Checkpoint, Trained, preprocessing
+from ean_search.networks.pretrained import load_backbone, with_unit_gates
+from ean_search.retrain.checkpoint import Checkpoint, TrainingDescription, preprocessing
 from ean_search.runs.evaluator_factory import find_trainer
 from ean_search.runs.experiment import Experiment, load_experiment
 from ean_search.training.recipe import load_recipe
@@ -30,7 +30,7 @@ MOVABLE = ("data.root", "data.workers", "data.download")  # another value makes 
 
 
 @dataclass(frozen=True)
-class Retraining:
+class RetrainingPlan:
     """What trainings of one run's placements have in common."""
 
     run: Run
@@ -46,7 +46,7 @@ class Retraining:
     def space(self) -> Space:
         """Return the run's space; attention is gentle at first on what is trained already."""
         space = self.experiment.space
-        return gentle(space) if self.pretrained else space
+        return with_unit_gates(space) if self.pretrained else space
 
     def checkpoint(self, placement: Placement, seed: int) -> Checkpoint:
         """Name the folder of one training."""
@@ -55,9 +55,9 @@ class Retraining:
         folder = self.run.path.joinpath("retrain", *parts)
         return Checkpoint(folder / f"{placement}-seed{seed}")
 
-    def trained(self, placement: Placement, seed: int) -> Trained:
+    def trained(self, placement: Placement, seed: int) -> TrainingDescription:
         """Describe one training."""
-        return Trained(
+        return TrainingDescription(
             space=self.space,
             placement=str(placement),
             classes=self.data.classes,
@@ -121,7 +121,7 @@ def plan_retraining(
     changes: dict[str, Any] | None = None,
     recipe: str | None = None,
     pretrained: str | None = None,
-) -> Retraining:
+) -> RetrainingPlan:
     """Gather how placements of a run are retrained: as the run says, by a recipe, with changes."""
     changes = {"device": "auto", **(changes or {})}
     if recipe is not None:
@@ -129,7 +129,7 @@ def plan_retraining(
         changes = {f"retrain.{name}": value for name, value in fields.items()} | changes
     experiment = load_experiment(run.experiment, changes)
     experiment = experiment.model_copy(update={"device": find_device(experiment.device)})
-    return Retraining(run, experiment, recipe, pretrained)
+    return RetrainingPlan(run, experiment, recipe, pretrained)
 
 
 def retrain_placement(
@@ -150,7 +150,7 @@ def retrain_placement(
     return plan.train(placement, plan.experiment.seed, progress)
 
 
-def _claim(checkpoint: Checkpoint, trained: Trained) -> None:
+def _claim(checkpoint: Checkpoint, trained: TrainingDescription) -> None:
     """Take a folder for a training, unless another one has it."""
     wanted = json.loads(trained.model_dump_json())
     if not checkpoint.about.is_file():

@@ -15,13 +15,13 @@ from torch import nn
 from ean_search.analysis.run_folder import Run
 from ean_search.core.objective import Problem
 from ean_search.core.space import Placement
-from ean_search.core.trial import Measured
+from ean_search.core.trial import EvaluationResult
 from ean_search.data.datasets import Data
-from ean_search.data.splits import hold
+from ean_search.data.splits import cache_on_device
 from ean_search.distributed.config import Workers
-from ean_search.evaluation.racing import Race, Racing
-from ean_search.evaluation.shared_weights import SharedWeights
-from ean_search.evaluation.standalone import TRAINING, StandAlone
+from ean_search.evaluation.racing import RacingEvaluator, RacingRule
+from ean_search.evaluation.shared_weights import SharedWeightsEvaluator
+from ean_search.evaluation.standalone import TRAINING, StandaloneEvaluator
 from ean_search.networks.builder import build
 from ean_search.runs.experiment import Experiment
 from ean_search.search.loop import Evaluator
@@ -33,12 +33,12 @@ CALIBRATION = (0,)  # seed of the order in which images for calibration are draw
 
 
 @dataclass(frozen=True)
-class Judge:
+class FinalEvaluator:
     """What conclusions are drawn with: a network to prune, and results without races."""
 
     network: nn.Module
     device: str
-    evaluate: Callable[[Sequence[Placement]], Iterator[Measured]]
+    evaluate: Callable[[Sequence[Placement]], Iterator[EvaluationResult]]
 
 
 def resolve_workers(workers: Workers | None, device: str) -> Workers | None:
@@ -54,7 +54,7 @@ def resolve_workers(workers: Workers | None, device: str) -> Workers | None:
 
 def make_shared(
     run: Run, experiment: Experiment, data: Data, workers: Workers | None, progress: Progress
-) -> SharedWeights:
+) -> SharedWeightsEvaluator:
     """Train the weight-sharing network, if that was not done before, and evaluate with it."""
     network = build(experiment.space, data.classes, experiment.seed)
     train_supernet(
@@ -68,13 +68,13 @@ def make_shared(
         trainer=find_trainer(experiment, run.path, workers),
         progress=progress,
     )
-    return SharedWeights(
+    return SharedWeightsEvaluator(
         network,
-        hold(data.search, data.image_size, experiment.device),
+        cache_on_device(data.search, data.image_size, experiment.device),
         experiment.eval_batch,
         experiment.device,
         calibration_images(data, experiment.recalibrate),
-        arithmetic=experiment.evaluation,
+        precision=experiment.evaluation,
     )
 
 
@@ -82,7 +82,7 @@ def find_trainer(experiment: Experiment, folder: Path, workers: Workers | None =
     """Return what trains a network: this process, or as many as the experiment says."""
     if experiment.train_workers == 1:
         return fit
-    from ean_search.distributed.ddp import fit_together
+    from ean_search.distributed.ddp import fit_distributed
 
     team = (workers or Workers()).model_copy(
         update={
@@ -90,12 +90,14 @@ def find_trainer(experiment: Experiment, folder: Path, workers: Workers | None =
             "gpus": 1.0 if experiment.device.startswith("cuda") else 0.0,
         }
     )
-    return partial(fit_together, workers=team, folder=folder)
+    return partial(fit_distributed, workers=team, folder=folder)
 
 
-def make_standalone(run: Run, experiment: Experiment, data: Data, progress: Progress) -> StandAlone:
+def make_standalone(
+    run: Run, experiment: Experiment, data: Data, progress: Progress
+) -> StandaloneEvaluator:
     """Train placements each on its own, for the experiment's short schedule."""
-    return StandAlone(
+    return StandaloneEvaluator(
         experiment.space,
         data.classes,
         data.train,
@@ -110,7 +112,7 @@ def make_standalone(run: Run, experiment: Experiment, data: Data, progress: Prog
 
 
 def search_with(
-    plain: SharedWeights | StandAlone,
+    plain: SharedWeightsEvaluator | StandaloneEvaluator,
     experiment: Experiment,
     problem: Problem,
     workers: Workers | None,
@@ -118,20 +120,20 @@ def search_with(
     done: int,
 ) -> AbstractContextManager[Evaluator]:
     """Give the evaluator of a search; workers are let go with the block."""
-    if isinstance(plain, StandAlone):
+    if isinstance(plain, StandaloneEvaluator):
         return train_with(plain, workers, folder, experiment.search.scheduler, done=done)
-    race = Race(partial(_value, problem)) if experiment.search.racing else None
+    race = RacingRule(partial(_value, problem)) if experiment.search.racing else None
     if workers is None:
-        return nullcontext(plain if race is None else Racing(plain, race))
+        return nullcontext(plain if race is None else RacingEvaluator(plain, race))
     from ean_search.distributed.jobs import SharedJob
-    from ean_search.distributed.ray_evaluator import Crew
+    from ean_search.distributed.ray_evaluator import RayEvaluator
 
     job = SharedJob.of(plain, workers.gpus or 1.0, race)
-    return Crew(job, problem.space, workers, folder, done=done)
+    return RayEvaluator(job, problem.space, workers, folder, done=done)
 
 
 def train_with(
-    plain: StandAlone,
+    plain: StandaloneEvaluator,
     workers: Workers | None,
     folder: Path,
     scheduler: str = "fifo",
@@ -143,22 +145,24 @@ def train_with(
     if workers is None:
         return nullcontext(plain)
     from ean_search.distributed.jobs import TrainingJob
-    from ean_search.distributed.ray_evaluator import Crew
+    from ean_search.distributed.ray_evaluator import RayEvaluator
 
     job = TrainingJob.of(plain)
-    return Crew(job, plain.space, workers, folder, scheduler=scheduler, name=name, done=done)
+    return RayEvaluator(
+        job, plain.space, workers, folder, scheduler=scheduler, name=name, done=done
+    )
 
 
 @contextmanager
 def judge_with(
-    plain: SharedWeights | StandAlone, workers: Workers | None, folder: Path
-) -> Iterator[Judge]:
+    plain: SharedWeightsEvaluator | StandaloneEvaluator, workers: Workers | None, folder: Path
+) -> Iterator[FinalEvaluator]:
     """Give what conclusions are drawn with; only trainings are worth workers."""
-    if isinstance(plain, SharedWeights) or workers is None:
-        yield Judge(plain.network, plain.device, plain.evaluate)
+    if isinstance(plain, SharedWeightsEvaluator) or workers is None:
+        yield FinalEvaluator(plain.network, plain.device, plain.evaluate)
         return
     with train_with(plain, workers, folder, name="comparison") as trainer:
-        yield Judge(plain.network, plain.device, trainer.evaluate)
+        yield FinalEvaluator(plain.network, plain.device, trainer.evaluate)
 
 
 def calibration_images(data: Data, count: int) -> torch.Tensor | None:

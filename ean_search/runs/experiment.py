@@ -15,7 +15,7 @@ from ean_search.core.objective import Objective
 from ean_search.core.space import Space, load_space
 from ean_search.core.trial import axis_field
 from ean_search.data.datasets import DataSource
-from ean_search.evaluation.precision import Arithmetic
+from ean_search.evaluation.precision import Precision
 from ean_search.search.searchers.registry import DEFAULT, find_searcher
 from ean_search.training.supernet import Supernet
 from ean_search.training.trainer import Recipe
@@ -87,7 +87,7 @@ class Experiment(FrozenConfig):
     eval_batch: int = Field(default=256, ge=1)
     # Images that set norm statistics, placement by placement; 0 leaves the mixture's.
     recalibrate: int = Field(default=256, ge=0)
-    evaluation: Arithmetic = Arithmetic()  # of the network whose weights are shared
+    evaluation: Precision = Precision()  # of the network whose weights are shared
     seed: int = Field(default=0, ge=0)
     train_workers: int = Field(default=1, ge=1)  # processes that share each batch of a training
     device: str = "auto"

@@ -29,7 +29,7 @@ from ean_search.runs.summary import conclude
 from ean_search.runs.verify import verify
 from ean_search.search.loop import COHORT, run_search
 from ean_search.search.searchers.registry import make_searcher
-from ean_search.search.trial_log import Store
+from ean_search.search.trial_log import TrialLog
 from ean_search.utils.device import find_device
 from ean_search.utils.errors import UserError
 from ean_search.utils.files import save_json
@@ -75,7 +75,7 @@ def _do_stages(run: Run, progress: Progress, workers: Workers | None) -> None:
     problem = Problem(space, experiment.search.goal, _prices(run, experiment, data, progress))
     problem.feasible(problem.plain)  # a limit that means nothing shows before any training
     searcher = make_searcher(experiment.search.searcher, problem, **experiment.search.options)
-    store = Store(run.trials, space)
+    store = TrialLog(run.trials, space)
     if experiment.search.evaluator == "shared":
         plain = make_shared(run, experiment, data, workers, progress)
     else:

@@ -16,7 +16,7 @@ from ean_search.core.objective import Problem
 from ean_search.core.pareto import front_hypervolume
 from ean_search.core.space import Placement
 from ean_search.costs.measure import measure_latency
-from ean_search.evaluation.shared_weights import SharedWeights
+from ean_search.evaluation.shared_weights import SharedWeightsEvaluator
 from ean_search.networks.builder import prune
 from ean_search.runs.experiment import Experiment
 from ean_search.utils.errors import UserError
@@ -30,7 +30,7 @@ def conclude(
     run: Run,
     experiment: Experiment,
     problem: Problem,
-    evaluator: SharedWeights,
+    evaluator: SharedWeightsEvaluator,
     images: int,
     ending: str,
     progress: Progress,
@@ -73,7 +73,7 @@ def next_commands(run: Run) -> list[str]:
 
 
 def _front_with_latency(
-    run: Run, problem: Problem, evaluator: SharedWeights, progress: Progress
+    run: Run, problem: Problem, evaluator: SharedWeightsEvaluator, progress: Progress
 ) -> pd.DataFrame:
     """Return the front with a column of latencies measured on the pruned networks."""
     front = run.front()
@@ -109,7 +109,7 @@ def _verified(run: Run) -> list[dict[str, Any]]:
 
 def _compare(
     problem: Problem,
-    evaluator: SharedWeights,
+    evaluator: SharedWeightsEvaluator,
     images: int,
     chosen: dict[str, Placement],
     random: list[Placement],

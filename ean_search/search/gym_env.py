@@ -27,7 +27,7 @@ from gymnasium.vector import AutoresetMode, SyncVectorEnv
 from ean_search.core.objective import Problem
 from ean_search.core.space import Placement, Space
 from ean_search.core.trial import Cost
-from ean_search.search.tabular.placement_bench import Table
+from ean_search.search.tabular.placement_bench import PlacementBench
 from ean_search.utils.errors import UserError
 
 
@@ -102,7 +102,7 @@ def make_env(
 ) -> PlacementEnv:
     """Make the environment of a table, seen as `Table` says, or of a problem and its evaluation."""
     if table is not None and problem is None and evaluate is None:
-        tabled = Table(table, seed, sees, objective, limits)
+        tabled = PlacementBench(table, seed, sees, objective, limits)
         return PlacementEnv(tabled.problem, tabled.accuracy)
     if table is None and problem is not None and evaluate is not None:
         return PlacementEnv(problem, evaluate)

@@ -13,10 +13,10 @@ import numpy as np
 
 from ean_search.core.objective import Problem
 from ean_search.core.space import Placement
-from ean_search.core.trial import Measured, Status, Trial
+from ean_search.core.trial import EvaluationResult, Status, Trial
 from ean_search.search.searchers.registry import Searcher
-from ean_search.search.status import Standing
-from ean_search.search.trial_log import Store
+from ean_search.search.status import SearchStatus
+from ean_search.search.trial_log import TrialLog
 from ean_search.utils.errors import UserError
 from ean_search.utils.progress import Progress, silent
 
@@ -29,19 +29,19 @@ SYNC_AFTER = 1.0  # seconds of work that a power cut may cost
 class Evaluator(Protocol):
     """Measures placements, yielding one result after another in the order given."""
 
-    def evaluate(self, placements: Sequence[Placement]) -> Iterator[Measured]: ...
+    def evaluate(self, placements: Sequence[Placement]) -> Iterator[EvaluationResult]: ...
 
 
 @dataclass
-class Ledger:
+class TrialRecorder:
     """Turns placements into trials, evaluating each only once."""
 
     problem: Problem
     evaluator: Evaluator
-    store: Store
+    store: TrialLog
     known: dict[Placement, Trial] = field(default_factory=dict)
 
-    def settle(
+    def evaluate(
         self, placements: Sequence[Placement], step: int, room: int, notes: Sequence[str] = ()
     ) -> list[Trial]:
         """Return the trials of placements, evaluating at most `room` new ones.
@@ -75,13 +75,15 @@ class Ledger:
         if rest:
             self.store.sync()
 
-    def _measure(self, new: Sequence[Placement], stored: int) -> Iterator[Measured]:
+    def _measure(self, new: Sequence[Placement], stored: int) -> Iterator[EvaluationResult]:
         """Evaluate what is not stored, with those that are where members depend on each other."""
         if getattr(self.evaluator, "joint", False):
             return islice(self.evaluator.evaluate(new), stored, None)
         return self.evaluator.evaluate(new[stored:])
 
-    def _judge(self, placement: Placement, measured: Measured, step: int, note: str) -> Trial:
+    def _judge(
+        self, placement: Placement, measured: EvaluationResult, step: int, note: str
+    ) -> Trial:
         cost = self.problem.price(placement)
         feasible, done = self.problem.feasible(cost), measured.accuracy is not None
         ended: Status = "stopped" if measured.stopped else "done"
@@ -116,7 +118,7 @@ def run_search(
     problem: Problem,
     searcher: Searcher,
     evaluator: Evaluator,
-    store: Store,
+    store: TrialLog,
     *,
     budget: int,
     cohort: int = COHORT,
@@ -126,36 +128,38 @@ def run_search(
     progress: Progress = silent,
 ) -> str:
     """Spend a budget of distinct evaluations, named placements included; return why it ended."""
-    ledger, standing = Ledger(problem, evaluator, store), Standing(axis)
+    recorder, standing = TrialRecorder(problem, evaluator, store), SearchStatus(axis)
 
     def tell(trials: list[Trial]) -> None:
         searcher.tell(trials)
         standing.add(trials)
         entropy = getattr(searcher, "entropy", None)
-        progress("search", len(ledger.known), budget, standing.describe(trials, entropy))
+        progress("search", len(recorder.known), budget, standing.describe(trials, entropy))
 
     named = {placement: name for name, placement in reversed(problem.space.named.items())}
     placements = list(dict.fromkeys(problem.space.named.values()))
     # All at once, unless they would race: then workers have something to share.
     joint = getattr(evaluator, "joint", False)
     for some in [[p] for p in placements] if joint else [placements]:
-        for trial in ledger.settle(some, 0, len(some), [named[p] for p in some]):
+        for trial in recorder.evaluate(some, 0, len(some), [named[p] for p in some]):
             tell([trial])
     step = idle = 0
-    while (ending := _ending(ledger, budget, step, steps, idle)) is None:
+    while (ending := _ending(recorder, budget, step, steps, idle)) is None:
         step += 1
-        before = len(ledger.known)
+        before = len(recorder.known)
         proposals = searcher.ask(cohort, np.random.default_rng((seed, step)))
-        tell(ledger.settle(proposals, step, budget - before))
-        idle = idle + 1 if len(ledger.known) == before else 0
+        tell(recorder.evaluate(proposals, step, budget - before))
+        idle = idle + 1 if len(recorder.known) == before else 0
     return ending
 
 
-def _ending(ledger: Ledger, budget: int, step: int, steps: int | None, idle: int) -> str | None:
+def _ending(
+    recorder: TrialRecorder, budget: int, step: int, steps: int | None, idle: int
+) -> str | None:
     """Say why a search ends here, or None."""
-    if len(ledger.known) >= budget:
+    if len(recorder.known) >= budget:
         return "the budget is spent"
-    if len(ledger.known) >= ledger.problem.space.size:
+    if len(recorder.known) >= recorder.problem.space.size:
         return "every placement was evaluated"
     if steps is not None and step >= steps:
         return f"{steps} steps were taken"

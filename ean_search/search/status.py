@@ -6,10 +6,10 @@ import numpy as np
 
 from ean_search.core.pareto import GrowingFront
 from ean_search.core.trial import Trial
-from ean_search.utils.progress import Detail
+from ean_search.utils.progress import ProgressMessage
 
 
-class Standing:
+class SearchStatus:
     """Takes note of trials as they are told."""
 
     def __init__(self, axis: str) -> None:
@@ -26,10 +26,10 @@ class Standing:
                 self.best = trial
             self.front.add(trial.cost.on(self.axis), trial.accuracy)
 
-    def describe(self, trials: Sequence[Trial], entropy: float | None) -> Detail:
+    def describe(self, trials: Sequence[Trial], entropy: float | None) -> ProgressMessage:
         """Say where the search stands after a cohort; the entropy is that of a policy."""
         if self.best is None:
-            return Detail("")
+            return ProgressMessage("")
         best, size = self.best, len(self.front.points)
         figures = {"best_accuracy": best.accuracy, "best_reward": best.reward}
         figures |= {"front": size, "hypervolume": self.front.volume()}
@@ -40,4 +40,4 @@ class Standing:
         if entropy is not None:
             figures["entropy"] = entropy
         text = f"best {best.placement}, accuracy {best.accuracy:.4f}, front of {size}"
-        return Detail(text, figures, str(best.placement))
+        return ProgressMessage(text, figures, str(best.placement))

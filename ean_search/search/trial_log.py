@@ -15,7 +15,7 @@ from ean_search.utils.jsonl import Lines, read_log
 log = logging.getLogger(__name__)
 
 
-class Store:
+class TrialLog:
     """The trials of one run, in their order."""
 
     def __init__(self, path: Path, space: Space):

@@ -41,7 +41,7 @@ class Toy:
         return 0.5 + float(self.gains[np.arange(len(placement)), placement.choices].sum())
 
     def trial(self, placement: Placement, number: int, step: int, status: Status) -> Trial:
-        """Judge a placement, or pretend that it could not be judged."""
+        """FinalEvaluator a placement, or pretend that it could not be judged."""
         accuracy = self.accuracy(placement) if status == "done" else None
         reward = {"done": accuracy, "infeasible": -1.0}.get(
             status, (math.nan, -math.inf)[number % 2]

@@ -1,6 +1,6 @@
 """Which placements a training step of the weight-sharing network sees.
 
-Measured comparisons of the rules belong to `experiments/README.md`; this file only draws.
+EvaluationResult comparisons of the rules belong to `experiments/README.md`; this file only draws.
 """
 
 from collections.abc import Callable
@@ -15,7 +15,7 @@ Draw = Callable[[Space, np.random.Generator], list[Placement]]
 
 
 @dataclass(frozen=True)
-class Sampler:
+class PathSampler:
     """The placements of one step, and whether the first of them may teach the others."""
 
     draw: Draw
@@ -45,16 +45,16 @@ def sandwich(space: Space, rng: np.random.Generator) -> list[Placement]:
     return [full, space.named["none"], space.sample(rng), space.sample(rng)]
 
 
-SAMPLERS = {
-    "bernoulli": Sampler(bernoulli),
-    "uniform-count": Sampler(uniform_count),
-    "complement": Sampler(complement),
-    "sandwich": Sampler(sandwich, teacher=True),
+PATH_SAMPLERS = {
+    "bernoulli": PathSampler(bernoulli),
+    "uniform-count": PathSampler(uniform_count),
+    "complement": PathSampler(complement),
+    "sandwich": PathSampler(sandwich, teacher=True),
 }
 
 
-def find_sampler(name: str) -> Sampler:
+def find_path_sampler(name: str) -> PathSampler:
     """Return a sampler by its name."""
-    if name not in SAMPLERS:
-        raise unknown_name("sampler", name, SAMPLERS)
-    return SAMPLERS[name]
+    if name not in PATH_SAMPLERS:
+        raise unknown_name("sampler", name, PATH_SAMPLERS)
+    return PATH_SAMPLERS[name]

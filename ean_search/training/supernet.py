@@ -10,8 +10,8 @@ from torch.nn import functional as F
 
 from ean_search.core.space import Space
 from ean_search.data.splits import Split
-from ean_search.networks.builder import place, place_each
-from ean_search.training.path_sampling import find_sampler
+from ean_search.networks.builder import place, place_per_sample
+from ean_search.training.path_sampling import find_path_sampler
 from ean_search.training.trainer import Criterion, Recipe, Step, Trainer, fit
 from ean_search.utils.config import FrozenConfig
 from ean_search.utils.errors import UserError
@@ -31,7 +31,7 @@ class Supernet(FrozenConfig):
     @field_validator("sampler")
     @classmethod
     def _known(cls, name: str) -> str:
-        find_sampler(name)
+        find_path_sampler(name)
         return name
 
     @model_validator(mode="after")
@@ -79,7 +79,7 @@ def train_supernet(
 
 def _make_step(space: Space, supernet: Supernet) -> Step:
     """Return the training step of a sampling rule."""
-    sampler = find_sampler(supernet.sampler)
+    sampler = find_path_sampler(supernet.sampler)
 
     def each_its_own(
         network: nn.Module,
@@ -88,7 +88,7 @@ def _make_step(space: Space, supernet: Supernet) -> Step:
         criterion: Criterion,
         rng: np.random.Generator,
     ) -> Iterable[Tensor]:
-        place_each(network, [sampler.draw(space, rng)[0] for _ in labels])
+        place_per_sample(network, [sampler.draw(space, rng)[0] for _ in labels])
         yield criterion(network(images), labels)
 
     def one_for_all(

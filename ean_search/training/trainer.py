@@ -22,7 +22,7 @@ from ean_search.data.transforms import augmented
 from ean_search.training.recipe import Recipe
 from ean_search.utils.errors import DivergedError, UserError
 from ean_search.utils.files import load_checkpoint, save_checkpoint
-from ean_search.utils.progress import Detail, Progress, silent
+from ean_search.utils.progress import Progress, ProgressMessage, silent
 from ean_search.utils.seeding import derive_seed, seeded
 
 CHECK_EVERY = 20  # steps between looks at the loss; each look waits for the device
@@ -197,7 +197,7 @@ class _Training:
             if number % CHECK_EVERY == 0 or number == self.steps:
                 mean = self.finite(self.team.mean(total / number), epoch)
                 text = f"epoch {epoch + 1}/{self.recipe.epochs}, loss {mean:.3f}"
-                detail = Detail(text, {"loss": mean, "lr": rate})
+                detail = ProgressMessage(text, {"loss": mean, "lr": rate})
                 self.progress(self.task, update, self.recipe.epochs * self.steps, detail)
         self.history.append({"epoch": epoch + 1, "loss": mean, "lr": rate})
 

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import Protocol
 
 
-class Detail(str):
+class ProgressMessage(str):
     """A word on how work goes, with the figures behind it and the best placement so far."""
 
     figures: Mapping[str, float]
@@ -12,7 +12,7 @@ class Detail(str):
 
     def __new__(
         cls, text: str, figures: Mapping[str, float] | None = None, placement: str = ""
-    ) -> "Detail":
+    ) -> "ProgressMessage":
         detail = super().__new__(cls, text)
         detail.figures, detail.placement = figures or {}, placement
         return detail

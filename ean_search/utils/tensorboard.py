@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from ean_search.utils.progress import Detail, Progress
+from ean_search.utils.progress import Progress, ProgressMessage
 
 FLUSH_EVERY = 5  # seconds
 
@@ -22,7 +22,7 @@ def log_scalars(folder: Path, progress: Progress) -> Iterator[Progress]:
 
     def write(task: str, done: int, total: int, detail: str = "") -> None:
         progress(task, done, total, detail)
-        if not isinstance(detail, Detail):
+        if not isinstance(detail, ProgressMessage):
             return
         name = task.replace(" ", "_")  # neither folders nor TensorBoard like spaces
         if task not in writers:

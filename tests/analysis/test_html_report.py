@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from ean_search.analysis.html_report import render
-from ean_search.analysis.run_analysis import Findings, open_run
+from ean_search.analysis.run_analysis import RunAnalysis, open_run
 from ean_search.cli.main import main
 from tests.analysis.test_rank_correlation import train
 from tests.browser import Browser, chromium, wait
@@ -38,7 +38,7 @@ def browser(window, page):
 
 def front_placement(number):
     """Return a member of the example's front; the first costs least."""
-    return Findings(open_run(EXAMPLE)).front().placement.iloc[number]
+    return RunAnalysis(open_run(EXAMPLE)).front().placement.iloc[number]
 
 
 def front_point(browser, number):
@@ -64,7 +64,7 @@ def test_the_page_is_whole_and_light(page):
 
 @needs_chromium
 def test_hovering_the_front_shows_a_placement(browser):
-    place = front_point(browser, len(Findings(open_run(EXAMPLE)).front()) - 1)
+    place = front_point(browser, len(RunAnalysis(open_run(EXAMPLE)).front()) - 1)
     browser.hover(place["x"], place["y"] + 30)
     browser.hover(place["x"], place["y"])
     shown = "document.querySelector('#front .hoverlayer').textContent"
@@ -136,7 +136,7 @@ def test_trainings_and_several_runs_are_shown_side_by_side(tmp_path):
     shutil.copytree(EXAMPLE, tmp_path / "run")
     for number, placement in enumerate(("000-0000-000000-000", "111-1111-111111-111")):
         train(open_run(tmp_path / "run"), placement, 0.7 + number / 10)
-    text = render([Findings(open_run(EXAMPLE)), Findings(open_run(tmp_path / "run"))])
+    text = render([RunAnalysis(open_run(EXAMPLE)), RunAnalysis(open_run(tmp_path / "run"))])
     assert "2 networks were trained alone" in text
     for place in ("sites0", "sites1", "proposals0", "proposals1", "agreement1"):
         assert f'data-figure="{place}"' in text
@@ -150,7 +150,7 @@ def test_several_attentions_have_colours_and_digits(tmp_path):
         text = (EXAMPLE / name).read_text()
         text = text.replace("  - name: se\n", "  - name: eca\n    options: {}\n  - name: se\n")
         (tmp_path / name).write_text(text.replace(f'"{best}"', f'"{mixed}"'))
-    text = render([Findings(open_run(tmp_path))])
+    text = render([RunAnalysis(open_run(tmp_path))])
     row = text.split(f'data-placement="{mixed}"')[0].rsplit("<svg", 1)[1]
     colour = {"0": "off", "1": "c0", "2": "c1"}
     digits = mixed.replace("-", "")

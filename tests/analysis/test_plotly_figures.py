@@ -3,7 +3,7 @@ from pathlib import Path
 import pytest
 
 from ean_search.analysis import plotly_figures as figures
-from ean_search.analysis.run_analysis import Findings, open_run
+from ean_search.analysis.run_analysis import RunAnalysis, open_run
 from ean_search.bench.report_speed import make_run
 from ean_search.utils.progress import silent
 
@@ -12,7 +12,7 @@ EXAMPLE = Path(__file__).parents[2] / "results" / "example"
 
 @pytest.fixture(scope="module")
 def run():
-    return Findings(open_run(EXAMPLE))
+    return RunAnalysis(open_run(EXAMPLE))
 
 
 def trace(figure, name):
@@ -50,7 +50,7 @@ def test_sites_stand_stage_by_stage(run):
 
 
 def test_a_policy_is_a_strip_of_steps(tmp_path):
-    learnt = Findings(make_run(tmp_path / "run", "reinforce", 16, 40, silent))
+    learnt = RunAnalysis(make_run(tmp_path / "run", "reinforce", 16, 40, silent))
     (heat,) = figures.policy_figure(learnt).data
     assert len(heat.z) == 16
     assert len(heat.z[0]) == len(heat.x) == learnt.policy.step.nunique()

@@ -3,7 +3,7 @@ from pathlib import Path
 
 import pytest
 
-from ean_search.analysis.run_analysis import Findings, open_run
+from ean_search.analysis.run_analysis import RunAnalysis, open_run
 from ean_search.utils.errors import UserError
 
 EXAMPLE = Path(__file__).parents[2] / "results" / "example"
@@ -16,7 +16,7 @@ def folder(tmp_path):
 
 
 def found(folder):
-    return Findings(open_run(folder))
+    return RunAnalysis(open_run(folder))
 
 
 def test_a_whole_run_lacks_nothing(folder):
@@ -30,7 +30,7 @@ def test_a_whole_run_lacks_nothing(folder):
 
 def test_every_named_placement_is_marked_and_so_is_chance(folder):
     run = open_run(folder)
-    marks = Findings(run).marks.set_index("name")
+    marks = RunAnalysis(run).marks.set_index("name")
     assert {"none", "all", "every-other", "ean-se", "ean-sge", "ean-dia"} < set(marks.index)
     assert marks.loc["all", "sites"] == 16
     chance = marks.loc["random"]

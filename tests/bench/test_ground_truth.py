@@ -1,4 +1,5 @@
 import json
+from itertools import chain
 
 import numpy as np
 import pandas as pd
@@ -11,6 +12,7 @@ from ean_search.bench.ground_truth import (
     missing,
     noise,
     read_truth,
+    take_part,
     train_all,
 )
 from ean_search.runs.experiment import load_experiment
@@ -120,3 +122,9 @@ def test_large_spaces_are_refused(tmp_path):
     large = resolve(load_experiment(None, TINIEST | {"space": {"base": "resnet50_shared"}}))
     with pytest.raises(UserError, match="at most 1024 placements"):
         train_all(large, tmp_path / "truth.jsonl", seeds=1)
+
+
+def test_parts_are_even_and_leave_nothing_out():
+    parts = [take_part(list(range(10)), (number, 3)) for number in (1, 2, 3)]
+    assert sorted(chain(*parts)) == list(range(10))
+    assert max(map(len, parts)) - min(map(len, parts)) == 1

@@ -1,4 +1,4 @@
-from ean_search.analysis.run_analysis import Findings
+from ean_search.analysis.run_analysis import RunAnalysis
 from ean_search.bench.report_speed import make_run
 from ean_search.cli.main import main
 from ean_search.utils.progress import silent
@@ -6,7 +6,7 @@ from ean_search.utils.progress import silent
 
 def test_the_run_that_is_reported_lacks_only_its_conclusions(tmp_path):
     run = make_run(tmp_path / "run", "random", 16, 40, silent)
-    findings = Findings(run)
+    findings = RunAnalysis(run)
     assert [line.split(":")[0] for line in findings.missing()] == ["summary.json"]
     assert len(findings.trials) == 40
 

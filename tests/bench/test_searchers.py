@@ -6,10 +6,10 @@ import pytest
 
 from ean_search.bench.plots import plot_regret
 from ean_search.bench.searchers import bench_searchers, digest, summarise, trace_searchers
-from ean_search.bench.simulate import checkpoints, contend, coverage, regret, rounds
+from ean_search.bench.simulate import checkpoints, coverage, regret, rounds, run_searcher
 from ean_search.bench.synthetic import POINT, Landscape
 from ean_search.bench.tasks import make_landscapes, make_tables
-from ean_search.search.tabular.placement_bench import Table
+from ean_search.search.tabular.placement_bench import PlacementBench
 from ean_search.testing.toy import Toy
 from ean_search.utils.errors import UserError
 from tests.synthetic import SPACE, write_synthetic
@@ -96,31 +96,31 @@ def test_who_never_arrives_takes_for_ever(traces):
 
 
 def test_a_table_s_optimum_is_found_where_its_mean_is_seen(source):
-    (*_, last) = contend("all", Table(source), workers=1, budget=900)
+    (*_, last) = run_searcher("all", PlacementBench(source), workers=1, budget=900)
     assert (last["evaluations"], last["regret"], last["hypervolume"]) == (64, 0, 1)
     assert last["until_0.1%"] <= 64
 
 
 def test_a_run_ends_where_it_can_learn_no_better(source):
-    table = Table(source, sees="one")
-    rows = contend("all", table, workers=1, budget=900)
+    table = PlacementBench(source, sees="one")
+    rows = run_searcher("all", table, workers=1, budget=900)
     assert rows[-1]["rounds"] < 64
     assert np.isnan(rows[-1]["hypervolume"])
     rewards = {p: table.problem.reward(table.accuracy(p), c) for p, c in table.costs.items()}
     liked = max(rewards, key=rewards.get)
-    assert rewards[liked] == table.summit
+    assert rewards[liked] == table.best_observable_reward
     assert rows[-1]["regret"] == (table.ends[1] - table.reward(liked)) / table.spread
 
 
 def test_who_sees_one_training_keeps_some_regret(source):
     tasks = make_tables([source], 3)[3:]
     assert {task.name for task in tasks} == {"six, one training"}
-    floor = [contend("all", task, workers=1, budget=900)[-1]["regret"] for task in tasks]
+    floor = [run_searcher("all", task, workers=1, budget=900)[-1]["regret"] for task in tasks]
     assert max(floor) > 0
 
 
 def test_an_exhaustive_searcher_is_left_out_where_it_cannot_finish(source):
-    tasks = [Table(source), Landscape(16, 0)]
+    tasks = [PlacementBench(source), Landscape(16, 0)]
     frame = trace_searchers(["all", "random"], tasks, budget=64)
     assert frame[frame.searcher == "all"].task.unique().tolist() == ["six"]
     assert frame[frame.searcher == "random"].task.nunique() == 2
@@ -136,31 +136,33 @@ def test_a_step_takes_as_many_rounds_as_its_workers_need():
 
 
 def test_many_workers_save_time(source):
-    one, many = (contend("local", Table(source), n, budget=64)[-1]["rounds"] for n in (1, 64))
+    one, many = (
+        run_searcher("local", PlacementBench(source), n, budget=64)[-1]["rounds"] for n in (1, 64)
+    )
     assert one == 64
     assert many < 10
 
 
 def test_options_may_follow_a_searcher_s_name(source):
-    table = Table(source, objective="accuracy - 0.02 latency")
+    table = PlacementBench(source, objective="accuracy - 0.02 latency")
     alone, front = (
-        [row["hypervolume"] for row in contend(name, table, workers=1, budget=50)]
+        [row["hypervolume"] for row in run_searcher(name, table, workers=1, budget=50)]
         for name in ("optuna-tpe", "optuna-tpe multi=true")
     )
     assert alone != front
     with pytest.raises(UserError, match="unknown option of searcher 'local': 'multi'"):
-        contend("local multi=true", table, workers=1, budget=50)
+        run_searcher("local multi=true", table, workers=1, budget=50)
 
 
 def test_worker_counts_are_tried_where_the_optimum_can_be_found(source):
-    tasks = [Table(source), Table(source, sees="one"), Landscape(8, 0)]
+    tasks = [PlacementBench(source), PlacementBench(source, sees="one"), Landscape(8, 0)]
     frame = trace_searchers(["random"], tasks, workers=(1, 8), budget=20)
     tried = frame.groupby("task").workers.unique().map(list).to_dict()
     assert tried == {"six": [1, 8], "six, one training": [1], "8 sites": [1]}
 
 
 def test_the_hypervolume_is_a_share_of_the_true_front_s(source):
-    table = Table(source)
+    table = PlacementBench(source)
     everything = SPACE.enumerate()
     assert coverage(table, everything) == 1
     assert coverage(table, [everything[-1]]) == 0  # nothing is slower than all

@@ -3,12 +3,12 @@ import pandas as pd
 import pytest
 
 from ean_search.bench import estimates
-from ean_search.bench.make_table import Workshop, make_table
+from ean_search.bench.make_table import TablePaths, make_table
 from ean_search.bench.supernet_estimates import VARIANTS, Variant, own_variant, plan_epochs
 from ean_search.bench.supernet_ranking import average, bench_supernet, compare
 from ean_search.runs.experiment import load_experiment
 from ean_search.runs.pipeline import resolve
-from ean_search.search.tabular.placement_bench import Table, select
+from ean_search.search.tabular.placement_bench import PlacementBench, select
 from ean_search.training.supernet import Supernet
 from ean_search.utils.errors import UserError
 from ean_search.utils.jsonl import append_row
@@ -97,7 +97,7 @@ def test_an_experiment_s_own_way_is_known_by_its_name():
 
 
 def test_a_table_is_made_of_trainings_estimates_and_costs(experiment, tmp_path, one_thread):
-    shop = Workshop(*(tmp_path / name for name in ("truth.jsonl", "est.jsonl", "made.parquet")))
+    shop = TablePaths(*(tmp_path / name for name in ("truth.jsonl", "est.jsonl", "made.parquet")))
     for number, placement in enumerate(experiment.space.enumerate()[:-1]):
         for seed in (0, 1):
             row = {"placement": str(placement), "seed": seed, "accuracy": 0.5 + 0.01 * number}
@@ -106,7 +106,7 @@ def test_a_table_is_made_of_trainings_estimates_and_costs(experiment, tmp_path, 
     assert make_table(experiment, shop, part=(1, 2), **work) == 3  # with one network for all
     assert not shop.table.is_file()
     assert make_table(experiment, shop, part=(2, 2), **work) == 0
-    table = Table(str(shop.table))
+    table = PlacementBench(str(shop.table))
     for what in ("accuracy", "estimate", "recalibrated"):
         assert select(table.frame, what).shape == (16, 2)
         assert select(table.frame, what).notna().all(axis=None)

@@ -3,7 +3,7 @@ import io
 from rich.console import Console
 
 from ean_search.cli.live import describe, live_view, strip
-from ean_search.utils.progress import Detail
+from ean_search.utils.progress import ProgressMessage
 
 
 def shown(width=100):
@@ -18,7 +18,9 @@ def test_a_strip_has_a_cell_a_site_and_gaps_between_stages():
 
 
 def test_a_standing_names_the_best_and_its_figures():
-    text = describe(Detail("", {"best_accuracy": 0.752, "front": 6, "reward": 1.0}, "011-1001"))
+    text = describe(
+        ProgressMessage("", {"best_accuracy": 0.752, "front": 6, "reward": 1.0}, "011-1001")
+    )
     assert text.plain.splitlines()[1].strip() == "011-1001"
     assert "best accuracy 0.752, front 6" in text.plain
     assert "reward 1" not in text.plain
@@ -27,9 +29,9 @@ def test_a_standing_names_the_best_and_its_figures():
 def test_the_view_shows_bars_and_under_them_the_standing():
     console = shown()
     with live_view(console) as view:
-        view.write("supernet", 3, 3, Detail("epoch 1/1, loss 0.5", {"loss": 0.5}))
-        view.write("search", 1, 4, Detail("best", {"front": 1}, "1-0-0-0"))
-        view.write("search", 2, 4, Detail("best", {"front": 2}, "1-1-0-0"))
+        view.write("supernet", 3, 3, ProgressMessage("epoch 1/1, loss 0.5", {"loss": 0.5}))
+        view.write("search", 1, 4, ProgressMessage("best", {"front": 1}, "1-0-0-0"))
+        view.write("search", 2, 4, ProgressMessage("best", {"front": 2}, "1-1-0-0"))
     text = console.file.getvalue()
     assert "3/3" in text
     assert "loss 0.5" in text

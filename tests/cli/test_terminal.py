@@ -4,7 +4,7 @@ import pytest
 from rich.console import Console
 
 from ean_search.cli import terminal
-from ean_search.utils.progress import Detail, silent
+from ean_search.utils.progress import ProgressMessage, silent
 
 
 @pytest.fixture
@@ -42,7 +42,7 @@ def test_on_a_terminal_progress_is_a_bar(monkeypatch, capsys):
 def test_scripts_get_an_event_a_line(capsys):
     with terminal.show_progress(as_json=True) as progress:
         progress("latency", 1, 2)
-        progress("search", 3, 9, Detail("best 1-0", {"front": 2}, "1-0"))
+        progress("search", 3, 9, ProgressMessage("best 1-0", {"front": 2}, "1-0"))
     first, second = map(json.loads, capsys.readouterr().out.splitlines())
     assert first == {"event": "progress", "task": "latency", "done": 1, "total": 2, "detail": ""}
     assert second["figures"] == {"front": 2}

@@ -3,11 +3,11 @@
 import asyncio
 
 from ean_search.distributed import desk as desk_module
-from ean_search.distributed.chunk_queue import Desk
+from ean_search.distributed.chunk_queue import ChunkQueue
 
 
 def offered(chunk, *, workers=1):
-    desk = Desk(workers)
+    desk = ChunkQueue(workers)
     asyncio.run(desk.offer({0: chunk}))
     return desk
 
@@ -19,7 +19,7 @@ def test_a_ticket_gets_the_same_chunk_until_it_is_finished():
 
 def test_a_chunk_is_not_given_to_two():
     async def take_twice():
-        desk = Desk(2)
+        desk = ChunkQueue(2)
         await desk.offer({0: ["a"]})
         await desk.take(7)
         await desk.offer({0: ["a"], 1: ["b"]})
@@ -30,7 +30,7 @@ def test_a_chunk_is_not_given_to_two():
 
 def test_a_chunk_whose_result_was_lost_is_given_again():
     async def lose_a_result():
-        desk = Desk(1)
+        desk = ChunkQueue(1)
         await desk.offer({0: ["a"]})
         await desk.take(7)
         await desk.finish(7)
@@ -45,7 +45,7 @@ def test_who_waits_gets_what_a_lost_worker_held_however_often_it_is_offered(monk
     monkeypatch.setattr(desk_module, "GRACE", 0.05)
 
     async def lose_a_worker():
-        desk = Desk(2)
+        desk = ChunkQueue(2)
         await desk.offer({0: ["a"]})
         await desk.take(7)
         await desk.lose(7)
@@ -60,7 +60,7 @@ def test_who_waits_gets_what_a_lost_worker_held_however_often_it_is_offered(monk
 
 def test_who_waits_is_sent_home_when_the_search_is_over():
     async def close():
-        desk = Desk(1)
+        desk = ChunkQueue(1)
         waiting = asyncio.create_task(desk.take(7))
         await asyncio.sleep(0)
         await desk.close()

@@ -7,7 +7,7 @@ import torch
 from ean_search.core.space import load_space
 from ean_search.data.splits import Part
 from ean_search.distributed.config import Workers
-from ean_search.distributed.ddp import fit_together
+from ean_search.distributed.ddp import fit_distributed
 from ean_search.networks.builder import build, place
 from ean_search.training.trainer import Recipe, fit
 from ean_search.utils.errors import UserError
@@ -38,7 +38,7 @@ def test_a_team_trains_what_one_process_does(ray_here, tmp_path, one_thread):
     split = blobs(40, 0)
     alone, expected = trained(fit, sparse_step, split)
     together, history = trained(
-        fit_together,
+        fit_distributed,
         sparse_step,
         split,
         workers=Workers(count=2, cpus=1),
@@ -67,4 +67,4 @@ def test_parts_make_up_the_batches():
 def test_a_batch_must_be_shared_evenly(tmp_path):
     workers = Workers(count=3)
     with pytest.raises(UserError, match="batch size that 3 training workers"):
-        trained(fit_together, sparse_step, blobs(40, 0), workers=workers, folder=tmp_path)
+        trained(fit_distributed, sparse_step, blobs(40, 0), workers=workers, folder=tmp_path)

@@ -11,14 +11,14 @@ import pytest
 
 from ean_search.bench.fault_injection import TITLE
 from ean_search.core.space import load_space
-from ean_search.core.trial import Measured
+from ean_search.core.trial import EvaluationResult
 from ean_search.distributed.chunking import cut
 from ean_search.distributed.cluster import check_room
 from ean_search.distributed.config import Workers
 from ean_search.distributed.jobs import TrainingJob
-from ean_search.distributed.ray_evaluator import Crew
+from ean_search.distributed.ray_evaluator import RayEvaluator
 from ean_search.distributed.schedulers import make_scheduler
-from ean_search.evaluation.standalone import StandAlone
+from ean_search.evaluation.standalone import StandaloneEvaluator
 from ean_search.training.trainer import Recipe
 from ean_search.utils.errors import UserError
 from tests.blobs import blobs
@@ -42,13 +42,13 @@ class Poisonous:
     def measure(self, chunk, number, folder):
         if any(placement.choices == POISON for placement in chunk):
             os.kill(os.getpid(), signal.SIGKILL)
-        return [Measured(placement.attached / 10, 0.0) for placement in chunk]
+        return [EvaluationResult(placement.attached / 10, 0.0) for placement in chunk]
 
 
 def test_what_kills_its_workers_is_recorded_and_costs_no_other_placement(ray_here, tmp_path):
     space, workers = load_space("tiny"), Workers(count=1, cpus=1, max_failures=0)
     placements = [space.parse(text) for text in ("0000", "1110", "1111", "1000")]
-    with Crew(Poisonous(), space, workers, tmp_path) as crew:
+    with RayEvaluator(Poisonous(), space, workers, tmp_path) as crew:
         found = list(crew.evaluate(placements))
         again = list(crew.evaluate(placements[:2]))
     assert [measured.accuracy for measured in found] == [0.0, 0.3, None, 0.1]
@@ -67,7 +67,7 @@ class Unreadable(Poisonous):
 def test_what_the_user_can_mend_ends_the_search(ray_here, tmp_path, tiny):
     with (
         pytest.raises(UserError, match="cannot read the image 7"),
-        Crew(Unreadable(), tiny, Workers(count=1, cpus=1), tmp_path) as crew,
+        RayEvaluator(Unreadable(), tiny, Workers(count=1, cpus=1), tmp_path) as crew,
     ):
         list(crew.evaluate([tiny.named["none"]]))
 
@@ -77,7 +77,7 @@ def trainer(one_thread, tmp_path_factory):
     """Train for three short epochs."""
     recipe = Recipe(epochs=3, batch_size=16, lr=0.003)
     folder = tmp_path_factory.mktemp("alone") / "training"
-    return StandAlone(load_space("tiny"), 3, blobs(400, 0), blobs(60, 1), recipe, folder)
+    return StandaloneEvaluator(load_space("tiny"), 3, blobs(400, 0), blobs(60, 1), recipe, folder)
 
 
 def test_a_killed_training_goes_on_and_ends_as_if_nothing_had_happened(ray_here, trainer, tmp_path):
@@ -86,7 +86,9 @@ def test_a_killed_training_goes_on_and_ends_as_if_nothing_had_happened(ray_here,
     assert not trainer.folder.exists()
     killer = threading.Thread(target=kill_a_trained_worker, args=(tmp_path,))
     killer.start()
-    with Crew(TrainingJob.of(trainer), trainer.space, Workers(count=2, cpus=1), tmp_path) as crew:
+    with RayEvaluator(
+        TrainingJob.of(trainer), trainer.space, Workers(count=2, cpus=1), tmp_path
+    ) as crew:
         found = list(crew.evaluate(cohort))
     killer.join()
     assert [measured.accuracy for measured in found] == expected

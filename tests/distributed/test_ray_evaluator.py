@@ -4,17 +4,17 @@ import json
 
 import pytest
 
-from ean_search.bench.fault_injection import Kills
+from ean_search.bench.fault_injection import WorkerKiller
 from ean_search.bench.ray_overhead import make_plain
 from ean_search.core.objective import Objective, Problem
 from ean_search.core.space import load_space
 from ean_search.core.trial import Cost
 from ean_search.distributed.config import Workers
 from ean_search.distributed.jobs import SharedJob
-from ean_search.distributed.ray_evaluator import Crew
+from ean_search.distributed.ray_evaluator import RayEvaluator
 from ean_search.search.loop import run_search
 from ean_search.search.searchers.registry import make_searcher
-from ean_search.search.trial_log import Store
+from ean_search.search.trial_log import TrialLog
 
 WORKERS = Workers(count=2, cpus=1, max_failures=2)
 
@@ -33,13 +33,13 @@ def plain(one_thread):
 @pytest.fixture(scope="module")
 def crew(plain, ray_here, tmp_path_factory):
     folder = tmp_path_factory.mktemp("run")
-    with Crew(SharedJob.of(plain), load_space("tiny"), WORKERS, folder) as crew:
+    with RayEvaluator(SharedJob.of(plain), load_space("tiny"), WORKERS, folder) as crew:
         yield crew
 
 
 def history(path, evaluator, searcher):
     problem = Problem(load_space("tiny"), Objective.parse("accuracy - 0.02 latency"), price)
-    store = Store(path, problem.space)
+    store = TrialLog(path, problem.space)
     run_search(problem, make_searcher(searcher, problem), evaluator, store, budget=14, cohort=5)
     return [json.loads(trial.to_json()) | {"seconds": 0} for trial in store.trials]
 
@@ -53,7 +53,7 @@ def test_the_history_is_that_of_one_process(plain, crew, tmp_path, searcher):
 def test_a_killed_worker_loses_nothing(plain, crew, tiny):
     expected = [measured.accuracy for measured in plain.evaluate(tiny.enumerate())]
     before = crew.inbox.retries
-    with Kills(1):
+    with WorkerKiller(1):
         while crew.inbox.retries == before:
             assert [m.accuracy for m in crew.evaluate(tiny.enumerate())] == expected
     assert [m.accuracy for m in crew.evaluate(tiny.enumerate())] == expected

@@ -10,11 +10,11 @@ from ray.tune.search import Searcher
 
 from ean_search.core.objective import Objective, Problem
 from ean_search.core.space import Space
-from ean_search.core.trial import Cost, Measured
+from ean_search.core.trial import Cost, EvaluationResult
 from ean_search.distributed.tune_search import PlacementSearch
 from ean_search.search.loop import run_search
 from ean_search.search.searchers.registry import make_searcher
-from ean_search.search.trial_log import Store
+from ean_search.search.trial_log import TrialLog
 from ean_search.utils.errors import UserError
 
 SPACE = Space(name="toy", backbone="x", attention="se", stages=(3, 4))
@@ -33,11 +33,11 @@ def accuracy(placement):
 class Formula:
     def evaluate(self, placements):
         for placement in placements:
-            yield Measured(accuracy(placement), 0.0)
+            yield EvaluationResult(accuracy(placement), 0.0)
 
 
 def loop_history(path, name):
-    store = Store(path, SPACE)
+    store = TrialLog(path, SPACE)
     run_search(PROBLEM, make_searcher(name, PROBLEM), Formula(), store, **SETTINGS)
     return [trial.to_json() for trial in store.trials]
 

@@ -2,14 +2,14 @@ import numpy as np
 import pytest
 import torch
 
-from ean_search.bench.precision import measure_arithmetic
+from ean_search.bench.precision import measure_precision
 from ean_search.distributed.jobs import SharedJob
-from ean_search.evaluation.precision import FULL, Arithmetic
-from ean_search.evaluation.shared_weights import SharedWeights
+from ean_search.evaluation.precision import FULL, Precision
+from ean_search.evaluation.shared_weights import SharedWeightsEvaluator
 from ean_search.utils.errors import UserError
 from tests.blobs import blobs
 
-REDUCED = Arithmetic(precision="bfloat16", channels_last=True)
+REDUCED = Precision(precision="bfloat16", channels_last=True)
 
 
 def accuracies(evaluator, placements):
@@ -27,27 +27,27 @@ def test_a_network_is_laid_out_as_asked(tiny_network):
 
 def test_fewer_bits_are_used_and_change_little(tiny, tiny_network):
     images = blobs(64, 0)
-    exact = accuracies(SharedWeights(tiny_network, images), tiny.enumerate())
-    evaluator = SharedWeights(tiny_network, images, arithmetic=REDUCED)
+    exact = accuracies(SharedWeightsEvaluator(tiny_network, images), tiny.enumerate())
+    evaluator = SharedWeightsEvaluator(tiny_network, images, precision=REDUCED)
     with torch.inference_mode(), REDUCED.autocast("cpu"):
         assert tiny_network(images.images[:2]).dtype is torch.bfloat16
     assert accuracies(evaluator, tiny.enumerate()) == pytest.approx(exact, abs=4 / 64)
 
 
 def test_a_cohort_in_fewer_bits_scores_like_its_members(tiny, tiny_network):
-    evaluator = SharedWeights(tiny_network, blobs(64, 0), arithmetic=REDUCED)
+    evaluator = SharedWeightsEvaluator(tiny_network, blobs(64, 0), precision=REDUCED)
     together = accuracies(evaluator, tiny.enumerate())
     alone = [accuracies(evaluator, [placement])[0] for placement in tiny.enumerate()]
     assert together == pytest.approx(alone, abs=2 / 64)
 
 
 def test_workers_compute_alike(tiny_network):
-    evaluator = SharedWeights(tiny_network, blobs(20, 0), arithmetic=REDUCED)
-    assert SharedJob.of(evaluator).prepare("cpu").evaluator.arithmetic == REDUCED
+    evaluator = SharedWeightsEvaluator(tiny_network, blobs(20, 0), precision=REDUCED)
+    assert SharedJob.of(evaluator).prepare("cpu").evaluator.precision == REDUCED
 
 
 def test_the_benchmark_compares_every_way_with_full_precision(tiny, tiny_network):
-    frame = measure_arithmetic(tiny_network, tiny, blobs(40, 0), rounds=1).set_index("arithmetic")
+    frame = measure_precision(tiny_network, tiny, blobs(40, 0), rounds=1).set_index("precision")
     assert frame.loc["float32", ["logits_off", "answers_changed", "accuracy_off"]].eq(0).all()
     assert frame.loc["float32, channels last", "logits_off"] < 1e-4
     assert 0 < frame.loc["bfloat16", "logits_off"] < 0.5

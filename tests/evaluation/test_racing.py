@@ -2,15 +2,15 @@ import numpy as np
 import pytest
 
 from ean_search.data.splits import TensorSplit
-from ean_search.evaluation.racing import Race, Racing
-from ean_search.evaluation.shared_weights import SharedWeights
+from ean_search.evaluation.racing import RacingEvaluator, RacingRule
+from ean_search.evaluation.shared_weights import SharedWeightsEvaluator
 
 
 def race(accuracies, values, seed, total=4000, batch=500, error=0.05):
     """Race members whose answers are independent; return who is left and who would have won."""
     rng = np.random.default_rng(seed)
     right = rng.random((len(accuracies), total)) < np.array(accuracies)[:, None]
-    rule = Race(lambda placement: 0.0, error)
+    rule = RacingRule(lambda placement: 0.0, error)
     left = np.arange(len(accuracies))
     for seen in range(batch, total + 1, batch):
         stopped = rule.stops(right[left, :seen], values[left], total, total // batch)
@@ -39,12 +39,12 @@ def test_winners_are_lost_no_more_often_than_said():
 
 def test_nobody_is_stopped_on_few_images():
     right = np.array([[True] * 50, [False] * 50])
-    assert not Race(lambda p: 0.0).stops(right, np.zeros(2), total=1000, looks=20).any()
+    assert not RacingRule(lambda p: 0.0).stops(right, np.zeros(2), total=1000, looks=20).any()
 
 
 @pytest.fixture
 def evaluator(tiny_network, digits):
-    return SharedWeights(tiny_network, digits, batch_size=100, at_once=100)
+    return SharedWeightsEvaluator(tiny_network, digits, batch_size=100, at_once=100)
 
 
 @pytest.fixture
@@ -58,11 +58,11 @@ def digits():
 
 def test_a_stopped_placement_says_on_how_many_images_it_was_judged(tiny, evaluator):
     favourite = tiny.named["all"]
-    unfair = Race(lambda placement: 0.0 if placement == favourite else -1.0)
+    unfair = RacingRule(lambda placement: 0.0 if placement == favourite else -1.0)
     results = dict(
         zip(
             tiny.enumerate(),
-            Racing(evaluator, unfair).evaluate(list(tiny.enumerate())),
+            RacingEvaluator(evaluator, unfair).evaluate(list(tiny.enumerate())),
             strict=True,
         )
     )
@@ -74,7 +74,7 @@ def test_a_stopped_placement_says_on_how_many_images_it_was_judged(tiny, evaluat
 
 def test_whoever_is_left_has_the_accuracy_of_no_race(tiny, evaluator):
     placements = list(tiny.enumerate())
-    fair = list(evaluator.evaluate(placements, Race(lambda placement: 0.0)))
+    fair = list(evaluator.evaluate(placements, RacingRule(lambda placement: 0.0)))
     plain = list(evaluator.evaluate(placements))
     assert any(not result.stopped for result in fair)
     for raced, whole in zip(fair, plain, strict=True):

@@ -5,8 +5,8 @@ import pytest
 import torch
 
 from ean_search.core.space import Space, load_space
-from ean_search.core.trial import Measured
-from ean_search.evaluation.shared_weights import SharedWeights, score
+from ean_search.core.trial import EvaluationResult
+from ean_search.evaluation.shared_weights import SharedWeightsEvaluator, score
 from ean_search.networks.builder import build, place, prune, slots
 from ean_search.networks.sites import probe
 from ean_search.training.trainer import Recipe, fit
@@ -32,7 +32,7 @@ def accuracies(evaluator, placements):
 
 def test_a_cohort_scores_like_its_members_alone(tiny, network):
     split = blobs(50, 0)
-    together = accuracies(SharedWeights(network, split, batch_size=20), tiny.enumerate())
+    together = accuracies(SharedWeightsEvaluator(network, split, batch_size=20), tiny.enumerate())
     alone = [score(place(network, p), split.batches(50)) for p in tiny.enumerate()]
     pruned = [score(prune(network, p), split.batches(7)) for p in tiny.enumerate()]
     assert together == alone == pruned
@@ -40,31 +40,33 @@ def test_a_cohort_scores_like_its_members_alone(tiny, network):
 
 
 def test_results_come_in_the_order_asked_for(tiny, network):
-    evaluator = SharedWeights(network, blobs(50, 0))
+    evaluator = SharedWeightsEvaluator(network, blobs(50, 0))
     cohort = [tiny.parse(text) for text in ("1010", "0000", "1111", "0000")]
     forward, backward = (accuracies(evaluator, order) for order in (cohort, cohort[::-1]))
     assert forward == backward[::-1]
-    assert all(isinstance(m, Measured) and m.seconds > 0 for m in evaluator.evaluate(cohort))
+    assert all(
+        isinstance(m, EvaluationResult) and m.seconds > 0 for m in evaluator.evaluate(cohort)
+    )
 
 
 def test_evaluation_changes_nothing(tiny, network):
     before = {key: value.clone() for key, value in network.state_dict().items()}
-    evaluator = SharedWeights(network, blobs(30, 0), calibration=blobs(30, 1).images)
+    evaluator = SharedWeightsEvaluator(network, blobs(30, 0), calibration=blobs(30, 1).images)
     list(evaluator.evaluate(tiny.enumerate()))
     assert all(torch.equal(value, before[key]) for key, value in network.state_dict().items())
 
 
 def test_own_statistics_are_the_same_in_a_cohort_and_alone(tiny, network):
-    evaluator = SharedWeights(network, blobs(50, 0), 20, calibration=blobs(40, 1).images)
+    evaluator = SharedWeightsEvaluator(network, blobs(50, 0), 20, calibration=blobs(40, 1).images)
     together = accuracies(evaluator, tiny.enumerate())
     assert together == [accuracies(evaluator, [p])[0] for p in tiny.enumerate()]
-    assert together != accuracies(SharedWeights(network, blobs(50, 0)), tiny.enumerate())
+    assert together != accuracies(SharedWeightsEvaluator(network, blobs(50, 0)), tiny.enumerate())
 
 
 def test_own_statistics_are_those_of_training_mode(tiny, network):
     images = blobs(40, 1).images
     placement = tiny.parse("1010")
-    evaluator = SharedWeights(network, blobs(50, 0), calibration=images)
+    evaluator = SharedWeightsEvaluator(network, blobs(50, 0), calibration=images)
     trained = prune(network, placement).train()
     for module in trained.modules():
         if isinstance(module, torch.nn.BatchNorm2d):
@@ -83,7 +85,7 @@ def test_only_norms_that_keep_statistics_of_maps_are_set(backbone, args, images)
     space = Space(name="one", backbone=backbone, backbone_args=args, attention="se", image_size=64)
     space = probe(space)
     network, split = build(space, classes=3), blobs(4, 0, size=64)
-    evaluator = SharedWeights(network, split, calibration=blobs(6, 1, size=64).images)
+    evaluator = SharedWeightsEvaluator(network, split, calibration=blobs(6, 1, size=64).images)
     assert len(evaluator.calibration) == images  # ConvNeXt has no such norms; LeViT's stem has
     assert 0 <= accuracies(evaluator, [space.named["all"]])[0] <= 1
 
@@ -94,10 +96,10 @@ class Doubtful:
 
 
 def test_a_network_that_cannot_be_cut_is_evaluated_all_the_same(tiny, network, caplog):
-    expected = accuracies(SharedWeights(network, blobs(50, 0)), tiny.enumerate())
+    expected = accuracies(SharedWeightsEvaluator(network, blobs(50, 0)), tiny.enumerate())
     network = copy.deepcopy(network)
     network.__class__ = type("Doubtful", (Doubtful, type(network)), {})
     with caplog.at_level(logging.WARNING):
-        evaluator = SharedWeights(network, blobs(50, 0))
+        evaluator = SharedWeightsEvaluator(network, blobs(50, 0))
     assert "one by one" in caplog.text
     assert accuracies(evaluator, tiny.enumerate()) == expected

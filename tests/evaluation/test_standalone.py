@@ -4,9 +4,9 @@ import pytest
 import torch
 
 from ean_search.core.space import load_space
-from ean_search.evaluation.failures import own_fault
-from ean_search.evaluation.shared_weights import SharedWeights
-from ean_search.evaluation.standalone import StandAlone
+from ean_search.evaluation.failures import trial_failure_reason
+from ean_search.evaluation.shared_weights import SharedWeightsEvaluator
+from ean_search.evaluation.standalone import StandaloneEvaluator
 from ean_search.networks.builder import build
 from ean_search.training.trainer import Recipe
 from ean_search.utils.errors import DivergedError
@@ -17,7 +17,7 @@ RECIPE = Recipe(epochs=2, batch_size=16, lr=0.003)
 
 def make(folder, **changes):
     recipe = RECIPE.model_copy(update=changes)
-    return StandAlone(load_space("tiny"), 3, blobs(64, 0), blobs(30, 1), recipe, folder)
+    return StandaloneEvaluator(load_space("tiny"), 3, blobs(64, 0), blobs(30, 1), recipe, folder)
 
 
 def test_results_depend_on_the_placement_alone(tiny, tmp_path, one_thread):
@@ -56,7 +56,7 @@ def test_a_training_that_diverges_is_a_result_with_a_reason(tiny, tmp_path, one_
     ],
 )
 def test_only_some_errors_are_a_placements_own(error, fault):
-    assert (own_fault(error) is not None) == fault
+    assert (trial_failure_reason(error) is not None) == fault
 
 
 class Small:
@@ -67,7 +67,7 @@ class Small:
 
 
 def test_a_cohort_without_room_is_tried_one_by_one(tiny, tmp_path, one_thread):
-    evaluator = SharedWeights(build(tiny, classes=3), blobs(30, 0))
+    evaluator = SharedWeightsEvaluator(build(tiny, classes=3), blobs(30, 0))
     cohort = tiny.enumerate()[:5]
     expected = [m.accuracy for m in evaluator.evaluate(cohort)]
     evaluator.tree = Small()
@@ -76,7 +76,7 @@ def test_a_cohort_without_room_is_tried_one_by_one(tiny, tmp_path, one_thread):
 
 def test_logits_that_are_no_numbers_are_a_result_with_a_reason(tiny, one_thread):
     network = build(tiny, classes=3)
-    evaluator = SharedWeights(network, blobs(30, 0))
+    evaluator = SharedWeightsEvaluator(network, blobs(30, 0))
     network.fc.bias.data.fill_(float("nan"))
     found = list(evaluator.evaluate(tiny.enumerate()[:2]))
     assert [(m.accuracy, m.note) for m in found] == [

@@ -2,7 +2,7 @@
 
 import pytest
 
-from ean_search.search.tabular.placement_bench import Table
+from ean_search.search.tabular.placement_bench import PlacementBench
 from tests.helpers import load_script
 from tests.synthetic import write_synthetic
 
@@ -15,7 +15,7 @@ def ppo():
 
 
 def test_ppo_learns_a_table(ppo, tmp_path, one_thread):
-    table = Table(write_synthetic(tmp_path / "six.parquet"))
+    table = PlacementBench(write_synthetic(tmp_path / "six.parquet"))
     found = list(ppo.train(table, steps=600))
     assert len(set(found)) == len(found) <= table.problem.space.size
     assert ppo.arrival(table, found) <= len(found)

@@ -5,9 +5,9 @@ import timm
 import torch
 
 from ean_search.attention.registry import ATTENTIONS
-from ean_search.attention.state import Carry
+from ean_search.attention.state import StateHolder
 from ean_search.core.space import load_space, shipped_spaces
-from ean_search.networks.builder import Slot, build, place, place_each, prune, slots
+from ean_search.networks.builder import Slot, build, place, place_per_sample, prune, slots
 from ean_search.networks.sites import make_backbone
 from ean_search.utils.errors import UserError
 from tests.helpers import load_small, randomise
@@ -91,7 +91,7 @@ def test_each_image_may_have_a_placement_of_its_own(tiny, images):
     network = randomise(build(tiny)).eval()
     placements = [tiny.parse(text) for text in ("0000", "1111", "1010", "0101")]
     with torch.inference_mode():
-        together = place_each(network, placements)(images)
+        together = place_per_sample(network, placements)(images)
         for row, placement in enumerate(placements):
             alone = place(network, placement)(images[row : row + 1])
             assert torch.allclose(together[row], alone[0], atol=1e-5)
@@ -103,7 +103,7 @@ def dia_network():
 
 
 def carries(network):
-    return [module for module in network.modules() if isinstance(module, Carry)]
+    return [module for module in network.modules() if isinstance(module, StateHolder)]
 
 
 def test_a_state_does_not_outlive_a_pass():
@@ -112,7 +112,7 @@ def test_a_state_does_not_outlive_a_pass():
     place(network, space.named["all"])
     with torch.inference_mode():
         first = network(x)
-        assert not any(carry.states for carry in carries(network))
+        assert not any(holder.states for holder in carries(network))
         assert torch.equal(network(x), first)
 
 
@@ -158,7 +158,7 @@ def test_misfits_are_refused(tiny_network, images):
         place(tiny_network, load_space("resnet18_shared").named["none"])
     space, network = dia_network()
     with pytest.raises(UserError, match="one placement for the whole batch"):
-        place_each(network, [space.named["all"]] * 2)
+        place_per_sample(network, [space.named["all"]] * 2)
 
 
 @pytest.mark.parametrize("name", SPACES)

@@ -6,7 +6,7 @@ import torch
 from ean_search.core.space import Space
 from ean_search.networks.builder import build, place, prune, slots
 from ean_search.networks.positions.registry import find_position
-from ean_search.networks.positions.wrappers import AfterBlock, Before, Finishing
+from ean_search.networks.positions.wrappers import AttentionAfterBlock, AttentionBefore, WithChainEnds
 from ean_search.networks.sites import find_sites, make_backbone, probe
 from ean_search.utils.errors import UserError
 from tests.helpers import load_small, randomise
@@ -68,19 +68,19 @@ def test_pruning_takes_wraps_away(rng):
     space = load_small("resnet50_mrla_base")
     network = build(space)
     pruned = prune(network, space.parse("000-0010-000000-021"))
-    assert sum(isinstance(m, AfterBlock) for m in pruned.modules()) == 3
+    assert sum(isinstance(m, AttentionAfterBlock) for m in pruned.modules()) == 3
     plain = prune(network, space.named["none"])
     assert {*plain.state_dict()} == {*make_backbone(space, 10).state_dict()}
     broad = load_small("deit_small_broad")
     plain = prune(build(broad), broad.named["none"])
-    assert not any(isinstance(m, Finishing) for m in plain.modules())
+    assert not any(isinstance(m, WithChainEnds) for m in plain.modules())
 
 
 def test_a_drop_path_stays_behind_the_attention():
     space = space_of("convnext_atto", backbone_args={"drop_path_rate": 0.1})
     everything = prune(build(space), space.named["all"])
     last = everything.stages[3].blocks[-1].drop_path
-    assert isinstance(last, Before)
+    assert isinstance(last, AttentionBefore)
     assert last.inner.drop_prob > 0
 
 
@@ -140,7 +140,7 @@ def test_a_model_may_run_in_two_threads_at_once():
 def test_what_nobody_reads_is_not_written():
     space = load_small("resnet50_mrla_base")
     pruned = prune(build(space), space.parse("212-2000-000000-002"))
-    assert sum(isinstance(m, AfterBlock) for m in pruned.modules()) == 2
+    assert sum(isinstance(m, AttentionAfterBlock) for m in pruned.modules()) == 2
 
 
 def test_layer_attention_fits_maps_with_channels_last():

@@ -4,10 +4,10 @@ import pytest
 
 from ean_search.retrain.compare import (
     compare,
-    contestants,
     each_training,
     paired_interval,
     save_comparison,
+    select_placements,
 )
 from ean_search.retrain.retrain import plan_retraining
 from ean_search.utils.errors import UserError
@@ -23,22 +23,24 @@ def test_paired_intervals_are_students():
 
 
 def test_names_stand_for_placements(short_run, caplog):
-    chosen = contestants(short_run, "1-0-0-0", "none, all,random:3")
+    chosen = select_placements(short_run, "1-0-0-0", "none, all,random:3")
     assert list(chosen) == ["1-0-0-0", "none", "all", "random:3"]
     drawn = chosen["random:3"]
     assert len(set(drawn)) == 3
     assert all(p.attached == 1 for p in drawn)
     assert short_run.find("1-0-0-0") not in drawn
-    assert len(contestants(short_run, "1-0-0-0", "random:9")["random:9"]) == 3
+    assert len(select_placements(short_run, "1-0-0-0", "random:9")["random:9"]) == 3
     assert "3 of 9 random placements" in caplog.text
-    assert list(contestants(short_run, "none", "random:2")) == ["none"]  # there is one of a kind
+    assert list(select_placements(short_run, "none", "random:2")) == [
+        "none"
+    ]  # there is one of a kind
     with pytest.raises(UserError, match="expected random:N"):
-        contestants(short_run, "1-0-0-0", "random:none")
+        select_placements(short_run, "1-0-0-0", "random:none")
 
 
 def test_seeds_are_paired_and_finished_trainings_kept(short_run):
     plan = plan_retraining(short_run, SHORT, recipe="quick")
-    chosen = contestants(short_run, "1-0-0-0", "none,random:2")
+    chosen = select_placements(short_run, "1-0-0-0", "none,random:2")
     first = compare(plan, chosen, [0, 1], rounds=2)
     kept = plan.checkpoint(short_run.find("none"), 1).metrics
     before = kept.stat().st_mtime_ns

@@ -11,7 +11,12 @@ from ean_search.core.space import load_space
 from ean_search.data.datasets import DataSource, load_data
 from ean_search.evaluation.shared_weights import score
 from ean_search.networks.builder import build, prune
-from ean_search.retrain.checkpoint import Checkpoint, Trained, find_trained, preprocessing
+from ean_search.retrain.checkpoint import (
+    Checkpoint,
+    TrainingDescription,
+    find_trained,
+    preprocessing,
+)
 from ean_search.retrain.export import FORMATS, check_export, export, read_safetensors
 from ean_search.training.recipe import Recipe
 from ean_search.utils.errors import UserError
@@ -24,7 +29,7 @@ def trained(attention="se", placement="1-0-1-0", **changes):
     values = {"space": load_space("tiny", attention=attention), "placement": placement, "seed": 0}
     values |= {"classes": 10, "data": DataSource(), "recipe": Recipe()}
     values |= {"preprocessing": {"input_size": [3, 32, 32], "mean": [0.5] * 3, "std": [0.25] * 3}}
-    return Trained(**values | changes)
+    return TrainingDescription(**values | changes)
 
 
 def checkpoint(path, about):

@@ -10,7 +10,7 @@ from safetensors.torch import load_file
 from ean_search.core.space import load_space
 from ean_search.evaluation.shared_weights import score
 from ean_search.networks.builder import build, prune
-from ean_search.networks.pretrained import gentle, load_backbone
+from ean_search.networks.pretrained import load_backbone, with_unit_gates
 from ean_search.retrain.checkpoint import open_checkpoint
 from ean_search.retrain.retrain import plan_retraining, retrain_placement
 from ean_search.runs.experiment import load_experiment
@@ -142,4 +142,4 @@ def test_added_branches_leave_a_pretrained_backbone_as_it_is(tmp_path):
     image = torch.randn(2, 3, 32, 32)
     started = prune(network, space.named["all"]).eval()
     assert torch.equal(started(image), plain(image))
-    assert not gentle(space).unit_gate
+    assert not with_unit_gates(space).unit_gate

@@ -13,7 +13,7 @@ from ean_search.core.objective import Objective, Problem
 from ean_search.core.space import Space
 from ean_search.search.gym_env import PlacementEnv, action_space, decode, encode
 from ean_search.search.gym_registration import ID
-from ean_search.search.tabular.placement_bench import Table
+from ean_search.search.tabular.placement_bench import PlacementBench
 from ean_search.testing.toy import Toy, price
 from ean_search.utils.errors import UserError
 from tests.synthetic import SPACE, write_synthetic
@@ -51,7 +51,7 @@ def test_an_environment_of_a_table_pays_what_the_table_says(table):
     placement = SPACE.parse("10-110-0")
     _, reward, terminated, _, info = env.step(encode(placement))
     assert terminated
-    assert reward == pytest.approx(Table(table).accuracy(placement) - 0.1 * 3 / 6)
+    assert reward == pytest.approx(PlacementBench(table).accuracy(placement) - 0.1 * 3 / 6)
     assert info["placement"] == "10-110-0"
 
 
@@ -76,7 +76,7 @@ def test_vector_environments_of_that_name_evaluate_at_every_step(table):
     for _ in range(2):
         _, rewards, terminated, _, _ = envs.step(actions)
         assert terminated.all()
-        assert rewards == pytest.approx([Table(table).reward(p) for p in placements])
+        assert rewards == pytest.approx([PlacementBench(table).reward(p) for p in placements])
     envs.close()
 
 

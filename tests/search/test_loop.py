@@ -4,10 +4,10 @@ import pytest
 
 from ean_search.core.objective import Objective, Problem
 from ean_search.core.space import Space
-from ean_search.core.trial import Cost, Measured
+from ean_search.core.trial import Cost, EvaluationResult
 from ean_search.search.loop import PATIENCE, run_search
 from ean_search.search.searchers.registry import make_searcher
-from ean_search.search.trial_log import Store
+from ean_search.search.trial_log import TrialLog
 from ean_search.utils.errors import UserError
 
 SPACE = Space(name="toy", backbone="x", attention="se", stages=(3, 4))
@@ -32,17 +32,17 @@ class Landscape:
                 raise KeyboardInterrupt
             self.calls.append(placement)
             if str(placement) in self.failing:
-                yield Measured(None, 0.1, "out of memory")
+                yield EvaluationResult(None, 0.1, "out of memory")
                 continue
             weights = [0.01 * (i - 2) for i in range(SPACE.sites)]
             gain = sum(w * c for w, c in zip(weights, placement.choices, strict=True))
-            yield Measured(0.5 + gain, 0.1)
+            yield EvaluationResult(0.5 + gain, 0.1)
 
 
 def run(path, evaluator, searcher="random", limits="", **options):
     problem = Problem(SPACE, Objective.parse("accuracy - 0.02 latency", limits), price)
     options = {"budget": 30, "cohort": 4, "seed": 7} | options
-    store = Store(path, SPACE)
+    store = TrialLog(path, SPACE)
     ending = run_search(problem, make_searcher(searcher, problem), evaluator, store, **options)
     return ending, store.trials
 

@@ -3,7 +3,7 @@ import pytest
 
 from ean_search.core.pareto import front, front_hypervolume
 from ean_search.core.trial import Cost, Trial
-from ean_search.search.status import Standing
+from ean_search.search.status import SearchStatus
 
 
 def trial(space, text, accuracy, latency, status="done"):
@@ -25,7 +25,7 @@ def trials(tiny):
 
 
 def test_a_search_says_how_good_its_best_and_its_front_are(trials):
-    standing = Standing("latency_ms")
+    standing = SearchStatus("latency_ms")
     standing.add(trials)
     detail = standing.describe(trials[-3:], entropy=0.3)
     done = pd.DataFrame(
@@ -42,6 +42,6 @@ def test_a_search_says_how_good_its_best_and_its_front_are(trials):
 
 
 def test_before_anything_is_done_it_says_nothing(trials):
-    standing = Standing("latency_ms")
+    standing = SearchStatus("latency_ms")
     standing.add(trials[-1:])
     assert standing.describe(trials[-1:], None) == ""

@@ -4,7 +4,7 @@ import pytest
 
 from ean_search.core.space import Space
 from ean_search.core.trial import Cost, Trial
-from ean_search.search.trial_log import Store, read_trials
+from ean_search.search.trial_log import TrialLog, read_trials
 from ean_search.utils.errors import UserError
 
 SPACE = Space(name="toy", backbone="x", attention="se", stages=(4,))
@@ -17,7 +17,7 @@ def trial(number):
 
 @pytest.fixture
 def path(tmp_path):
-    store = Store(tmp_path / "trials.jsonl", SPACE)
+    store = TrialLog(tmp_path / "trials.jsonl", SPACE)
     for number in range(3):
         store.append(trial(number))
     store.sync()
@@ -25,7 +25,7 @@ def path(tmp_path):
 
 
 def test_trials_come_back_in_order(path):
-    assert Store(path, SPACE).trials == [trial(n) for n in range(3)] == read_trials(path, SPACE)
+    assert TrialLog(path, SPACE).trials == [trial(n) for n in range(3)] == read_trials(path, SPACE)
 
 
 @pytest.mark.parametrize("cut", [1, 10, 100])
@@ -33,7 +33,7 @@ def test_a_torn_last_line_is_dropped_with_a_warning(path, cut, caplog):
     whole = path.read_bytes()
     path.write_bytes(whole[:-cut])
     with caplog.at_level(logging.WARNING):
-        store = Store(path, SPACE)
+        store = TrialLog(path, SPACE)
     assert "dropped its last line" in caplog.text
     assert store.trials == [trial(0), trial(1)]
     store.append(trial(2))
@@ -52,5 +52,5 @@ def test_a_broken_line_before_the_last_is_an_error_that_names_it(path):
     path.write_bytes(lines[0] + b"\x00\xff{\n" + lines[2])
     before = path.read_bytes()
     with pytest.raises(UserError, match=r"trials.jsonl, line 2: .*Nothing was changed"):
-        Store(path, SPACE)
+        TrialLog(path, SPACE)
     assert path.read_bytes() == before

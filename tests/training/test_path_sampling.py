@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from ean_search.core.space import Space
-from ean_search.training.path_sampling import SAMPLERS, find_sampler
+from ean_search.training.path_sampling import PATH_SAMPLERS, find_path_sampler
 from ean_search.utils.errors import UserError
 
 SPACE = Space(name="toy", backbone="x", attention="se", stages=(8, 8))
@@ -11,10 +11,10 @@ MIXED = Space(name="mixed", backbone="x", attention=["se", "eca"], stages=(3, 3)
 
 def draws(name, space, times=400):
     rng = np.random.default_rng(0)
-    return [SAMPLERS[name].draw(space, rng) for _ in range(times)]
+    return [PATH_SAMPLERS[name].draw(space, rng) for _ in range(times)]
 
 
-@pytest.mark.parametrize("name", SAMPLERS)
+@pytest.mark.parametrize("name", PATH_SAMPLERS)
 @pytest.mark.parametrize("space", [SPACE, MIXED], ids=lambda space: space.name)
 def test_draws_lie_in_the_space_and_follow_the_generator(name, space):
     first, second = draws(name, space, 20), draws(name, space, 20)
@@ -44,4 +44,4 @@ def test_sandwiches_have_all_and_none_and_some_between():
 
 def test_unknown_samplers_are_refused():
     with pytest.raises(UserError, match="did you mean 'bernoulli'"):
-        find_sampler("bernouli")
+        find_path_sampler("bernouli")

@@ -1,9 +1,9 @@
 import pytest
 import torch
 
-from ean_search.evaluation.shared_weights import SharedWeights
+from ean_search.evaluation.shared_weights import SharedWeightsEvaluator
 from ean_search.networks.builder import build, slots
-from ean_search.training.path_sampling import SAMPLERS
+from ean_search.training.path_sampling import PATH_SAMPLERS
 from ean_search.training.supernet import Supernet, train_supernet
 from ean_search.training.trainer import Recipe
 from ean_search.utils.config import parse_fields
@@ -21,10 +21,10 @@ def train(tiny, path, **fields):
     return network
 
 
-@pytest.mark.parametrize("sampler", SAMPLERS)
+@pytest.mark.parametrize("sampler", PATH_SAMPLERS)
 def test_every_sampler_trains_a_network_for_all_placements(tiny, tmp_path, sampler):
     network = train(tiny, tmp_path / "supernet.safetensors", sampler=sampler)
-    evaluator = SharedWeights(network, blobs(60, 1), calibration=blobs(60, 2).images)
+    evaluator = SharedWeightsEvaluator(network, blobs(60, 1), calibration=blobs(60, 2).images)
     results = [measured.accuracy for measured in evaluator.evaluate(tiny.enumerate())]
     assert min(results) > 0.6
 

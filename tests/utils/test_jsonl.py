@@ -1,5 +1,4 @@
 import logging
-from itertools import chain
 
 from ean_search.utils.jsonl import append_row, read_rows
 
@@ -21,9 +20,3 @@ def test_a_torn_line_is_dropped_and_spoils_no_other(tmp_path, caplog):
     with caplog.at_level(logging.WARNING):
         assert [row["number"] for row in read_rows(path)] == [0, 1]
     assert "line 2: dropped" in caplog.text
-
-
-def test_parts_are_even_and_leave_nothing_out():
-    parts = [share(list(range(10)), (number, 3)) for number in (1, 2, 3)]
-    assert sorted(chain(*parts)) == list(range(10))
-    assert max(map(len, parts)) - min(map(len, parts)) == 1

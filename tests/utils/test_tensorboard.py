@@ -1,7 +1,7 @@
 import pytest
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
-from ean_search.utils.progress import Detail, silent
+from ean_search.utils.progress import ProgressMessage, silent
 from ean_search.utils.tensorboard import log_scalars
 
 
@@ -15,7 +15,7 @@ def read(folder):
 def report(folder, steps, loss):
     with log_scalars(folder, silent) as progress:
         for step in steps:
-            progress("supernet", step, 10, Detail("", {"loss": loss, "lr": 0.5}))
+            progress("supernet", step, 10, ProgressMessage("", {"loss": loss, "lr": 0.5}))
 
 
 def test_tensorboard_reads_what_work_reports(tmp_path):
@@ -44,7 +44,7 @@ def test_reports_are_passed_on_and_those_without_figures_leave_nothing(tmp_path)
 
 def fail(folder):
     with log_scalars(folder, silent) as progress:
-        progress("search", 1, 2, Detail("", {"reward": 1.0}))
+        progress("search", 1, 2, ProgressMessage("", {"reward": 1.0}))
         raise KeyboardInterrupt
 
 

@@ -7,7 +7,7 @@ own input is a term, and modules of the same kind whose shortcut is projected.
 import torch
 from torch import Tensor, nn
 
-from ean_search.networks.positions.wrappers import AfterBlock, child, projection_of
+from ean_search.networks.positions.wrappers import AttentionAfterBlock, child, projection_of
 
 DEPTH = 0
 # What may lie between a block's input and its output on the way of the shortcut, sums apart.
@@ -48,7 +48,7 @@ def original(network: nn.Module, home: str) -> None:
 def put(network: nn.Module, home: str, module: nn.Module) -> None:
     """Let a module have what the block gives, and its shortcut."""
     owner, name = child(network, home)
-    setattr(owner, name, AfterBlock(getattr(owner, name), module))
+    setattr(owner, name, AttentionAfterBlock(getattr(owner, name), module))
 
 
 class _Watch:

@@ -2,7 +2,7 @@
 
 from torch import Tensor, nn
 
-from ean_search.networks.positions.wrappers import After, child
+from ean_search.networks.positions.wrappers import AttentionAfter, child
 
 DEPTH = 2
 
@@ -24,4 +24,4 @@ def original(network: nn.Module, home: str) -> None:
 def put(network: nn.Module, home: str, module: nn.Module) -> None:
     """Let a module see them as they come by."""
     owner, name = child(network, home)
-    setattr(owner, name, After(getattr(owner, name), module))
+    setattr(owner, name, AttentionAfter(getattr(owner, name), module))

@@ -7,7 +7,7 @@ stands in for it, and the attention comes before that.
 
 from torch import Tensor, nn
 
-from ean_search.networks.positions.wrappers import Before, child
+from ean_search.networks.positions.wrappers import AttentionBefore, child
 
 DEPTH = 1
 PATHS = ("drop_path", "drop_path1", "drop_path2")
@@ -35,4 +35,4 @@ def original(network: nn.Module, home: str) -> nn.Module | None:
 def put(network: nn.Module, home: str, module: nn.Module) -> None:
     """Put a module there."""
     owner, name = child(network, home)
-    setattr(owner, name, module if name == "se" else Before(getattr(owner, name), module))
+    setattr(owner, name, module if name == "se" else AttentionBefore(getattr(owner, name), module))

@@ -4,12 +4,12 @@ from typing import Any
 
 from torch import Tensor, nn
 
-from ean_search.attention.state import Carry, Finish
+from ean_search.attention.state import ChainEnd, StateHolder
 
 PROJECTIONS = ("downsample", "shortcut")  # what families call it
 
 
-class Wrap(nn.Module):
+class Wrapper(nn.Module):
     """A module of the backbone with an attention beside it."""
 
     def __init__(self, inner: nn.Module, attention: nn.Module):
@@ -25,21 +25,21 @@ class Wrap(nn.Module):
             return getattr(super().__getattr__("inner"), name)
 
 
-class Before(Wrap):
+class AttentionBefore(Wrapper):
     """An attention whose output the module gets."""
 
     def forward(self, x: Tensor) -> Tensor:
         return self.inner(self.attention(x))
 
 
-class After(Wrap):
+class AttentionAfter(Wrapper):
     """An attention that gets the module's output."""
 
     def forward(self, x: Tensor) -> Tensor:
         return self.attention(self.inner(x))
 
 
-class AfterBlock(Wrap):
+class AttentionAfterBlock(Wrapper):
     """An attention that gets a block's output, and the block's shortcut beside it.
 
     The shortcut is the block's input, or what the block's own projection makes of it.
@@ -48,9 +48,9 @@ class AfterBlock(Wrap):
     def __init__(self, inner: nn.Module, attention: nn.Module):
         super().__init__(inner, attention)
         self.projection = projection_of(inner)
-        self.projected = Carry() if self.projection else None
+        self.projected = StateHolder() if self.projection else None
         if self.projection:
-            note = Noted(getattr(inner, self.projection), self.projected)
+            note = RecordedProjection(getattr(inner, self.projection), self.projected)
             setattr(inner, self.projection, note)
 
     def forward(self, x: Tensor, *rest: Any, **named: Any) -> Tensor:
@@ -58,24 +58,24 @@ class AfterBlock(Wrap):
         return self.attention(y, x if self.projected is None else self.projected.take())
 
 
-class Noted(nn.Module):
+class RecordedProjection(nn.Module):
     """A block's projection, whose output is noted for the attention after the block."""
 
-    def __init__(self, inner: nn.Module, carry: Carry):
+    def __init__(self, inner: nn.Module, holder: StateHolder):
         super().__init__()
         self.inner = inner
-        self.carry = carry
+        self.holder = holder
 
     def forward(self, x: Tensor) -> Tensor:
         y = self.inner(x)
-        self.carry.put(y)
+        self.holder.put(y)
         return y
 
 
-class Finishing(nn.Module):
+class WithChainEnds(nn.Module):
     """A stage's last block, after which chains of the stage are finished."""
 
-    def __init__(self, inner: nn.Module, finishes: list[Finish]):
+    def __init__(self, inner: nn.Module, finishes: list[ChainEnd]):
         super().__init__()
         self.inner = inner
         self.finishes = nn.ModuleList(finishes)
@@ -112,10 +112,10 @@ def unwrap(network: nn.Module) -> None:
     """Take away what stands around modules that have nothing beside them any more."""
     # From the inside out, so that the paths of what is outside still hold.
     for path, module in reversed(list(network.named_modules())):
-        if isinstance(module, Wrap) and module.attention is None:
-            if isinstance(module, AfterBlock) and module.projected is not None:
+        if isinstance(module, Wrapper) and module.attention is None:
+            if isinstance(module, AttentionAfterBlock) and module.projected is not None:
                 own = getattr(module.inner, module.projection).inner
                 setattr(module.inner, module.projection, own)
             replace(network, path, module.inner)
-        elif isinstance(module, Finishing) and not any(f.reached for f in module.finishes):
+        elif isinstance(module, WithChainEnds) and not any(f.reached for f in module.finishes):
             replace(network, path, module.inner)

@@ -14,7 +14,7 @@ from torchvision.ops import MultiScaleRoIAlign, box_iou
 from ean_search.data.cluttered import CLASSES, Canvas
 from ean_search.data.cluttered_scenes import load_scenes
 from ean_search.data.splits import Split
-from ean_search.retrain.transfer.fpn import Pyramid
+from ean_search.retrain.transfer.fpn import PyramidBackbone
 from ean_search.retrain.transfer.task import Task
 from ean_search.training.recipe import Recipe
 
@@ -40,7 +40,7 @@ def detect(*, train: int = 1000, test: int = 250, size: int = 64, seed: int = 0)
 
 def _attach(size: int) -> Any:
     def attach(network: nn.Module) -> nn.Module:
-        pyramid = Pyramid(network)
+        pyramid = PyramidBackbone(network)
         levels = len(pyramid.names)
         # Digits are a third to a half of the canvas; the finer the map, the smaller its anchors.
         sides = np.geomspace(size / 4, size * 0.6, levels).round().astype(int)

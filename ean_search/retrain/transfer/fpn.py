@@ -10,7 +10,7 @@ from ean_search.networks.timm_models import features
 COARSEST = 32  # pixels of the image to one of the map
 
 
-class Pyramid(nn.Module):
+class PyramidBackbone(nn.Module):
     """Maps of a network at strides of 4 and more, all with as many channels."""
 
     def __init__(self, network: nn.Module, channels: int = 64):

@@ -15,8 +15,14 @@ from torch import nn
 
 from ean_search.core.space import Placement
 from ean_search.retrain.checkpoint import find_trained
-from ean_search.retrain.compare import Contestants, everyone, price_and_time, tabulate, train_paired
-from ean_search.retrain.retrain import Retraining
+from ean_search.retrain.compare import (
+    ComparedPlacements,
+    price_and_time,
+    tabulate,
+    train_paired,
+    unique_placements,
+)
+from ean_search.retrain.retrain import RetrainingPlan
 from ean_search.retrain.transfer.task import Task
 from ean_search.training.trainer import fit
 from ean_search.utils.errors import UserError
@@ -29,7 +35,7 @@ from ean_search.utils.seeding import derive_seed
 class Transfer:
     """What all trainings of one task have in common."""
 
-    plan: Retraining  # of the networks that are the backbones
+    plan: RetrainingPlan  # of the networks that are the backbones
     task: Task
     scratch: bool = False  # start backbones as fresh as retraining does
 
@@ -95,14 +101,14 @@ class Transfer:
 
 def transfer(
     transfers: Transfer,
-    chosen: Contestants,
+    chosen: ComparedPlacements,
     seeds: Sequence[int],
     progress: Progress = silent,
     rounds: int = 50,
 ) -> pd.DataFrame:
     """Train all backbones with all seeds, and return a row each; scores are in `accuracy`."""
     run = transfers.plan.run
-    placements = everyone(run, chosen)
+    placements = unique_placements(run, chosen)
     if not transfers.scratch:  # before any training: is there something to start from?
         for placement in placements:
             for seed in seeds:

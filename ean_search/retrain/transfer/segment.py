@@ -13,7 +13,7 @@ from torchvision.models.segmentation.fcn import FCNHead
 from ean_search.data.cluttered import CLASSES, Canvas
 from ean_search.data.cluttered_scenes import load_scenes
 from ean_search.data.splits import Split
-from ean_search.retrain.transfer.fpn import Pyramid
+from ean_search.retrain.transfer.fpn import PyramidBackbone
 from ean_search.retrain.transfer.task import Task
 from ean_search.training.recipe import Recipe
 from ean_search.utils.errors import UserError, unknown_name
@@ -25,7 +25,7 @@ RECIPE = Recipe(epochs=10, batch_size=16, lr=2e-3)
 class Finest(nn.Module):
     """The finest map of a pyramid, under the name that torchvision's heads ask for."""
 
-    def __init__(self, pyramid: Pyramid):
+    def __init__(self, pyramid: PyramidBackbone):
         super().__init__()
         self.pyramid = pyramid
 
@@ -49,7 +49,7 @@ def _attach(head: str) -> Any:
     whole, part = HEADS[head]
 
     def attach(network: nn.Module) -> nn.Module:
-        pyramid = Pyramid(network)
+        pyramid = PyramidBackbone(network)
         return whole(Finest(pyramid), part(pyramid.out_channels, CLASSES + 1))
 
     return attach

@@ -17,7 +17,7 @@ from pydantic import PositiveFloat, PositiveInt
 from ean_search.core.objective import Problem
 from ean_search.core.space import Placement
 from ean_search.core.trial import Trial
-from ean_search.search.searchers.proposal_filter import Fresh, changed
+from ean_search.search.searchers.proposal_filter import ProposalFilter, changed
 
 
 class Evolution:
@@ -33,7 +33,7 @@ class Evolution:
         tournament: PositiveInt = 12,
         flips: PositiveFloat = 1.0,
     ) -> None:
-        self._space, self._fresh = problem.space, Fresh(problem)
+        self._space, self._fresh = problem.space, ProposalFilter(problem)
         self._living: deque[Trial] = deque(maxlen=population)
         self._tournament, self._flips = tournament, flips
 

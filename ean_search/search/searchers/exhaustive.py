@@ -12,7 +12,7 @@ import numpy as np
 from ean_search.core.objective import Problem
 from ean_search.core.space import Placement
 from ean_search.core.trial import Trial
-from ean_search.search.searchers.constraints import allowed
+from ean_search.search.searchers.constraints import is_feasible
 from ean_search.utils.errors import UserError
 
 MOST = 2**24  # placements that anybody would wait for
@@ -50,5 +50,5 @@ def _enumerate(problem: Problem) -> Iterator[Placement]:
     shape = (space.choices,) * space.sites
     for index in range(space.size):
         placement = space.placement(np.unravel_index(index, shape))
-        if allowed(placement, problem):
+        if is_feasible(placement, problem):
             yield placement

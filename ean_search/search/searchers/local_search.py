@@ -17,7 +17,7 @@ from pydantic import PositiveInt
 from ean_search.core.objective import Problem
 from ean_search.core.space import Placement, Space
 from ean_search.core.trial import Trial
-from ean_search.search.searchers.proposal_filter import Fresh, changed
+from ean_search.search.searchers.proposal_filter import ProposalFilter, changed
 
 
 class Local:
@@ -26,7 +26,7 @@ class Local:
     cohort = 4
 
     def __init__(self, problem: Problem, *, kick: PositiveInt = 4) -> None:
-        self._space, self._fresh = problem.space, Fresh(problem)
+        self._space, self._fresh = problem.space, ProposalFilter(problem)
         self._kick = kick  # sites changed to begin another climb
         self._rewards: dict[Placement, float] = {}
         self._here: Placement | None = None  # where the climb stands

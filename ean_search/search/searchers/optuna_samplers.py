@@ -27,7 +27,7 @@ from ean_search.core.objective import Problem
 from ean_search.core.space import Placement
 from ean_search.core.trial import Trial
 from ean_search.search.searchers.optuna_logging import quietly
-from ean_search.search.searchers.proposal_filter import Fresh
+from ean_search.search.searchers.proposal_filter import ProposalFilter
 from ean_search.utils.errors import UserError, unknown_name
 
 MULTI = {"NSGAIISampler", "NSGAIIISampler"}  # multi-objective unless told otherwise
@@ -48,7 +48,7 @@ class Optuna:
         multi: bool | None = None,
         tries: NonNegativeInt = 4,
     ) -> None:
-        self._problem, self._fresh, self._tries = problem, Fresh(problem), tries
+        self._problem, self._fresh, self._tries = problem, ProposalFilter(problem), tries
         self._sampler, self._settings = sampler, settings or {}
         multi = sampler in MULTI if multi is None else multi
         self._axes = [axis for axis, _ in problem.objective.weights] if multi else []

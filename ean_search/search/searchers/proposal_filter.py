@@ -10,13 +10,13 @@ import numpy as np
 
 from ean_search.core.objective import Problem
 from ean_search.core.space import Placement, Space
-from ean_search.search.searchers.constraints import allowed, thinned
+from ean_search.search.searchers.constraints import drop_until_feasible, is_feasible
 
 SMALL = 4096  # placements that may be listed to find the last new ones
 TRIES = 64
 
 
-class Fresh:
+class ProposalFilter:
     """Remember placements, and find others."""
 
     def __init__(self, problem: Problem) -> None:
@@ -29,7 +29,7 @@ class Fresh:
 
     def is_new(self, placement: Placement) -> bool:
         """Say whether a placement was not seen and keeps all limits."""
-        return placement not in self._seen and allowed(placement, self._problem)
+        return placement not in self._seen and is_feasible(placement, self._problem)
 
     def draw(self, rng: np.random.Generator) -> Placement:
         """Draw a new placement, its count of attachments evenly."""
@@ -43,7 +43,7 @@ class Fresh:
         for attempt in range(TRIES + 1):
             flips = int(sites ** (attempt / TRIES)) if attempt else 0  # further and further
             other = changed(placement, self._problem.space, flips, rng)
-            other = thinned(other, self._problem, rng)
+            other = drop_until_feasible(other, self._problem, rng)
             if self.is_new(other):
                 break
         else:

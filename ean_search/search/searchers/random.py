@@ -1,4 +1,4 @@
-"""Random search: draw how many sites carry attention evenly, then which ones.
+"""Random search: draw how many sites holder attention evenly, then which ones.
 
 Drawing every site on its own instead would put nearly all placements at half the sites. It learns
 nothing; it only avoids what it has already seen.
@@ -12,7 +12,7 @@ from pydantic import PositiveInt
 from ean_search.core.objective import Problem
 from ean_search.core.space import Placement
 from ean_search.core.trial import Trial
-from ean_search.search.searchers.proposal_filter import Fresh
+from ean_search.search.searchers.proposal_filter import ProposalFilter
 
 
 class Random:
@@ -22,7 +22,7 @@ class Random:
 
     def __init__(self, problem: Problem, *, tries: PositiveInt = 100) -> None:
         self._space, self._tries = problem.space, tries
-        self._fresh = Fresh(problem)
+        self._fresh = ProposalFilter(problem)
 
     def ask(self, n: int, rng: np.random.Generator) -> list[Placement]:
         """Propose n placements."""

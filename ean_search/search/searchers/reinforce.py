@@ -8,7 +8,8 @@ The policy is one categorical a site. Four things make it learn from few evaluat
   other sites. Sites are drawn independently, so what the others explain is only noise to this one;
   and it works for cohorts of one. (Factorised baselines, https://arxiv.org/abs/1803.07246)
 - *PPO epochs* with the joint ratio of all sites (https://arxiv.org/abs/1707.06347).
-- *Nothing twice*: a known draw is repeated, ever more evenly, and thinned to keep hard limits.
+- *Nothing twice*: a known draw is repeated, ever more evenly, and sites are
+  dropped from it until it keeps the hard limits.
 
 Rewards are standardised; what failed counts as one standard deviation worse than the worst.
 """
@@ -30,8 +31,8 @@ from ean_search.search.searchers.categorical_policy import (
     one_hot,
     softmax,
 )
-from ean_search.search.searchers.constraints import thinned
-from ean_search.search.searchers.proposal_filter import Fresh
+from ean_search.search.searchers.constraints import drop_until_feasible
+from ean_search.search.searchers.proposal_filter import ProposalFilter
 from ean_search.search.searchers.ridge import fit_ridge
 
 MOST_EVEN = 0.25  # share of even drawing, in spaces of few sites
@@ -56,7 +57,7 @@ class Reinforce:
         ridge: PositiveFloat = 1.0,
         tries: PositiveInt = 32,
     ) -> None:
-        self._problem, self._space, self._fresh = problem, problem.space, Fresh(problem)
+        self._problem, self._space, self._fresh = problem, problem.space, ProposalFilter(problem)
         self._epochs, self._clip, self._entropy_weight = epochs, clip, entropy_weight
         self._ridge, self._tries = ridge, tries
         sites, choices = self._space.sites, self._space.choices
@@ -103,7 +104,7 @@ class Reinforce:
     def _propose(self, policy: np.ndarray, rng: np.random.Generator) -> Placement:
         for even in np.linspace(0, 1, self._tries) ** 2:
             mixed = (1 - even) * policy + even / self._space.choices
-            placement = thinned(draw(self._space, mixed, rng), self._problem, rng)
+            placement = drop_until_feasible(draw(self._space, mixed, rng), self._problem, rng)
             if self._fresh.is_new(placement):
                 break
         else:
@@ -128,7 +129,7 @@ class Reinforce:
             self._logits += self._adam.step(self._by_logits(slope))
 
     def _by_logits(self, slope: np.ndarray) -> np.ndarray:
-        """Carry a gradient back from probabilities to logits."""
+        """StateHolder a gradient back from probabilities to logits."""
         shares = softmax(self._logits)
         return (1 - self._even) * shares * (slope - (shares * slope).sum(axis=1, keepdims=True))
 

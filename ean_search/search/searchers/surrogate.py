@@ -17,10 +17,10 @@ from pydantic import NonNegativeFloat, PositiveInt
 from ean_search.core.objective import Problem
 from ean_search.core.space import Placement
 from ean_search.core.trial import Trial
-from ean_search.search.searchers.constraints import allowed, thinned
+from ean_search.search.searchers.constraints import drop_until_feasible, is_feasible
 from ean_search.search.searchers.local_search import neighbours
 from ean_search.search.searchers.pairwise_model import Model, Quadratic
-from ean_search.search.searchers.proposal_filter import Fresh, changed
+from ean_search.search.searchers.proposal_filter import ProposalFilter, changed
 
 GAIN = 1e-12  # less is rounding
 
@@ -39,7 +39,7 @@ class Surrogate:
         climbs: PositiveInt = 4,
     ) -> None:
         self._problem, self._space = problem, problem.space
-        self._fresh = Fresh(problem)
+        self._fresh = ProposalFilter(problem)
         self._model = Model(problem.space.sites, problem.space.choices)
         self._initial = initial  # accuracies known before the model is asked
         self._spread = spread  # of a draw: 0 is greedy, 1 is Thompson sampling
@@ -76,7 +76,7 @@ class Surrogate:
         best = max(self._done.values(), key=lambda trial: trial.reward).placement
         far = math.ceil(self._space.sites / 4)
         mutants = (changed(best, self._space, far, rng) for _ in range(self._climbs - 1))
-        return [thinned(start, self._problem, rng) for start in (best, *mutants)]
+        return [drop_until_feasible(start, self._problem, rng) for start in (best, *mutants)]
 
     def _climb(self, here: Placement, function: Quadratic) -> Placement:
         """Take the best single change while one is left that pays and keeps the limits."""
@@ -102,7 +102,7 @@ class Surrogate:
     def _pays(self, here: Placement, there: Placement, function: Quadratic) -> bool:
         """Check a change by exact prices: those of single changes add up nearly, not always."""
         better = self._value(there, function) > self._value(here, function) + GAIN
-        return better and allowed(there, self._problem)
+        return better and is_feasible(there, self._problem)
 
     def _likes(self, placements: Iterable[Placement], function: Quadratic) -> Placement | None:
         new = [placement for placement in placements if self._fresh.is_new(placement)]

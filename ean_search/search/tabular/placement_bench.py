@@ -25,7 +25,7 @@ import pandas as pd
 
 from ean_search.core.objective import Objective, Problem
 from ean_search.core.space import Placement, Space
-from ean_search.core.trial import Cost, Measured
+from ean_search.core.trial import Cost, EvaluationResult
 from ean_search.utils.config import parse_fields
 from ean_search.utils.errors import UserError, unknown_name
 from ean_search.utils.files import write_whole
@@ -36,7 +36,7 @@ COSTS = tuple(field.name for field in fields(Cost))
 
 
 @dataclass(frozen=True)
-class Table:
+class PlacementBench:
     """One table, to search on."""
 
     source: str  # a shipped name, or the path of a Parquet file
@@ -84,10 +84,10 @@ class Table:
         """Return the accuracy that a searcher sees."""
         return self._accuracies[placement][0]
 
-    def evaluate(self, placements: Sequence[Placement]) -> Iterator[Measured]:
+    def evaluate(self, placements: Sequence[Placement]) -> Iterator[EvaluationResult]:
         """Measure placements as an evaluator does."""
         for placement in placements:
-            yield Measured(self.accuracy(placement), 0.0)
+            yield EvaluationResult(self.accuracy(placement), 0.0)
 
     def truth(self, placement: Placement) -> float:
         """Return the accuracy that a searcher is judged by."""
@@ -103,7 +103,7 @@ class Table:
         return float(self._rewards.min()), float(self._rewards.max())
 
     @cached_property
-    def summit(self) -> float:
+    def best_observable_reward(self) -> float:
         """Return the greatest reward that a searcher can see: who has, learns no better."""
         problem = self.problem
         worthy = (p for p, cost in self.costs.items() if problem.feasible(cost))

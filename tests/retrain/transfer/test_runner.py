@@ -3,10 +3,10 @@ import torch
 
 from ean_search.core.space import load_space
 from ean_search.networks.builder import build, prune
-from ean_search.retrain.compare import contestants
+from ean_search.retrain.compare import select_placements
 from ean_search.retrain.retrain import plan_retraining
 from ean_search.retrain.transfer.detect import _match, _precision
-from ean_search.retrain.transfer.fpn import Pyramid
+from ean_search.retrain.transfer.fpn import PyramidBackbone
 from ean_search.retrain.transfer.runner import Transfer, transfer
 from ean_search.retrain.transfer.task import make_task
 from ean_search.utils.errors import UserError
@@ -26,7 +26,7 @@ def short(name, **options):
 def test_backbones_are_compared_and_finished_trainings_kept(short_run, name):
     plan = plan_retraining(short_run, {"device": "cpu"})
     transfers = Transfer(plan, short(name, **FEW), scratch=True)
-    chosen = contestants(short_run, "1-0-0-0", "none")
+    chosen = select_placements(short_run, "1-0-0-0", "none")
     frame = transfer(transfers, chosen, [0, 1], rounds=1)
     assert list(frame["name"]) == ["1-0-0-0", "none"]
     assert frame.accuracy.between(0, 1).all()
@@ -46,7 +46,7 @@ def test_backbones_start_from_what_was_retrained(short_run):
     task = short("classify:cluttered")
     transfers = Transfer(plan, task)
     with pytest.raises(UserError, match="not retrained yet"):
-        transfer(transfers, contestants(short_run, "0-0-1-0", "none"), [4])
+        transfer(transfers, select_placements(short_run, "0-0-1-0", "none"), [4])
     plan.train(short_run.find("0-0-1-0"), 4)
     network = transfers.network(short_run.find("0-0-1-0"), 4)
     trained = plan.checkpoint(short_run.find("0-0-1-0"), 4).network()
@@ -64,7 +64,7 @@ def test_a_deeplab_head_fits_too():
 
 def test_pyramids_reach_from_strides_of_4_to_32():
     space = load_space("resnet18_shared")
-    pyramid = Pyramid(prune(build(space), space.named["none"])).eval()
+    pyramid = PyramidBackbone(prune(build(space), space.named["none"])).eval()
     maps = pyramid(torch.zeros(1, 3, 64, 64))
     assert [m.shape[-1] for m in maps.values()] == [16, 8, 4, 2]
 

@@ -8,7 +8,7 @@ import torch
 from ean_search.core.objective import Objective, Problem
 from ean_search.core.space import Space
 from ean_search.search.searchers.adam import Adam
-from ean_search.search.searchers.constraints import thinned
+from ean_search.search.searchers.constraints import drop_until_feasible
 from ean_search.search.searchers.reinforce import Reinforce
 from ean_search.testing.toy import Toy, play, price
 
@@ -112,9 +112,9 @@ def test_nothing_is_learnt_where_nothing_was_measured():
 def test_a_placement_is_thinned_until_it_keeps_the_limits(rng):
     problem = Problem(SPACE, Objective.parse("accuracy", "latency <= 6"), price)
     everything = SPACE.named["all"]
-    thin = thinned(everything, problem, rng)
+    thin = drop_until_feasible(everything, problem, rng)
     assert thin.attached == 5
-    assert thinned(thin, problem, rng) == thin
+    assert drop_until_feasible(thin, problem, rng) == thin
 
 
 def test_limits_are_kept_where_hardly_any_draw_would():

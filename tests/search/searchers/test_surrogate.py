@@ -4,7 +4,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from ean_search.bench.simulate import Unsaved
+from ean_search.bench.simulate import InMemoryLog
 from ean_search.bench.synthetic import Landscape
 from ean_search.core.objective import Objective, Problem
 from ean_search.core.space import Space
@@ -77,7 +77,7 @@ def test_the_less_is_known_the_more_draws_differ(rng):
 
 
 def test_it_finds_the_best_of_a_pairwise_landscape():
-    landscape, store = Landscape(16, 0), Unsaved()
+    landscape, store = Landscape(16, 0), InMemoryLog()
     run_search(
         landscape.problem, Surrogate(landscape.problem), landscape, store, budget=120, cohort=4
     )
