@@ -34,6 +34,7 @@ from .runs.pipeline import start_run as start_run
 from .search.gym_env import PlacementEnv as PlacementEnv
 from .search.loop import run_search as run_search
 from .search.searchers.registry import make_searcher as make_searcher
+from .search.tabular.placement_bench import PlacementBench as PlacementBench
 from .search.trial_log import TrialLog as TrialLog
 from .testing.check_attention import check_attention as check_attention
 from .testing.check_searcher import check_searcher as check_searcher

@@ -6,7 +6,11 @@ import torch
 from ean_search.core.space import Space
 from ean_search.networks.builder import build, place, prune, slots
 from ean_search.networks.positions.registry import find_position
-from ean_search.networks.positions.wrappers import AttentionAfterBlock, AttentionBefore, WithChainEnds
+from ean_search.networks.positions.wrappers import (
+    AttentionAfterBlock,
+    AttentionBefore,
+    WithChainEnds,
+)
 from ean_search.networks.sites import find_sites, make_backbone, probe
 from ean_search.utils.errors import UserError
 from tests.helpers import load_small, randomise
