@@ -7,22 +7,27 @@ after the last block of the stage. Where layers attend within windows, those wit
 are connected, which is our reconstruction.
 """
 
+from typing import Any
+
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 from torch.nn.functional import adaptive_avg_pool1d
 
+from ean_search.attention.base import Attention, AttentionSite
 from ean_search.attention.windows import Partition, Windows
 from ean_search.utils.errors import UserError
 
 State = tuple[Tensor, tuple[Tensor, ...]]  # logits (b, heads, n, n); values (b, heads, n, size)
 
 
-class Broad(nn.Module):
+class Broad(Attention):
     """Gather what connected layers attend to, and add it, pooled to the network's width."""
 
     positions = ("qkv",)
     stateful = True
     chain = "broad"
+    finishes_stage = True
+    takes_tokens = True
 
     def __init__(
         self,
@@ -40,7 +45,7 @@ class Broad(nn.Module):
         self.joint = scale == "joint"  # 1 / sqrt(|S| d), not 1 / sqrt(d) as in the published code
 
     @classmethod
-    def at(cls, site, **options) -> nn.Module:
+    def from_site(cls, site: AttentionSite, **options: Any) -> "Broad":
         """Build one for a layer."""
         return cls(site.heads, partition=site.partition, **options)
 

@@ -2,10 +2,11 @@
 
 from torch import Tensor, nn
 
+from ean_search.attention.base import Attention
 from ean_search.attention.branches import MapBranch
 
 
-class Depthwise(nn.Module):
+class Depthwise(Attention):
     """Add a normed depthwise convolution to the block's output."""
 
     positions = ("block",)

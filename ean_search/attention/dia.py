@@ -3,8 +3,10 @@
 import torch
 from torch import Tensor, nn
 
+from ean_search.attention.base import Attention
 
-class DIA(nn.Module):
+
+class DIA(Attention):
     """Scale channels by the hidden state of an LSTM that reads one block's means after another.
 
     Its output gate is applied to a sigmoid of the cell, where an LSTM has a tanh: as published.

@@ -3,10 +3,11 @@
 from torch import Tensor, nn
 from torch.nn.functional import scaled_dot_product_attention
 
+from ean_search.attention.base import Attention
 from ean_search.utils.errors import UserError
 
 
-class Full(nn.Module):
+class FullAttention(Attention):
     """Mix positions by products of queries and keys, quadratic in their number."""
 
     positions = ("mixer",)

@@ -7,10 +7,11 @@ the number of positions, in time and in memory.
 
 from torch import Tensor, nn
 
+from ean_search.attention.base import Attention
 from ean_search.utils.errors import UserError
 
 
-class KeyOnly(nn.Module):
+class KeyOnly(Attention):
     """Mix positions: a saliency's global mean and a local convolution, gated by the keys."""
 
     positions = ("mixer",)

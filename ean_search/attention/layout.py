@@ -4,8 +4,12 @@ Backbones pass maps as (batch, channels, height, width), with the channels last,
 which the first may stand for no position (a class token).
 """
 
+from typing import Any
+
 import torch
-from torch import Tensor, nn
+from torch import Tensor
+
+from ean_search.attention.base import Attention
 
 CHANNELS_FIRST, CHANNELS_LAST, TOKENS = "nchw", "nhwc", "tokens"
 
@@ -30,25 +34,31 @@ def from_map(y: Tensor, layout: str, apart: Tensor | None) -> Tensor:
     return torch.cat([apart, y.flatten(2).transpose(1, 2)], dim=1)
 
 
-class Adapted(nn.Module):
+class LayoutAdapter(Attention):
     """An attention that was written for maps with channels first, at a site that differs.
 
-    It takes the site's first so many maps; what follows a site's maps is a state.
+    It passes on as many of the site's maps as the attention takes, and the state that follows them.
     """
 
-    def __init__(self, attention: nn.Module, layout: str, prefix: int, takes: int, maps: int):
+    def __init__(self, attention: Attention, layout: str, prefix: int, num_maps: int):
         super().__init__()
         self.attention = attention
         self.layout = layout
         self.prefix = prefix
-        self.takes = takes  # maps that the attention takes
-        self.maps = maps  # maps that the site gives
-        self.stateful = getattr(attention, "stateful", False)
+        self.num_maps = num_maps  # that the site gives
+        self.stateful = attention.stateful
+        self.writes_only = attention.writes_only
+        self.finishes_stage = attention.finishes_stage
 
     def forward(self, *inputs: Tensor) -> Tensor | tuple[Tensor, object]:
-        pairs = [to_map(x, self.layout, self.prefix) for x in inputs[: self.takes]]
-        out = self.attention(*(x for x, _ in pairs), *inputs[self.maps :])
+        pairs = [to_map(x, self.layout, self.prefix) for x in inputs[: self.attention.num_inputs]]
+        out = self.attention(*(x for x, _ in pairs), *inputs[self.num_maps :])
         apart = pairs[0][1]
         if self.stateful:
             return from_map(out[0], self.layout, apart), out[1]
         return from_map(out, self.layout, apart)
+
+    def finish(self, x: Tensor, state: Any) -> Tensor:
+        """Let the attention add the last state of a chain, on its own layout."""
+        x_map, apart = to_map(x, self.layout, self.prefix)
+        return from_map(self.attention.finish(x_map, state), self.layout, apart)

@@ -4,22 +4,26 @@ The state holds the keys and values so far; it is as large as the layers themsel
 costs grows with the number of sites before it.
 """
 
-import torch
-from torch import Tensor, nn
+from typing import Any
 
+import torch
+from torch import Tensor
+
+from ean_search.attention.base import Attention, AttentionSite
 from ean_search.attention.branches import MapBranch, TokenBranch
 from ean_search.attention.mrla_common import Projections, by_head, count_heads, likeness
 
 State = tuple[Tensor, Tensor]  # keys (b, t, heads, size), values (b, t, heads, size, h, w)
 
 
-class MRLABase(nn.Module):
+class MRLABase(Attention):
     """Add a mixture of this layer's and earlier layers' values to the block's output."""
 
     positions = ("block",)
-    takes = 2  # the block's output and its shortcut, which this form does not need
+    num_inputs = 2  # the block's output and its shortcut, which this form does not need
     stateful = True
     chain = "mrla_base"
+    takes_tokens = True
     shared = ("projections",)  # what sites of a group have in common
 
     def __init__(
@@ -42,7 +46,7 @@ class MRLABase(nn.Module):
         )
 
     @classmethod
-    def at(cls, site, **options) -> nn.Module:
+    def from_site(cls, site: AttentionSite, **options: Any) -> "MRLABase":
         """Build one for a site: DeiT's form on tokens."""
         if site.layout == "tokens":
             return cls(site.channels, tokens=True, prefix=site.prefix, **options)

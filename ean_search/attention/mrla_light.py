@@ -4,18 +4,22 @@ One gate a head weighs the layer's own value; what came before is its shortcut, 
 So there is no state, and being attached or not is a site's own affair.
 """
 
+from typing import Any
+
 import torch
 from torch import Tensor, nn
 
+from ean_search.attention.base import Attention, AttentionSite
 from ean_search.attention.branches import MapBranch, TokenBranch
 from ean_search.attention.mrla_common import Projections, by_head, count_heads, likeness
 
 
-class MRLALight(nn.Module):
+class MRLALight(Attention):
     """Add what a layer's heads and its shortcut are worth to the block's output."""
 
     positions = ("block",)
-    takes = 2  # the block's output and its shortcut
+    num_inputs = 2  # the block's output and its shortcut
+    takes_tokens = True
     shared = ("projections",)  # what sites of a group have in common
 
     def __init__(
@@ -39,7 +43,7 @@ class MRLALight(nn.Module):
         )
 
     @classmethod
-    def at(cls, site, **options) -> nn.Module:
+    def from_site(cls, site: AttentionSite, **options: Any) -> "MRLALight":
         """Build one for a site: DeiT's form on tokens, with heads of 16 channels."""
         if site.layout == "tokens":
             options = {"head_size": 16, **options}

@@ -1,24 +1,15 @@
 """Attention modules by name: those written here, and every light one that timm has.
 
-An attention is a module made from a channel count that maps x to y of the same shape, channels
-first. What it needs beyond that it says by class attributes, all of them optional:
-
-- `positions`: where it can go, the best first; on a residual branch or after a block by default.
-- `takes = 2`: after a block it gets (x, previous), previous being the block's shortcut.
-- `stateful = True`: it gets a state last, None at first, and gives (y, state). Sites whose
-  attentions have the same `chain` hand it on; `finish(x, state)` may add the last one to the
-  stage's output.
-- `writes_only = True`: y is x; where no later site of the chain reads, it is not even run.
-- `shared`: the names of its submodules that sites of a group share; everything by default.
-- `at(site, **options)`: builds one from a site, for tokens or maps with channels first.
+To add one: a file in this folder, or anywhere, and a line in ATTENTIONS, or the name
+`module:Class`; `check_attention` tries out what `base.py` promises for it.
 """
 
 from typing import Any
 
 from timm.layers import get_attn
-from torch import nn
 
-from ean_search.attention.layout import CHANNELS_FIRST, CHANNELS_LAST, Adapted
+from ean_search.attention.base import Attention, AttentionSite, as_attention
+from ean_search.attention.layout import CHANNELS_FIRST, CHANNELS_LAST, LayoutAdapter
 from ean_search.attention.unit_gate import set_unit_gates
 from ean_search.utils.errors import UserError, unknown_name
 from ean_search.utils.registry import lookup
@@ -34,19 +25,34 @@ ATTENTIONS = {
     "depthwise": "ean_search.attention.depthwise:Depthwise",
     "broad": "ean_search.attention.broad:Broad",
     "key_only": "ean_search.attention.key_only:KeyOnly",
-    "full": "ean_search.attention.full_attention:Full",
+    "full": "ean_search.attention.full_attention:FullAttention",
 }
 # What timm's own registry has besides; it is an elif chain that cannot be listed.
 TIMM_ATTENTIONS = tuple(
     "ese eca ecam ceca ge gc gca cbam lcbam coord scoord ela strip "
     "sk splat lambda bottleneck halo nl bat".split()
 )
-GATES = ("residual", "block")  # where an attention goes that says nothing else
+
+
+def find_attention(name: str) -> type[Attention]:
+    """Return the class of an attention.
+
+    Args:
+        name: A key of ATTENTIONS, one of TIMM_ATTENTIONS, or `module:Class`.
+
+    Raises:
+        UserError: If the name is none of these.
+    """
+    if name in ATTENTIONS or ":" in name:
+        return as_attention(lookup(name, ATTENTIONS, "attention"))
+    if name not in TIMM_ATTENTIONS:
+        raise unknown_name("attention", name, [*ATTENTIONS, *TIMM_ATTENTIONS])
+    return as_attention(get_attn(name))
 
 
 def make_attention(
     name: str, channels: int, *, unit_gate: bool = False, **options: Any
-) -> nn.Module:
+) -> Attention:
     """Build an attention by its name, its gates scaled to a mean of 1 on request."""
     attention = _build(name, find_attention(name), channels, options)
     if unit_gate:
@@ -54,46 +60,26 @@ def make_attention(
     return attention
 
 
-def make_attention_at(
-    site: Any, name: str, *, unit_gate: bool = False, **options: Any
-) -> nn.Module:
-    """Build an attention for the maps of a site."""
+def make_attention_for_site(
+    site: AttentionSite, name: str, *, unit_gate: bool = False, **options: Any
+) -> Attention:
+    """Build an attention for the maps of a site, with an adapter where the layouts differ."""
     kind = find_attention(name)
-    takes, maps = getattr(kind, "takes", 1), 1 + (site.position == "block")
-    if hasattr(kind, "at"):
+    if kind.takes_tokens:
         if unit_gate:
             raise UserError(f"{name}: has no gate to scale to a mean of 1: --no-unit-gate")
-        attention = _build(name, kind.at, site, options)
+        attention = _build(name, kind.from_site, site, options)
         layout = CHANNELS_LAST if site.layout == CHANNELS_LAST else CHANNELS_FIRST
     else:
         attention = make_attention(name, site.channels, unit_gate=unit_gate, **options)
         layout = site.layout
-    if layout == CHANNELS_FIRST and takes == maps:
+    if layout == CHANNELS_FIRST and kind.num_inputs == site.num_maps:
         return attention
-    return Adapted(attention, layout, site.prefix, takes, maps)
+    return LayoutAdapter(attention, layout, site.prefix, site.num_maps)
 
 
-def positions_of(name: str) -> tuple[str, ...]:
-    """Return the positions an attention can be at."""
-    return getattr(find_attention(name), "positions", GATES)
-
-
-def is_stateful(attention: nn.Module) -> bool:
-    """Say whether an attention hands a state on to the next site."""
-    return getattr(attention, "stateful", False)
-
-
-def find_attention(name: str) -> Any:
-    """Return the class of an attention."""
-    if name in ATTENTIONS or ":" in name:
-        return lookup(name, ATTENTIONS, "attention")
-    if name not in TIMM_ATTENTIONS:
-        raise unknown_name("attention", name, [*ATTENTIONS, *TIMM_ATTENTIONS])
-    return get_attn(name)
-
-
-def _build(name: str, kind: Any, where: Any, options: dict[str, Any]) -> nn.Module:
+def _build(name: str, make: Any, where: Any, options: dict[str, Any]) -> Attention:
     try:
-        return kind(where, **options)
+        return make(where, **options)
     except (TypeError, AssertionError) as error:
         raise UserError(f"attention {name!r} cannot be built with {options}: {error}") from error

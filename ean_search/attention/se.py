@@ -4,8 +4,10 @@ from timm.layers import SEModule
 from torch import Tensor
 from torch.nn import functional as F
 
+from ean_search.attention.base import Attention
 
-class SE(SEModule):
+
+class SE(SEModule, Attention):
     """Scale channels by a gate of their means.
 
     timm rounds the inner width up to a multiple of 8; the published counts do not.

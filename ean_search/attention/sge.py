@@ -6,10 +6,11 @@ Every group of channels gates its positions by how much they resemble the group'
 import torch
 from torch import Tensor, nn
 
+from ean_search.attention.base import Attention
 from ean_search.utils.errors import UserError
 
 
-class SGE(nn.Module):
+class SGE(Attention):
     """Scale positions, group by group, by their likeness to the group's mean."""
 
     def __init__(self, channels: int, groups: int = 64):

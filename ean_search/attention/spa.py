@@ -4,8 +4,10 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import adaptive_avg_pool2d
 
+from ean_search.attention.base import Attention
 
-class SPA(nn.Module):
+
+class SPA(Attention):
     """Scale channels by a gate of their means over the whole map, its quarters and sixteenths."""
 
     def __init__(self, channels: int, reduction: int = 16):

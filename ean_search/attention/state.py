@@ -12,6 +12,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from ean_search.attention.base import Attention
+
 
 class StateHolder(nn.Module):
     """What is on its way between two modules of one network, in one pass."""
@@ -35,7 +37,7 @@ class StateHolder(nn.Module):
 class ChainedAttention(nn.Module):
     """One site's place in a chain of a stateful attention."""
 
-    def __init__(self, attention: nn.Module, holder: StateHolder):
+    def __init__(self, attention: Attention, holder: StateHolder):
         super().__init__()
         self.attention = attention
         self.holder = holder
@@ -54,7 +56,7 @@ class ChainedAttention(nn.Module):
 class ChainEnd(nn.Module):
     """The end of a chain whose state itself becomes a part of the output."""
 
-    def __init__(self, attention: nn.Module, holder: StateHolder):
+    def __init__(self, attention: Attention, holder: StateHolder):
         super().__init__()
         self.attention = attention
         self.holder = holder
@@ -68,7 +70,7 @@ def link(chain: list[ChainedAttention], finish: ChainEnd | None) -> None:
     """Tell the attached sites of a chain, in network order, which is first and which is last."""
     for chained in chain:
         chained.idle = False
-    while chain and getattr(chain[-1].attention, "writes_only", False):
+    while chain and chain[-1].attention.writes_only:
         chain.pop().idle = True
     for chained in chain:
         chained.first = chained is chain[0]

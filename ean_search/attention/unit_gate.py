@@ -9,6 +9,7 @@ not on the map, so it costs nothing; it is stored with the weights, because it b
 import torch
 from torch import Tensor, nn
 
+from ean_search.attention.base import Attention
 from ean_search.utils.errors import UserError
 
 
@@ -24,7 +25,7 @@ class UnitGate(nn.Module):
         return self.gate(x) * self.scale
 
 
-def set_unit_gates(attention: nn.Module, name: str, channels: int) -> None:
+def set_unit_gates(attention: Attention, name: str, channels: int) -> None:
     """Wrapper every submodule called `gate` and set its scale from a forward pass on noise."""
     owners = [module for module in attention.modules() if isinstance(_gate(module), nn.Module)]
     if not owners:
@@ -36,9 +37,8 @@ def set_unit_gates(attention: nn.Module, name: str, channels: int) -> None:
     hooks = [owner.gate.gate.register_forward_hook(_set_scale(owner.gate)) for owner in owners]
     generator = torch.Generator().manual_seed(0)
     noise = torch.randn(32, channels, 8, 8, generator=generator)
-    stateful = getattr(attention, "stateful", False)
     with torch.no_grad():
-        attention(noise, None) if stateful else attention(noise)
+        attention(noise, None) if attention.stateful else attention(noise)
     for hook in hooks:
         hook.remove()
 

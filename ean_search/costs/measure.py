@@ -18,6 +18,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from ean_search.attention.base import Attention
 from ean_search.attention.state import ChainedAttention
 from ean_search.core.space import Placement, Space
 from ean_search.core.trial import Cost
@@ -119,8 +120,14 @@ def measure_costs(
 def price_list(space: Space, table: CostTable, classes: int) -> Callable[[Placement], Cost]:
     """Return what prices placements: the table, or direct counts where it cannot add up."""
     network = build(space, classes).eval()
-    modules = (m for slot in slots(network) for a in slot.attentions for m in a.modules())
-    if all(getattr(module, "additive", True) for module in modules):
+    modules = (
+        module
+        for slot in slots(network)
+        for attention in slot.attentions
+        for module in attention.modules()
+        if isinstance(module, Attention)
+    )
+    if all(module.additive for module in modules):
         return table.price
 
     @cache
@@ -167,7 +174,7 @@ class _Alone(nn.Module):
         attention = self.module.attention
         y, state = attention(*inputs, self.state)
         # The state is returned, too: a tracer forgets what nobody uses.
-        return attention.finish(0, state) if hasattr(attention, "finish") else (y, state)
+        return attention.finish(0, state) if attention.finishes_stage else (y, state)
 
 
 def _attachments(space: Space, network: nn.Module) -> tuple[tuple[Attachment, ...], ...]:
@@ -193,7 +200,7 @@ def _attachments(space: Space, network: nn.Module) -> tuple[tuple[Attachment, ..
                     activation_bytes=4 * slot.site.elements,
                     latency_ms=0.0,
                     chain=chain,
-                    writes_only=getattr(_inner(module), "writes_only", False),
+                    writes_only=_inner(module).writes_only,
                     **_counts(slot, module, earlier[chain]),
                 )
             )
@@ -213,7 +220,7 @@ def _counts(slot: Slot, module: nn.Module, earlier: int) -> dict[str, Any]:
     if slot.original is not None:
         replaced = count_flops(slot.original, inputs[0])
     counts, state = [], None
-    adds_up = not isinstance(module, ChainedAttention) or hasattr(module.attention, "finish")
+    adds_up = not isinstance(module, ChainedAttention) or module.attention.finishes_stage
     for _ in range(1 if adds_up else earlier + 1):
         macs, flops = count_flops(_Alone(module, state), *inputs)
         counts.append((macs - replaced[0], flops - replaced[1]))

@@ -11,8 +11,8 @@ from itertools import groupby
 import torch
 from torch import Tensor, nn
 
-from ean_search.attention.layout import Adapted
-from ean_search.attention.registry import find_attention, is_stateful, make_attention_at
+from ean_search.attention.layout import LayoutAdapter
+from ean_search.attention.registry import find_attention, make_attention_for_site
 from ean_search.attention.state import ChainedAttention, ChainEnd, StateHolder, link
 from ean_search.core.space import Placement, Space
 from ean_search.networks.positions.registry import find_position
@@ -37,8 +37,8 @@ class Slot(nn.Module):
     def chosen(self) -> nn.Module | None:
         """Return what the slot has chosen, None being its input as it is."""
         attention = self.attentions[self.choice - 1] if self.choice else None
-        idle = attention is None or getattr(attention, "idle", False)
-        return self.original if idle else attention
+        idle = isinstance(attention, ChainedAttention) and attention.idle
+        return self.original if attention is None or idle else attention
 
     def forward(self, x: Tensor, *previous: Tensor) -> Tensor:
         if isinstance(self.choice, Tensor):
@@ -65,9 +65,9 @@ def build(space: Space, classes: int = 10, seed: int = 0) -> nn.Module:
         made: dict[tuple, nn.Module] = {}
         for site in find_sites(space):
             position = find_position(site.position)
-            original = position.original(network, site.home)
+            original = position.original(network, site.module_path)
             attentions = [_attention(space, site, k, made) for k in range(len(space.attention))]
-            position.put(network, site.home, Slot(site, original, attentions))
+            position.put(network, site.module_path, Slot(site, original, attentions))
         _finish_chains(network)
     return network
 
@@ -76,24 +76,25 @@ def _attention(space: Space, site: Site, number: int, made: dict[tuple, nn.Modul
     """Return a site's attention, which may be its group's, or share parts with it."""
     choice = space.attention[number]
     kind = find_attention(choice.name)
-    parts = getattr(kind, "shared", None) if space.sharing != "whole" else None
-    group = (getattr(kind, "chain", number) if parts else number, *sharing_group(space, site))
+    parts = kind.shared if space.sharing != "whole" else None
+    chain_name = number if kind.chain is None else kind.chain
+    group = (chain_name if parts else number, *sharing_group(space, site))
     attention = made.get(group)
     if attention is None or parts:
-        attention = make_attention_at(
+        attention = make_attention_for_site(
             site, choice.name, unit_gate=space.unit_gate, **choice.options
         )
         first = made.setdefault(group, attention)
         for part in parts or ():
             setattr(_core(attention), part, getattr(_core(first), part))
-    if not is_stateful(attention):
+    if not attention.stateful:
         return attention
-    chain = (getattr(kind, "chain", number), site.stage, site.channels, site.partition)
+    chain = (chain_name, site.stage, site.channels, site.partition)
     return ChainedAttention(attention, made.setdefault(("holder", *chain), StateHolder()))
 
 
 def _core(attention: nn.Module) -> nn.Module:
-    return attention.attention if isinstance(attention, Adapted) else attention
+    return attention.attention if isinstance(attention, LayoutAdapter) else attention
 
 
 def _finish_chains(network: nn.Module) -> None:
@@ -103,7 +104,7 @@ def _finish_chains(network: nn.Module) -> None:
         ends: dict[StateHolder, nn.Module] = {}
         for slot in found:
             for chained in slot.attentions:
-                if isinstance(chained, ChainedAttention) and hasattr(chained.attention, "finish"):
+                if isinstance(chained, ChainedAttention) and chained.attention.finishes_stage:
                     ends[chained.holder] = chained.attention
         if ends:
             last = found[-1].site.block

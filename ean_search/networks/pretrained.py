@@ -49,7 +49,7 @@ def load_backbone(network: nn.Module, space: Space, source: str) -> None:
 
 def with_unit_gates(space: Space) -> Space:
     """Return a space whose gates start at a mean of 1, if its attentions are gates."""
-    gates = not any(hasattr(find_attention(choice.name), "at") for choice in space.attention)
+    gates = not any(find_attention(choice.name).takes_tokens for choice in space.attention)
     return space.model_copy(update={"unit_gate": space.unit_gate or gates})
 
 

@@ -1,8 +1,8 @@
 """Where attention can go in a backbone: its sites, found by probing it.
 
-A position (`positions/`) names the homes that a backbone has for attention; a forward pass of
-shapes alone tells which of them run, in which order, and on which maps. Sites whose blocks have the
-same parent module form a stage.
+A position (`positions/`) lists the module paths that a backbone has for attention; a forward pass
+of shapes alone tells which of them run, in which order, and on which maps. Sites whose blocks have
+the same parent module form a stage.
 """
 
 import math
@@ -15,7 +15,7 @@ import torch
 from torch import Tensor, nn
 
 from ean_search.attention.layout import CHANNELS_FIRST, CHANNELS_LAST, TOKENS
-from ean_search.attention.registry import positions_of
+from ean_search.attention.registry import find_attention
 from ean_search.core.space import Space
 from ean_search.networks.backbones.registry import BACKBONES
 from ean_search.networks.positions.registry import find_position
@@ -29,7 +29,7 @@ class Site:
 
     number: int
     position: str
-    home: str
+    module_path: str
     stage: int
     channels: int
     height: int
@@ -43,7 +43,12 @@ class Site:
     def block(self) -> str:
         """Name the block the site belongs to."""
         depth = find_position(self.position).DEPTH
-        return self.home.rsplit(".", depth)[0] if depth else self.home
+        return self.module_path.rsplit(".", depth)[0] if depth else self.module_path
+
+    @property
+    def num_maps(self) -> int:
+        """Count the maps that the site gives: after a block the block's shortcut, too."""
+        return 2 if self.position == "block" else 1
 
     @property
     def elements(self) -> int:
@@ -67,20 +72,19 @@ class Site:
         else:
             tokens = self.prefix + self.height * self.width
             shape = (images * self.windows, tokens, self.channels)
-        maps = 2 if self.position == "block" else 1
-        return tuple(torch.randn(shape, device=device) for _ in range(maps))
+        return tuple(torch.randn(shape, device=device) for _ in range(self.num_maps))
 
 
 class _Recorder(nn.Module):
     """Stands at a possible site and notes the maps that come by."""
 
-    def __init__(self, home: str, seen: dict[str, list[tuple[int, ...]]]):
+    def __init__(self, module_path: str, seen: dict[str, list[tuple[int, ...]]]):
         super().__init__()
-        self.home = home
+        self.module_path = module_path
         self.seen = seen
 
     def forward(self, x: Tensor, *_: Tensor) -> Tensor:
-        self.seen.setdefault(self.home, []).append(tuple(x.shape))
+        self.seen.setdefault(self.module_path, []).append(tuple(x.shape))
         return x
 
 
@@ -125,61 +129,63 @@ WANTED = {
 
 def _positions(space: Space) -> tuple[str, ...]:
     """Return the positions that all attentions of a space can be at, the best first."""
-    names = [choice.name for choice in space.attention]
-    common = [p for p in positions_of(names[0]) if all(p in positions_of(n) for n in names)]
+    possible = {c.name: find_attention(c.name).positions for c in space.attention}
     if space.position != "auto":
-        for name in names:
-            if space.position not in positions_of(name):
-                wanted = " or ".join(positions_of(name))
-                raise UserError(f"{name}: goes to position {wanted}, not {space.position}")
+        for name, own in possible.items():
+            if space.position not in own:
+                raise UserError(
+                    f"{name}: goes to position {' or '.join(own)}, not {space.position}"
+                )
         return (space.position,)
+    first, *others = possible.values()
+    common = tuple(p for p in first if all(p in own for own in others))
     if not common:
-        wanted = "; ".join(f"{name}: {' or '.join(positions_of(name))}" for name in names)
+        wanted = "; ".join(f"{name}: {' or '.join(own)}" for name, own in possible.items())
         raise UserError(f"no position is right for all attentions of the space ({wanted})")
-    return tuple(common)
+    return common
 
 
 def _look(space: Space, name: str) -> dict[str, Site]:
-    """Pass shapes through a backbone, and describe the homes that they came by."""
+    """Pass shapes through a backbone, and describe the module_paths that they came by."""
     position = find_position(name)
     seen: dict[str, list[tuple[int, ...]]] = {}
     with torch.device("meta"):
         backbone = make_backbone(space, classes=2).eval()
         channels = space.backbone_args.get("in_chans", 3)
         image = torch.empty(1, channels, space.image_size, space.image_size)
-        homes = position.homes(backbone, image)
-        for home in homes:
-            position.put(backbone, home, _Recorder(home, seen))
+        module_paths = position.module_paths(backbone, image)
+        for module_path in module_paths:
+            position.put(backbone, module_path, _Recorder(module_path, seen))
         with torch.no_grad():
             backbone(image)
     # Two branches may end in one drop-path; where their maps differ, no attention fits both.
-    alike = {home: shapes[0] for home, shapes in seen.items() if len(set(shapes)) == 1}
-    return {home: _describe(backbone, name, home, shape) for home, shape in alike.items()}
+    alike = {path: shapes[0] for path, shapes in seen.items() if len(set(shapes)) == 1}
+    return {path: _describe(backbone, name, path, shape) for path, shape in alike.items()}
 
 
-def _describe(backbone: nn.Module, position: str, home: str, shape: tuple[int, ...]) -> Site:
-    """Say what map of which layout comes by at a home."""
-    options = {"number": 0, "position": position, "home": home, "stage": 0}
+def _describe(backbone: nn.Module, position: str, module_path: str, shape: tuple[int, ...]) -> Site:
+    """Say what map of which layout comes by at a module_path."""
+    options = {"number": 0, "position": position, "module_path": module_path, "stage": 0}
     if position == "qkv":
-        return Site(**options, **_describe_qkv(backbone, home, shape))
+        return Site(**options, **_describe_qkv(backbone, module_path, shape))
     if len(shape) == 4 and shape[1] == shape[2] != shape[3]:
         return Site(**options, channels=shape[3], height=shape[1], width=shape[2],
                     layout=CHANNELS_LAST)  # fmt: skip
     if len(shape) == 4:
         return Site(**options, channels=shape[1], height=shape[2], width=shape[3])
     if len(shape) != 3:
-        raise UserError(f"{home}: expected a map or tokens, got a tensor of shape {shape}")
+        raise UserError(f"{module_path}: expected a map or tokens, got a tensor of shape {shape}")
     # Class tokens may join late, and not every backbone says how many there are.
     for prefix in (getattr(backbone, "num_prefix_tokens", 0), 0, 1, 2):
         side = math.isqrt(max(0, shape[1] - prefix))
         if side and side * side == shape[1] - prefix:
             grid = {"height": side, "width": side, "layout": TOKENS, "prefix": prefix}
             return Site(**options, channels=shape[2], **grid)
-    raise UserError(f"{home}: expected tokens on a square grid, got {shape[1]}")
+    raise UserError(f"{module_path}: expected tokens on a square grid, got {shape[1]}")
 
 
-def _describe_qkv(backbone: nn.Module, home: str, shape: tuple[int, ...]) -> dict:
-    owner, _, _ = home.rpartition(".")
+def _describe_qkv(backbone: nn.Module, module_path: str, shape: tuple[int, ...]) -> dict:
+    owner, _, _ = module_path.rpartition(".")
     attention = backbone.get_submodule(owner)
     block = backbone.get_submodule(owner.rpartition(".")[0])
     return {

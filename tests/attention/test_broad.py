@@ -5,7 +5,7 @@ import torch
 from timm.models.swin_transformer import window_partition
 
 from ean_search.attention.broad import Broad
-from ean_search.attention.registry import make_attention_at
+from ean_search.attention.registry import make_attention_for_site
 from ean_search.attention.windows import Windows
 from ean_search.networks.builder import build, place, slots
 from ean_search.testing.check_attention import example_site
@@ -88,7 +88,7 @@ def test_what_is_not_side_by_side_does_not_meet():
     space = load_small("swin_tiny_broad")
     network = build(space)
     block = network.layers[0].blocks[1]
-    partition = next(s.site for s in slots(network) if "blocks.1" in s.site.home).partition
+    partition = next(s.site for s in slots(network) if "blocks.1" in s.site.module_path).partition
     ours = Windows(partition).mask[:, 0] == 0
     own = block.inner.attn_mask if hasattr(block, "inner") else block.attn_mask
     assert torch.equal(ours, own == 0)
@@ -104,4 +104,4 @@ def test_misfits_say_what_is_needed():
         ("mrla_base", {}, "mrla_base: heads of 16 channels do not divide 20 channels"),
     ):
         with pytest.raises(UserError, match=words):
-            make_attention_at(example_site("block", 20, 7), name, **options)
+            make_attention_for_site(example_site("block", 20, 7), name, **options)

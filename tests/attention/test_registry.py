@@ -11,9 +11,9 @@ from ean_search.attention.mrla_base import MRLABase
 from ean_search.attention.mrla_light import MRLALight
 from ean_search.attention.registry import (
     ATTENTIONS,
+    find_attention,
     make_attention,
-    make_attention_at,
-    positions_of,
+    make_attention_for_site,
 )
 from ean_search.attention.sge import SGE
 from ean_search.attention.unit_gate import UnitGate
@@ -26,8 +26,8 @@ GATED = [*ATTENTIONS, "ese", "eca", "ceca", "gc", "cbam", "coord", "ela"]
 
 def made(name, size, images=3):
     """Return an attention and what comes by at a site for it."""
-    site = example_site(positions_of(name)[0], 64, size)
-    return make_attention_at(site, name), site.example(images)
+    site = example_site(find_attention(name).positions[0], 64, size)
+    return make_attention_for_site(site, name), site.example(images)
 
 
 def load_parity(name):

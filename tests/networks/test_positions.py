@@ -32,16 +32,18 @@ def space_of(backbone, **fields):
 )
 def test_homes_are_found(backbone, position, home, layout):
     site = find_sites(space_of(backbone, position=position))[0]
-    assert (site.position, site.home, site.layout) == (position, home, layout)
+    assert (site.position, site.module_path, site.layout) == (position, home, layout)
     assert site.block == home.removesuffix(".se").removesuffix(".drop_path")
 
 
 def test_blocks_are_those_that_add_their_input():
-    found = {site.home for site in find_sites(space_of("efficientnet_b0", position="block"))}
+    found = {site.module_path for site in find_sites(space_of("efficientnet_b0", position="block"))}
     assert "blocks.1.1" in found
     assert not {"blocks.0.0", "blocks.1.0"} & found  # they change the shape, and have no shortcut
     resnet = find_sites(space_of("resnet18", position="block"))
-    assert [s.home for s in resnet] == [f"layer{i}.{j}" for i in range(1, 5) for j in range(2)]
+    assert [s.module_path for s in resnet] == [
+        f"layer{i}.{j}" for i in range(1, 5) for j in range(2)
+    ]
 
 
 @pytest.mark.parametrize(
@@ -55,7 +57,9 @@ def test_blocks_are_those_that_add_their_input():
 def test_gates_fit_maps_of_any_layout(backbone, args, layout, prefix, position):
     space = space_of(backbone, backbone_args=args, position=position)
     site = find_sites(space)[0]
-    expected = "tokens" if "swin" in backbone and site.home.endswith("drop_path2") else layout
+    expected = (
+        "tokens" if "swin" in backbone and site.module_path.endswith("drop_path2") else layout
+    )
     assert (site.layout, site.prefix) == (expected, prefix)
     network = randomise(build(space)).eval()
     x = torch.randn(2, 3, 64, 64)
@@ -93,7 +97,7 @@ def test_the_shortcut_is_the_projected_one():
     network = build(space).eval()
     seen = {}
     for slot in slots(network):
-        slot.register_forward_hook(lambda s, given, _: seen.update({s.site.home: given}))
+        slot.register_forward_hook(lambda s, given, _: seen.update({s.site.module_path: given}))
     with torch.no_grad():
         network(torch.randn(1, 3, 64, 64))
     for home, (x, previous) in seen.items():

@@ -19,7 +19,7 @@ PASSING = (
 )  # fmt: skip
 
 
-def homes(backbone: nn.Module, image: Tensor) -> list[str]:
+def module_paths(backbone: nn.Module, image: Tensor) -> list[str]:
     """List the blocks that one pass finds."""
     adding: set[nn.Module] = set()
     watched = [m for m in backbone.modules() if m is not backbone and any(m.children())]
@@ -40,14 +40,14 @@ def homes(backbone: nn.Module, image: Tensor) -> list[str]:
     ]
 
 
-def original(network: nn.Module, home: str) -> None:
+def original(network: nn.Module, module_path: str) -> None:
     """Nothing is replaced."""
     return None
 
 
-def put(network: nn.Module, home: str, module: nn.Module) -> None:
+def put(network: nn.Module, module_path: str, module: nn.Module) -> None:
     """Let a module have what the block gives, and its shortcut."""
-    owner, name = child(network, home)
+    owner, name = child(network, module_path)
     setattr(owner, name, AttentionAfterBlock(getattr(owner, name), module))
 
 

@@ -7,7 +7,7 @@ from ean_search.networks.positions.wrappers import AttentionAfter, child
 DEPTH = 2
 
 
-def homes(backbone: nn.Module, _: Tensor) -> list[str]:
+def module_paths(backbone: nn.Module, _: Tensor) -> list[str]:
     """List the joint projections of self-attentions."""
     return [
         f"{name}.qkv"
@@ -16,12 +16,12 @@ def homes(backbone: nn.Module, _: Tensor) -> list[str]:
     ]
 
 
-def original(network: nn.Module, home: str) -> None:
+def original(network: nn.Module, module_path: str) -> None:
     """Nothing is replaced."""
     return None
 
 
-def put(network: nn.Module, home: str, module: nn.Module) -> None:
+def put(network: nn.Module, module_path: str, module: nn.Module) -> None:
     """Let a module see them as they come by."""
-    owner, name = child(network, home)
+    owner, name = child(network, module_path)
     setattr(owner, name, AttentionAfter(getattr(owner, name), module))

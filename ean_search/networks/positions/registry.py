@@ -1,7 +1,7 @@
 """Where in a backbone's blocks an attention can go: one position a file.
 
-A position finds its homes, the paths of the modules that a site replaces or wraps, and puts a
-module at a home. What it wraps it can unwrap again: a home that is given nothing is as it was.
+A position lists the paths of the modules that a site would replace or wrap, and puts a module at
+such a path. A wrapped module can be unwrapped again, and then is as it was.
 """
 
 from importlib import import_module
@@ -17,15 +17,15 @@ POSITIONS = ("residual", "block", "qkv", "mixer")
 class Position(Protocol):
     """What a file of this package offers."""
 
-    DEPTH: int  # how many names a home's path has more than its block's
+    DEPTH: int  # how many names a module_path's path has more than its block's
 
-    def homes(self, backbone: nn.Module, image: Tensor) -> list[str]:
-        """List the homes, whether they run or not; a pass may tell."""
+    def module_paths(self, backbone: nn.Module, image: Tensor) -> list[str]:
+        """List the module_paths, whether they run or not; a pass may tell."""
 
-    def original(self, network: nn.Module, home: str) -> nn.Module | None:
+    def original(self, network: nn.Module, module_path: str) -> nn.Module | None:
         """Return the backbone's module that an attention here replaces, if it does."""
 
-    def put(self, network: nn.Module, home: str, module: nn.Module) -> None:
+    def put(self, network: nn.Module, module_path: str, module: nn.Module) -> None:
         """Put a module there."""
 
 

@@ -13,7 +13,7 @@ DEPTH = 1
 PATHS = ("drop_path", "drop_path1", "drop_path2")
 
 
-def homes(backbone: nn.Module, _: Tensor) -> list[str]:
+def module_paths(backbone: nn.Module, _: Tensor) -> list[str]:
     """List the places called `.se`, or the ends of branches where there are none."""
     found = [name for name, module in backbone.named_modules() if hasattr(module, "se")]
     if found:
@@ -26,13 +26,13 @@ def homes(backbone: nn.Module, _: Tensor) -> list[str]:
     ]
 
 
-def original(network: nn.Module, home: str) -> nn.Module | None:
+def original(network: nn.Module, module_path: str) -> nn.Module | None:
     """Return what is in a place called `.se`."""
-    owner, name = child(network, home)
+    owner, name = child(network, module_path)
     return getattr(owner, name) if name == "se" else None
 
 
-def put(network: nn.Module, home: str, module: nn.Module) -> None:
+def put(network: nn.Module, module_path: str, module: nn.Module) -> None:
     """Put a module there."""
-    owner, name = child(network, home)
+    owner, name = child(network, module_path)
     setattr(owner, name, module if name == "se" else AttentionBefore(getattr(owner, name), module))
