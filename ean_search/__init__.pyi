@@ -3,6 +3,7 @@ from .analysis.plotly_figures import front_figure as front_figure
 from .analysis.run_analysis import RunAnalysis as RunAnalysis
 from .analysis.run_folder import Run as Run
 from .analysis.run_folder import load_run as load_run
+from .attention.base import Attention as Attention
 from .core.objective import Objective as Objective
 from .core.objective import Problem as Problem
 from .core.pareto import front as front
@@ -32,7 +33,9 @@ from .runs.experiment import load_experiment as load_experiment
 from .runs.pipeline import do_run as do_run
 from .runs.pipeline import start_run as start_run
 from .search.gym_env import PlacementEnv as PlacementEnv
+from .search.loop import SearchSettings as SearchSettings
 from .search.loop import run_search as run_search
+from .search.searchers.base import Searcher as Searcher
 from .search.searchers.registry import make_searcher as make_searcher
 from .search.tabular.placement_bench import PlacementBench as PlacementBench
 from .search.trial_log import TrialLog as TrialLog

@@ -69,7 +69,7 @@ def main() -> None:
     parser.add_argument("--table", help="of the same space")
     args = parser.parse_args()
     run = load_run(args.run)
-    experiment = load_experiment(run.experiment, {"device": "cpu"})
+    experiment = load_experiment(run.experiment_file, {"device": "cpu"})
     shared = make_shared(run, experiment, load_data(experiment.data), None, silent)
     gains = promises(shared.network, shared.split)
     judged = {"the run's accuracies": {t.placement: t.accuracy for t in run.read_trials()}}

@@ -3,7 +3,7 @@
     python experiments/ray_tune.py
 
 Every trial scores one placement with the weights of one network, a freshly built one here; after
-a run, take the trained one: `load_weights(network, run.supernet)`.
+a run, take the trained one: `load_weights(network, run.supernet_file)`.
 """
 
 import tempfile

@@ -45,7 +45,8 @@ def search_table(searcher: str, folder: Path) -> list[str]:
     table = ean_search.PlacementBench("eight")
     store = ean_search.TrialLog(folder / "trials.jsonl", table.problem.space)
     made = ean_search.make_searcher(searcher, table.problem)
-    ean_search.run_search(table.problem, made, table, store, budget=TABLE_BUDGET, cohort=4, seed=1)
+    settings = ean_search.SearchSettings(TABLE_BUDGET, cohort=4, seed=1)
+    ean_search.run_search(table.problem, made, table, store, settings)
     return [line_of(trial) for trial in store.trials]
 
 

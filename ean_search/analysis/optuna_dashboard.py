@@ -22,7 +22,6 @@ from ean_search.core.trial import Trial
 from ean_search.search.searchers.optuna_logging import quietly
 from ean_search.utils.errors import UserError
 
-JOURNAL = "optuna.journal"
 EVERY = 2.0  # seconds between looks at the store
 
 
@@ -30,7 +29,7 @@ class Mirror:
     """The study that shows a run's trials."""
 
     def __init__(self, run: Run) -> None:
-        self.run, self.path, self.axis = run, run.path / JOURNAL, run.cost_axis
+        self.run, self.path, self.axis = run, run.optuna_file, run.cost_axis
         names = ["none", *(attention.name for attention in run.space.attention)]
         self.choices = [f"{number} {name}" for number, name in enumerate(names)]
         self.lock = JournalFileOpenLock(f"{self.path}.mirror")
@@ -48,7 +47,7 @@ class Mirror:
 
     def update(self) -> None:
         """Add the trials that the store has and the study has not."""
-        size = self.run.trials.stat().st_size if self.run.trials.is_file() else 0
+        size = self.run.trials_file.stat().st_size if self.run.trials_file.is_file() else 0
         if size == self.size:
             return
         trials = self.run.read_trials()

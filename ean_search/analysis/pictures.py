@@ -48,7 +48,7 @@ def write_pictures(runs: Sequence[RunAnalysis], folder: Path) -> list[Path]:
 
 
 def _figures(runs: Sequence[RunAnalysis]) -> Iterator[tuple[str, Figure]]:
-    """Yield what can be drawn; with several runs, each one's figures holder its number."""
+    """Yield what can be drawn; with several runs, each one's figures carry its number."""
     histories: dict[str, pd.DataFrame] = {}
     for run in runs:
         if run.history is not None:

@@ -8,8 +8,6 @@ what they proposed.
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -18,37 +16,31 @@ from ean_search.analysis.run_folder import Run
 from ean_search.core.objective import Objective, Problem
 from ean_search.core.space import Placement, Space
 from ean_search.core.trial import Cost, EvaluationResult, Trial
-from ean_search.search.loop import COHORT, run_search
-from ean_search.search.searchers.registry import Searcher, make_searcher
+from ean_search.search.loop import SearchSettings, run_search
+from ean_search.search.searchers.base import Searcher
+from ean_search.search.searchers.registry import make_searcher
+from ean_search.search.trial_log import InMemoryTrialLog
 
 WINDOW = 16  # proposals that shares are taken of
 
 
-@dataclass(frozen=True)
-class StoredTrials:
-    """Trials to be read again, in place of a store that could be written."""
-
-    path: Path
-    trials: list[Trial]
+class EndOfTrialsError(Exception):
+    """There are no more trials: the run stopped among its first placements."""
 
 
-class End(Exception):  # noqa: N818  (not an error: a run that stopped among its first placements)
-    """There are no more trials."""
-
-
-class Nothing:
+class NoEvaluator:
     """An evaluator that ends the replay where something would have to be evaluated."""
 
     def evaluate(self, placements: Sequence[Placement]) -> Iterator[EvaluationResult]:
         """End the replay."""
-        raise End
+        raise EndOfTrialsError
 
 
-class Watched:
+class WatchedSearcher(Searcher):
     """A searcher, and the probabilities of its policy before every step."""
 
     def __init__(self, searcher: Searcher) -> None:
-        self.searcher = searcher
+        self.searcher, self.cohort = searcher, searcher.cohort
         self.steps: list[np.ndarray] = []  # (sites, choices) each
 
     def ask(self, n: int, rng: np.random.Generator) -> list[Placement]:
@@ -67,19 +59,16 @@ def replay(run: Run) -> pd.DataFrame | None:
     goal = Objective.parse(fields["objective"], fields["limits"])
     problem = Problem(run.space, goal, _price(run, trials))
     searcher = make_searcher(fields["searcher"], problem, **fields["options"])
-    if not hasattr(searcher, "probabilities") or not trials:
+    if searcher.probabilities() is None or not trials:
         return None
-    watched = Watched(searcher)
-    with suppress(End):
+    watched = WatchedSearcher(searcher)
+    with suppress(EndOfTrialsError):
         run_search(
             problem,
             watched,
-            Nothing(),
-            StoredTrials(run.trials, trials),
-            budget=len(trials),
-            cohort=fields["cohort"] or getattr(searcher, "cohort", COHORT),
-            steps=fields["steps"],
-            seed=run.fields["seed"],
+            NoEvaluator(),
+            InMemoryTrialLog(trials, run.trials_file),
+            SearchSettings(len(trials), fields["cohort"], fields["steps"], run.fields["seed"]),
         )
     watched.steps.append(searcher.probabilities())
     return policy_frame(np.stack(watched.steps), run.space)

@@ -4,7 +4,6 @@ Reads what `run --verify` and `retrain` left in a run's folder. Estimate and tra
 than noise, in data seen, split and schedule; what should agree is the order.
 """
 
-import json
 from collections.abc import Iterator
 from typing import Any
 
@@ -28,16 +27,16 @@ def agreement_frame(run: Run) -> pd.DataFrame:
 
 def _verified(run: Run) -> Iterator[dict[str, Any]]:
     """Read the short trainings after a search; they are tested on its own images."""
-    for trial in read_trials(run.path / "verified.jsonl", run.space):
+    for trial in read_trials(run.verified_file, run.space):
         if trial.accuracy is not None:
             row = {"placement": str(trial.placement), "alone": trial.accuracy}
             yield row | {"kind": "verified", "seed": run.fields["seed"]}
 
 
 def _retrained(run: Run) -> Iterator[dict[str, Any]]:
-    """Read the whole trainings; they are tested on the test split."""
-    for path in sorted(run.path.glob("retrain/*/metrics.json")):
-        metrics = json.loads(path.read_text())
+    """Read the whole trainings, by whatever recipe; they are tested on the test split."""
+    for training in run.trainings():
+        metrics = training.read_metrics() or {}
         row = {"placement": metrics["placement"], "alone": metrics["test_accuracy"]}
         yield row | {"kind": "retrained", "seed": metrics["seed"]}
 

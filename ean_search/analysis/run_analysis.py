@@ -62,12 +62,12 @@ class RunAnalysis:
     @cached_property
     def summary(self) -> dict[str, Any]:
         """Read what the run concluded."""
-        return self._read("summary.json", lambda: json.loads(self.run.summary.read_text()), {})
+        return self._read("summary.json", lambda: json.loads(self.run.summary_file.read_text()), {})
 
     @cached_property
     def provenance(self) -> dict[str, Any]:
         """Read what the run was made with."""
-        read = self.run.provenance.read_text
+        read = self.run.provenance_file.read_text
         return self._read("provenance.json", lambda: json.loads(read()), {})
 
     @cached_property

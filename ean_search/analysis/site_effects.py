@@ -36,7 +36,7 @@ def site_frame(frame: pd.DataFrame, front: pd.DataFrame, space: Space) -> pd.Dat
 
 
 def _attached(frame: pd.DataFrame, cells: list[tuple[int, int]]) -> np.ndarray:
-    """Mark which attentions trials holder where: (trials, cells)."""
+    """Mark which attentions trials carry where: (trials, cells)."""
     sites = {site: frame[f"site{site}"].to_numpy() for site, _ in cells}
     return np.column_stack([sites[site] == k for site, k in cells]).astype(float)
 

@@ -35,7 +35,7 @@ def bench_evidence(
     What it found is the best of those it trained alone, or of those it only estimated.
     """
     run = _start_or_resume(experiment, folder)
-    if not run.summary.is_file():
+    if not run.summary_file.is_file():
         do_run(run, progress)
     plan = plan_retraining(run)
     first = plan.experiment.seed
@@ -65,8 +65,8 @@ def add_rows(frame: pd.DataFrame, path: Path) -> pd.DataFrame:
 
 def _start_or_resume(experiment: Experiment, folder: Path) -> Run:
     run = Run(folder)
-    if not run.experiment.is_file():
+    if not run.experiment_file.is_file():
         return start_run(experiment, folder)
-    if load_experiment(run.experiment, {}) != resolve(experiment):
+    if load_experiment(run.experiment_file, {}) != resolve(experiment):
         raise UserError(f"{folder} holds another experiment; choose another --name")
     return run

@@ -7,7 +7,6 @@ first weights. What the spread between placements is worth beside that between s
 
 import json
 import math
-import os
 from itertools import product
 from pathlib import Path
 from typing import Any, TypeVar
@@ -23,7 +22,7 @@ from ean_search.networks.builder import build, prune
 from ean_search.runs.experiment import Experiment, load_experiment
 from ean_search.training.trainer import fit
 from ean_search.utils.errors import UserError
-from ean_search.utils.files import save_json
+from ean_search.utils.files import check_same_settings
 from ean_search.utils.jsonl import append_row, read_rows
 from ean_search.utils.progress import Progress, silent
 
@@ -43,7 +42,7 @@ def train_all(
 
     A pilot trains some placements only, to see whether the task tells them apart.
     """
-    claim(experiment, path)
+    check_origin(experiment, path)
     todo = missing(experiment, path, seeds, part, pilot)
     data = load_data(experiment.data) if todo else None
     for number, (seed, placement) in enumerate(todo):
@@ -59,16 +58,15 @@ def train_all(
     return truth[truth.seed < seeds].reset_index(drop=True)
 
 
-def claim(experiment: Experiment, path: Path) -> None:
+def check_origin(experiment: Experiment, path: Path) -> None:
     """Write beside a file what its lines come from, and refuse to add any of another origin."""
-    origin = _origin(experiment)
     beside = path.with_name(f"{path.stem}_origin.json")
-    if not beside.is_file():
-        mine = beside.with_name(f"{beside.name}.{os.getpid()}")  # parts begin at the same time
-        save_json(origin, mine)
-        mine.replace(beside)
-    elif _origin(load_experiment(None, json.loads(beside.read_text()))) != origin:
-        raise UserError(f"{path} was made with other settings, see {beside}: name another file")
+    check_same_settings(
+        _origin(experiment),
+        beside,
+        advice=f"{path} was made with them, so name another file",
+        read=lambda: _origin(load_experiment(None, json.loads(beside.read_text()))),
+    )
 
 
 def _origin(experiment: Experiment) -> dict[str, Any]:

@@ -27,10 +27,10 @@ SIZES = (4, 8, 32)  # of cohorts
 
 def bench_racing(run: Run, *, races: int = 500, batch: int = 100) -> pd.DataFrame:
     """RacingRule cohorts of a run's placements, a row for each size of cohort and stated error."""
-    if not run.summary.is_file():
+    if not run.summary_file.is_file():
         raise UserError(f"{run.path} is not finished: ean-search resume {run.path}")
     placements = [run.space.parse(text) for text in run.frame().placement]
-    experiment = load_experiment(run.experiment, {"device": "cpu"})
+    experiment = load_experiment(run.experiment_file, {"device": "cpu"})
     data = load_data(experiment.data)
     right = answers(make_shared(run, experiment, data, None, silent), placements)
     problem = Problem(

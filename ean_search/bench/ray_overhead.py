@@ -24,7 +24,8 @@ from ean_search.distributed.jobs import SharedJob
 from ean_search.distributed.ray_evaluator import RayEvaluator
 from ean_search.evaluation.shared_weights import SharedWeightsEvaluator
 from ean_search.networks.builder import build, place
-from ean_search.search.loop import Evaluator, run_search
+from ean_search.search.evaluator import Evaluator
+from ean_search.search.loop import SearchSettings, run_search
 from ean_search.search.searchers.registry import make_searcher
 from ean_search.search.trial_log import TrialLog
 from ean_search.utils.progress import Progress, silent
@@ -177,7 +178,7 @@ def history(space: Space, evaluator: Evaluator, searcher: str, seed: int, path: 
     problem = Problem(space, Objective.parse("accuracy - 0.02 latency"), _price)
     store, budget = TrialLog(path, space), min(64, space.size)
     made = make_searcher(searcher, problem)
-    run_search(problem, made, evaluator, store, budget=budget, cohort=SMALL, seed=seed)
+    run_search(problem, made, evaluator, store, SearchSettings(budget, SMALL, seed=seed))
     return [f"{t.number} {t.step} {t.placement} {t.accuracy} {t.status}" for t in store.trials]
 
 

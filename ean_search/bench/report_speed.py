@@ -15,7 +15,7 @@ from ean_search.bench.synthetic import Landscape
 from ean_search.core.objective import Objective, Problem
 from ean_search.core.trial import Cost
 from ean_search.costs.table import Attachment, CostTable
-from ean_search.search.loop import COHORT, run_search
+from ean_search.search.loop import SearchSettings, run_search
 from ean_search.search.searchers.registry import make_searcher
 from ean_search.search.trial_log import TrialLog
 from ean_search.utils.files import save_json
@@ -33,7 +33,7 @@ def bench_report(
     with TemporaryDirectory() as folder:
         for count in sites:
             run = make_run(Path(folder) / f"m{count}", searcher, count, trials, progress)
-            page = run.path / "report.html"
+            page = run.report_file
             start = time.perf_counter()
             write_report([RunAnalysis(run)], page)
             row = {"searcher": searcher, "sites": count, "trials": trials}
@@ -50,13 +50,14 @@ def make_run(path: Path, searcher: str, sites: int, trials: int, progress: Progr
     asked = {"searcher": searcher, "options": {}, "budget": trials, "cohort": None, "steps": None}
     asked |= {"objective": OBJECTIVE, "limits": ""}
     fields = {"space": space.model_dump(mode="json"), "search": asked}
-    run.experiment.write_text(yaml.safe_dump(fields | {"cost_axis": "latency_ms", "seed": 0}))
-    save_json(provenance("cpu"), run.provenance)
-    table.save(run.costs)
+    run.experiment_file.write_text(yaml.safe_dump(fields | {"cost_axis": "latency_ms", "seed": 0}))
+    save_json(provenance("cpu"), run.provenance_file)
+    table.save(run.costs_file)
     problem = Problem(space, Objective.parse(OBJECTIVE), table.price)
     found = make_searcher(searcher, problem)
-    store, cohort = TrialLog(run.trials, space), getattr(found, "cohort", COHORT)
-    run_search(problem, found, landscape, store, budget=trials, cohort=cohort, progress=progress)
+    store = TrialLog(run.trials_file, space)
+    settings = SearchSettings(trials, found.cohort)
+    run_search(problem, found, landscape, store, settings, progress=progress)
     return run
 
 

@@ -16,11 +16,11 @@ from scipy.stats import wilcoxon
 
 from ean_search.bench.simulate import run_searcher
 from ean_search.bench.tasks import Task
-from ean_search.search.searchers.registry import DEFAULT
+from ean_search.search.searchers.registry import DEFAULT_SEARCHER
 from ean_search.search.tabular.placement_bench import PlacementBench
 from ean_search.utils.progress import Progress, silent
 
-RIVALS = tuple(dict.fromkeys(("random", "ean", DEFAULT)))
+RIVALS = tuple(dict.fromkeys(("random", "ean", DEFAULT_SEARCHER)))
 SAME = ["task", "workers", "evaluations"]
 NEVER = 1e9  # evaluations: only its rank among differences counts
 EARLY = 50  # evaluations after which a first look is taken

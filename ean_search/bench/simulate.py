@@ -19,7 +19,6 @@ from collections.abc import Sequence
 from contextlib import suppress
 from functools import cache
 from itertools import groupby
-from pathlib import Path
 
 import numpy as np
 
@@ -27,14 +26,13 @@ from ean_search.bench.tasks import Task
 from ean_search.core.pareto import front_mask, hypervolume
 from ean_search.core.space import Placement
 from ean_search.core.trial import Trial
-from ean_search.search.loop import run_search
+from ean_search.search.loop import SearchSettings, run_search
 from ean_search.search.searchers.registry import make_searcher
 from ean_search.search.tabular.placement_bench import PlacementBench
-from ean_search.search.trial_log import TrialLog
+from ean_search.search.trial_log import InMemoryTrialLog
 
 CHECKPOINTS = (10, 20, 50, 100, 150, 300, 600, 900)
 GOALS = (0.01, 0.001)  # shares of the range between worst and best reward
-COHORT = 8  # of searchers that suggest none
 SLOW = {"optuna-tpe": 300}  # evaluations of those whose proposals take longer and longer
 
 
@@ -42,20 +40,18 @@ class BestFoundError(Exception):
     """Nothing that comes after can change the regret."""
 
 
-class InMemoryLog(TrialLog):
-    """Trials that are not worth a file."""
+class EnoughLog(InMemoryTrialLog):
+    """Ends a search as soon as a reward is enough."""
 
-    def __init__(self, enough: float = math.inf) -> None:
-        self.path, self.trials, self.enough = Path("memory"), [], enough
+    def __init__(self, enough: float) -> None:
+        super().__init__()
+        self.enough = enough
 
     def append(self, trial: Trial) -> None:
         """Add a trial, and stop everything when its reward is enough."""
-        self.trials.append(trial)
+        super().append(trial)
         if trial.reward >= self.enough:
             raise BestFoundError
-
-    def sync(self) -> None:
-        """Wait for nothing."""
 
 
 def run_searcher(name: str, task: Task, workers: int, budget: int) -> list[dict[str, object]]:
@@ -84,12 +80,11 @@ def _run(name: str, task: Task, workers: int, budget: int, enough: float) -> lis
     """Let one searcher search for as long as it takes."""
     bare, *options = name.split()
     given = dict(text.partition("=")[::2] for text in options)
-    searcher, store = make_searcher(bare, task.problem, **given), InMemoryLog(enough)
-    cohort = max(workers, getattr(searcher, "cohort", COHORT))
+    searcher, store = make_searcher(bare, task.problem, **given), EnoughLog(enough)
+    cohort = max(workers, searcher.cohort)
     with suppress(BestFoundError):
-        run_search(
-            task.problem, searcher, task, store, budget=budget, cohort=cohort, seed=task.seed
-        )
+        settings = SearchSettings(budget, cohort, seed=task.seed)
+        run_search(task.problem, searcher, task, store, settings)
     return store.trials
 
 

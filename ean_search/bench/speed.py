@@ -79,7 +79,7 @@ def _trained(run: Run | None, space: Space, device: str) -> tuple[nn.Module, Spa
         generator = torch.Generator().manual_seed(0)
         noise = torch.randn(256, 3, 64, 64, generator=generator)
         return build(space, classes=10), space, TensorSplit(noise, torch.zeros(256).long())
-    experiment = load_experiment(run.experiment, {"device": device})
+    experiment = load_experiment(run.experiment_file, {"device": device})
     shared = make_shared(run, experiment, load_data(experiment.data), None, silent)
     return shared.network, run.space, shared.split
 

@@ -15,7 +15,7 @@ from tempfile import TemporaryDirectory
 import numpy as np
 import pandas as pd
 
-from ean_search.bench.ground_truth import claim, take_part
+from ean_search.bench.ground_truth import check_origin, take_part
 from ean_search.core.space import Space
 from ean_search.data.datasets import Data, load_data
 from ean_search.evaluation.shared_weights import SharedWeightsEvaluator
@@ -93,7 +93,7 @@ def train_networks(
     part: tuple[int, int] = (1, 1),
 ) -> None:
     """Train the networks that are not in the file yet, or a part of them, for planned epochs."""
-    claim(experiment, path)
+    check_origin(experiment, path)
     todo = missing_networks(path, plan, seeds=seeds, part=part)
     data = load_data(experiment.data) if todo else None
     for number, (name, seed) in enumerate(todo):

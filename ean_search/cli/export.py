@@ -43,10 +43,10 @@ def find_checkpoint(args: argparse.Namespace) -> Any:
     from ean_search.retrain.checkpoint import find_trained, open_checkpoint
 
     run = Run(args.source)
-    if not run.experiment.is_file():
+    if not run.experiment_file.is_file():
         checkpoint = open_checkpoint(args.source)
         if args.placement:  # says what does not fit, if it is not the trained one
-            checkpoint.network(checkpoint.trained.space.parse(args.placement))
+            checkpoint.network(checkpoint.description.space.parse(args.placement))
         return checkpoint
     name = args.placement or "best"
     warn_of_unfinished(run, name)
@@ -71,7 +71,7 @@ def _prune(args: argparse.Namespace) -> None:
     if not args.fold:
         raise UserError("a retrained network has no empty site; expected --fold, to merge more")
     checkpoint = find_checkpoint(args)
-    split = load_data(checkpoint.trained.data).search
+    split = load_data(checkpoint.description.data).search
     folded = fold(
         checkpoint,
         split,
@@ -83,9 +83,9 @@ def _prune(args: argparse.Namespace) -> None:
     print_table(["site", "deviation", ""], rows)
     made = save_folded(checkpoint, folded, args.threshold)
     print(
-        f"{checkpoint.placement} -> {folded.placement}, threshold {args.threshold:g}: accuracy on "
-        f"{len(split)} search images {100 * folded.before:.2f} -> {100 * folded.after:.2f} % "
-        f"(drop {100 * folded.drop:+.2f}); {made.path}"
+        f"{checkpoint.trained_placement} -> {folded.placement}, threshold {args.threshold:g}: "
+        f"accuracy on {len(split)} search images {100 * folded.before:.2f} -> "
+        f"{100 * folded.after:.2f} % (drop {100 * folded.drop:+.2f}); {made.path}"
     )
 
 

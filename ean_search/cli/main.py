@@ -261,7 +261,7 @@ def _proceed(run: Any, workers: Any, as_json: bool) -> None:
         kept = f"\nwhat is done is kept; continue with: {command}"
         print(kept, file=sys.stderr)
         raise
-    summary = json.loads(run.summary.read_text())
+    summary = json.loads(run.summary_file.read_text())
     if as_json:
         print_event("summary", summary)
     else:

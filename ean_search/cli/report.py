@@ -37,7 +37,7 @@ def _report(args: argparse.Namespace) -> None:
     from ean_search.analysis.run_analysis import RunAnalysis, open_run
 
     runs = [RunAnalysis(open_run(path)) for path in args.runs]
-    page = args.output or args.runs[0] / "report.html"
+    page = args.output or runs[0].run.report_file
     write_report(runs, page)
     for run in runs:
         for line in run.missing():

@@ -78,7 +78,7 @@ def _check_export(args: argparse.Namespace, run: Any, plan: Any) -> list[str]:
     if forms:
         from ean_search.retrain.export import check_export
 
-        trained = plan.trained(run.find(args.placement), plan.experiment.seed)
+        trained = plan.description(run.find(args.placement), plan.experiment.seed)
         for form in forms:
             check_export(trained, form)
     return forms
@@ -126,6 +126,6 @@ def _say(args: argparse.Namespace, event: str, about: dict[str, Any], text: str)
 
 def warn_of_unfinished(run: Any, name: str) -> None:
     """Say that a run is not at its end, where a name depends on that."""
-    if name in ("best", "knee") and not run.summary.is_file():
+    if name in ("best", "knee") and not run.summary_file.is_file():
         count = len(run.read_trials())
         log.warning("%s is not finished: %s so far, of %d trials", run.path, name, count)

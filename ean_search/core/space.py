@@ -37,7 +37,7 @@ class Placement:
 
     @property
     def attached(self) -> int:
-        """Count the sites that holder an attention."""
+        """Count the sites that carry an attention."""
         return sum(choice > 0 for choice in self.choices)
 
 
@@ -49,7 +49,7 @@ class AttentionChoice(FrozenConfig):
 
 
 class Space(FrozenConfig):
-    """A backbone, the attentions its sites may holder, and how sites share them."""
+    """A backbone, the attentions its sites may carry, and how sites share them."""
 
     name: str
     backbone: str

@@ -14,7 +14,7 @@ Status = Literal["done", "failed", "infeasible", "stopped"]  # the last: it lost
 class Cost:
     """The price of one placement, network included."""
 
-    sites: int  # how many holder an attention
+    sites: int  # how many carry an attention
     params: int
     macs: int  # convolutions, linear layers and matrix products
     flops: int  # fvcore's total: macs, and norms and pooling as it counts them

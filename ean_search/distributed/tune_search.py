@@ -9,6 +9,7 @@ import json
 import math
 import threading
 from collections.abc import Iterator, Sequence
+from dataclasses import asdict
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -18,8 +19,8 @@ from ray.tune.search import Searcher
 from ean_search.core.objective import Problem
 from ean_search.core.space import Placement
 from ean_search.core.trial import EvaluationResult, Trial
-from ean_search.search.loop import run_search
-from ean_search.search.searchers.registry import DEFAULT, make_searcher
+from ean_search.search.loop import SearchSettings, run_search
+from ean_search.search.searchers.registry import DEFAULT_SEARCHER, make_searcher
 from ean_search.search.trial_log import TrialLog
 
 MOMENT = 0.05  # seconds that Tune's loop may wait for a searcher to make up its mind
@@ -31,7 +32,7 @@ class PlacementSearch(Searcher):
     def __init__(
         self,
         problem: Problem,
-        name: str = DEFAULT,
+        name: str = DEFAULT_SEARCHER,
         *,
         budget: int = 64,
         cohort: int = 8,
@@ -40,7 +41,7 @@ class PlacementSearch(Searcher):
     ):
         super().__init__(metric="accuracy", mode="max")
         self._problem, self._name, self._options = problem, name, options or {}
-        self._settings = {"budget": budget, "cohort": cohort, "seed": seed}
+        self._settings = SearchSettings(budget=budget, cohort=cohort, seed=seed)
         make_searcher(name, problem, **self._options)  # what cannot be made is said at once
         self._past: list[str] = []  # lines of the trials before a restore
         self._live: dict[str, Placement] = {}
@@ -132,7 +133,7 @@ class PlacementSearch(Searcher):
                 path = Path(folder, "trials.jsonl")
                 path.write_text("".join(line + "\n" for line in self._past))
                 self._store = TrialLog(path, self._problem.space)
-                ending = run_search(self._problem, searcher, self, self._store, **self._settings)
+                ending = run_search(self._problem, searcher, self, self._store, self._settings)
         except BaseException as error:
             ending = error
         with self._news:
@@ -145,7 +146,7 @@ class PlacementSearch(Searcher):
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         problem, name, options, settings = state["made"]
-        self.__init__(problem, name, options=options, **settings)
+        self.__init__(problem, name, options=options, **asdict(settings))
         self._load(state["state"])
 
 

@@ -1,4 +1,4 @@
-"""How many images a walk over many placements may holder at once.
+"""How many images a walk over many placements may carry at once.
 
 A walk holds two maps or so a site, where a single pass holds three in all; the more images it
 carries, the faster it is. It may take a share of what is free; on a CPU no more than a pass over a

@@ -22,7 +22,7 @@ from ean_search.utils.errors import UserError
 
 
 class Slot(nn.Module):
-    """One site: the backbone's own module there, and the attentions it may holder instead."""
+    """One site: the backbone's own module there, and the attentions it may carry instead."""
 
     choice: int | Tensor
 
@@ -148,13 +148,24 @@ def place_per_sample(network: nn.Module, placements: Sequence[Placement]) -> nn.
 
 def prune(network: nn.Module, placement: Placement) -> nn.Module:
     """Return a copy of the network that has only what a placement uses."""
-    # Set before copying: the copy must not holder per-sample choices along.
-    pruned = place(copy.deepcopy(network), placement)
-    for path, slot in list(pruned.named_modules()):
+    return _prune_in_place(copy.deepcopy(network), placement)
+
+
+def paths_before_pruning(network: nn.Module, placement: Placement) -> dict[str, str]:
+    """Map the paths of modules in the pruned network to their paths in the network with slots."""
+    copied = copy.deepcopy(network)
+    before = {module: path for path, module in copied.named_modules()}
+    pruned = _prune_in_place(copied, placement)
+    return {path: before[module] for path, module in pruned.named_modules() if module in before}
+
+
+def _prune_in_place(network: nn.Module, placement: Placement) -> nn.Module:
+    place(network, placement)
+    for path, slot in list(network.named_modules()):
         if isinstance(slot, Slot):
-            replace(pruned, path, slot.chosen)
-    unwrap(pruned)
-    return pruned
+            replace(network, path, slot.chosen)
+    unwrap(network)
+    return network
 
 
 def _fitting_slots(network: nn.Module, placement: Placement) -> list[Slot]:

@@ -11,15 +11,15 @@ from typing import Any
 
 from torch import Tensor, nn
 
-from ean_search.analysis.run_folder import Run
+from ean_search.analysis.run_folder import Run, TrainingFolder
 from ean_search.core.space import Placement, Space
 from ean_search.data.datasets import Data, DataSource
 from ean_search.data.splits import TensorSplit
-from ean_search.networks.builder import build, place, prune
+from ean_search.networks.builder import build, paths_before_pruning, place, prune
 from ean_search.training.recipe import Recipe
 from ean_search.utils.config import FrozenConfig, parse_fields
 from ean_search.utils.errors import UserError
-from ean_search.utils.files import load_weights, read_json
+from ean_search.utils.files import load_weights
 
 
 class TrainingDescription(FrozenConfig):
@@ -37,65 +37,42 @@ class TrainingDescription(FrozenConfig):
 
 
 @dataclass(frozen=True)
-class Checkpoint:
-    """One training's folder."""
-
-    path: Path
-
-    @property
-    def about(self) -> Path:
-        return self.path / "training.json"
-
-    @property
-    def weights(self) -> Path:
-        return self.path / "model.safetensors"
-
-    @property
-    def metrics(self) -> Path:
-        return self.path / "metrics.json"
-
-    @property
-    def state(self) -> Path:
-        """Where an unfinished training stands."""
-        return self.path / "checkpoint.pt"
+class Checkpoint(TrainingFolder):
+    """The folder of one training, with the network that was trained."""
 
     @cached_property
-    def trained(self) -> TrainingDescription:
+    def description(self) -> TrainingDescription:
         """Read what was trained."""
-        return parse_fields(TrainingDescription, read_json(self.about), str(self.about))
+        return parse_fields(
+            TrainingDescription, self.read_description(), str(self.description_file)
+        )
 
     @property
-    def placement(self) -> Placement:
-        return self.trained.space.parse(self.trained.placement)
-
-    def read_metrics(self) -> dict[str, Any] | None:
-        """Return what the training reached, or None if it is not finished."""
-        return read_json(self.metrics)
+    def trained_placement(self) -> Placement:
+        """The placement that was trained."""
+        return self.description.space.parse(self.description.placement)
 
     def network(self, placement: Placement | None = None) -> nn.Module:
         """Build the trained network; another placement than its own hardly ever fits."""
-        chosen = placement or self.placement
-        network = prune(build(self.trained.space, self.trained.classes), chosen)
+        chosen = placement or self.trained_placement
+        network = prune(build(self.description.space, self.description.classes), chosen)
         try:
-            load_weights(network, self.weights)
+            load_weights(network, self.weights_file)
         except UserError as error:
-            own = f"trained with placement {self.placement}, read with {chosen}"
+            own = f"trained with placement {self.trained_placement}, read with {chosen}"
             raise UserError(f"{error} ({own})") from error
         return network.eval()
 
     def network_with_slots(self) -> nn.Module:
-        """Build the network with a slot a site, the trained weights in those that were."""
-        network = build(self.trained.space, self.trained.classes)
-        for name, module in network.named_modules():
-            module.name_with_slots = name  # what a pruned copy is called here
-        pruned = prune(network, self.placement)
-        load_weights(pruned, self.weights)
-        for module in pruned.modules():
-            if hasattr(module, "name_with_slots"):  # carries are made anew, and have no weights
-                home = dict(_own_tensors(network.get_submodule(module.name_with_slots)))
-                for name, tensor in _own_tensors(module):
-                    home[name].data.copy_(tensor)
-        return place(network, self.placement).eval()
+        """Build the network with a slot a site, the trained weights in those that were used."""
+        network = build(self.description.space, self.description.classes)
+        pruned = prune(network, self.trained_placement)
+        load_weights(pruned, self.weights_file)
+        for name, path in paths_before_pruning(network, self.trained_placement).items():
+            own = dict(_own_tensors(network.get_submodule(path)))
+            for key, tensor in _own_tensors(pruned.get_submodule(name)):
+                own[key].data.copy_(tensor)
+        return place(network, self.trained_placement).eval()
 
 
 def _own_tensors(module: nn.Module) -> Iterator[tuple[str, Tensor]]:
@@ -107,9 +84,10 @@ def open_checkpoint(path: str | Path) -> Checkpoint:
     """Open a training's folder, named by itself or by its weights."""
     given = Path(path)
     checkpoint = Checkpoint(given.parent if given.is_file() else given)
-    if not checkpoint.about.is_file():
-        raise UserError(f"{path} is not a retrained network: no {checkpoint.about.name} there")
-    if checkpoint.read_metrics() is None:
+    if not checkpoint.description_file.is_file():
+        missing = checkpoint.description_file.name
+        raise UserError(f"{path} is not a retrained network: no {missing} there")
+    if not checkpoint.is_finished:
         raise UserError(f"{path} is not trained to its end; the same `retrain` command goes on")
     return checkpoint
 
@@ -117,24 +95,17 @@ def open_checkpoint(path: str | Path) -> Checkpoint:
 def find_trained(
     run: Run, placement: Placement, recipe: str | None = None, seed: int | None = None
 ) -> Checkpoint:
-    """Find a run's retrained network of a placement; of several, the first seed's."""
-    root = run.path / "retrain"
-    found = [Checkpoint(about.parent) for about in sorted(root.rglob("training.json"))]
-    fitting = [
-        c
-        for c in found
-        if c.trained.placement == str(placement)
-        and c.trained.folded_from is None
-        and c.metrics.is_file()
-        and seed in (None, c.trained.seed)
-        and (recipe is None or Path(recipe).stem in c.path.parent.parts)
-    ]
-    if not fitting:
-        raise UserError(
-            f"{placement} is not retrained yet: ean-search retrain {run.path} --placement "
-            f"{placement}" + (f" --recipe {recipe}" if recipe else "")
-        )
-    return min(fitting, key=lambda c: c.trained.seed)
+    """Find a run's retrained network of a placement; of several, that of the lowest seed.
+
+    Raises:
+        UserError: If there is none, with the command that trains one.
+    """
+    found = run.trainings(placement, recipe=recipe, seed=seed)
+    if not found:
+        command = f"ean-search retrain {run.path} --placement {placement}"
+        command += f" --recipe {recipe}" if recipe else ""
+        raise UserError(f"{placement} is not retrained yet: {command}")
+    return Checkpoint(min(found, key=lambda training: training.seed).path)
 
 
 def preprocessing(data: Data) -> dict[str, Any]:

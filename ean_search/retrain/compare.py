@@ -86,7 +86,7 @@ def train_paired(
 
 def unique_placements(run: Run, chosen: ComparedPlacements) -> list[Placement]:
     """List all select_placements once, if the run knows what things cost."""
-    if not run.costs.is_file():
+    if not run.costs_file.is_file():
         raise UserError(f"{run.path} has no costs yet: ean-search resume {run.path}")
     return list(dict.fromkeys(p for several in chosen.values() for p in several))
 

@@ -54,9 +54,9 @@ class Exported:
 
 def export(checkpoint: Checkpoint, form: str, folder: Path | None = None) -> Exported:
     """Write a trained network in a format, and check what was written."""
-    folder = folder or checkpoint.path / "export"
+    folder = folder or checkpoint.export_folder
     folder.mkdir(parents=True, exist_ok=True)
-    return _write(checkpoint.network(), checkpoint.trained, form, folder)
+    return _write(checkpoint.network(), checkpoint.description, form, folder)
 
 
 def check_export(trained: TrainingDescription, form: str) -> None:

@@ -17,7 +17,7 @@ from torch.nn.modules.batchnorm import _BatchNorm
 from ean_search.core.space import Placement
 from ean_search.data.splits import Split
 from ean_search.evaluation.shared_weights import score
-from ean_search.networks.builder import Slot, prune, slots
+from ean_search.networks.builder import Slot, paths_before_pruning, prune, slots
 from ean_search.retrain.checkpoint import Checkpoint
 from ean_search.utils.files import save_json, save_weights
 
@@ -63,7 +63,7 @@ def fold(
 
     Where it falls by more than the tolerance, the worst sites are left attached, one after another.
     """
-    placement = checkpoint.placement
+    placement = checkpoint.trained_placement
     network = checkpoint.network_with_slots().to(device)
 
     def scored(one: nn.Module) -> float:
@@ -88,12 +88,12 @@ def fold(
 
 def save_folded(checkpoint: Checkpoint, folded: Folded, threshold: float) -> Checkpoint:
     """Write a folded network beside the one it comes from, as a checkpoint of its own."""
-    made = Checkpoint(checkpoint.path / "folded")
+    made = Checkpoint(checkpoint.pruned_folder.path)
     made.path.mkdir(exist_ok=True)
-    changes = {"placement": str(folded.placement), "folded_from": str(checkpoint.placement)}
-    about = checkpoint.trained.model_copy(update=changes)
-    save_weights(folded.network, made.weights)
-    save_json(about.model_dump(mode="json"), made.about)
+    changes = {"placement": str(folded.placement), "folded_from": str(checkpoint.trained_placement)}
+    about = checkpoint.description.model_copy(update=changes)
+    save_weights(folded.network, made.weights_file)
+    save_json(about.model_dump(mode="json"), made.description_file)
     save_json(
         {
             "placement": str(folded.placement),
@@ -102,7 +102,7 @@ def save_folded(checkpoint: Checkpoint, folded: Folded, threshold: float) -> Che
             "search_accuracy_before": folded.before,
             "deviations": {str(use.site): use.deviation for use in folded.sites},
         },
-        made.metrics,
+        made.metrics_file,
     )
     return made
 
@@ -179,9 +179,9 @@ def _fold_into_norms(
 ) -> nn.Module:
     """Prune a network, with the emptied sites' constants in the norms before them."""
     small = prune(network, placement)
-    named = {getattr(m, "name_with_slots", None): m for m in small.modules()}
+    paths = {before: path for path, before in paths_before_pruning(network, placement).items()}
     for use in chosen:
-        norm = named[use.norm]
+        norm = small.get_submodule(paths[use.norm])
         scale = use.scale.to(norm.weight.device)
         norm.weight.data *= scale
         norm.bias.data *= scale

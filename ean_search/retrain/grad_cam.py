@@ -5,7 +5,6 @@ Networks are those a run retrained, if it retrained all that are asked for; othe
 weights stand in. Grad-CAM: https://arxiv.org/abs/1610.02391, as the package `grad-cam` has it.
 """
 
-import json
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -43,7 +42,7 @@ def explain(
     run: Run, placement: Placement, *, images: int = 6, device: str = "auto"
 ) -> Explanation:
     """Draw the maps of some test images for a placement, beside those of none and all."""
-    experiment = load_experiment(run.experiment, {"device": find_device(device)})
+    experiment = load_experiment(run.experiment_file, {"device": find_device(device)})
     data, device = load_data(experiment.data), experiment.device
     batch, labels = next(iter(data.test.batches(images, device=device)))
     chosen = {"none": run.find("none"), "all": run.find("all"), str(placement): placement}
@@ -55,7 +54,7 @@ def explain(
         maps[name] = _maps(network, layer, batch, labels)
         rows += list(_answers(name, network, batch, labels))
     frame = pd.DataFrame(rows)
-    picture = run.path / "explain" / f"{placement}.png"
+    picture = run.grad_cam_folder / f"{placement}.png"
     picture.parent.mkdir(exist_ok=True)
     title = f"Grad-CAM of {layer} for the label; {weights}"
     save_figure(plot_maps(_shown(batch), labels.tolist(), maps, frame, title=title), picture)
@@ -74,24 +73,21 @@ def _networks(
         for name, path in trained.items():
             load_weights(networks[name], path)
         return networks, "each network retrained alone"
-    if not run.supernet.is_file():
+    if not run.supernet_file.is_file():
         missing = ", ".join(name for name, path in trained.items() if path is None)
         raise UserError(
-            f"{run.path} has no weights to explain: neither {run.supernet.name} nor a training of "
-            f"{missing} (ean-search retrain {run.path} --placement NAME)"
+            f"{run.path} has no weights to explain: neither {run.supernet_file.name} nor a "
+            f"training of {missing} (ean-search retrain {run.path} --placement NAME)"
         )
-    load_weights(network, run.supernet)
+    load_weights(network, run.supernet_file)
     shared = {name: prune(network, placement) for name, placement in chosen.items()}
     return shared, "weights shared by all placements, none retrained alone"
 
 
 def _retrained(run: Run, placement: Placement) -> Path | None:
-    """Find the weights of a placement's first finished training."""
-    for path in sorted(run.path.glob("retrain/*/metrics.json")):
-        weights = path.with_name("model.safetensors")
-        if json.loads(path.read_text())["placement"] == str(placement) and weights.is_file():
-            return weights
-    return None
+    """Return the weights of a placement's finished training of the lowest seed, by any recipe."""
+    found = sorted(run.trainings(placement), key=lambda training: training.seed)
+    return found[0].weights_file if found else None
 
 
 def _layer(run: Run, network: nn.Module, images: Tensor) -> str:

@@ -1,10 +1,8 @@
 """Trains placements' networks from scratch on all but the test split, and tests each once."""
 
 import json
-from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from pathlib import Path
 from typing import Any
 
 from torch import nn
@@ -22,7 +20,7 @@ from ean_search.runs.experiment import Experiment, load_experiment
 from ean_search.training.recipe import load_recipe
 from ean_search.utils.device import find_device
 from ean_search.utils.errors import UserError
-from ean_search.utils.files import save_json, save_weights
+from ean_search.utils.files import check_same_settings, save_json, save_weights
 from ean_search.utils.progress import Progress, silent
 from ean_search.utils.provenance import provenance
 
@@ -50,12 +48,10 @@ class RetrainingPlan:
 
     def checkpoint(self, placement: Placement, seed: int) -> Checkpoint:
         """Name the folder of one training."""
-        parts = [Path(self.recipe).stem] if self.recipe else []
-        parts += ["pretrained"] if self.pretrained else []
-        folder = self.run.path.joinpath("retrain", *parts)
-        return Checkpoint(folder / f"{placement}-seed{seed}")
+        folder = self.run.retrain_folder(self.recipe, self.pretrained is not None)
+        return Checkpoint(folder / Checkpoint.name(placement, seed))
 
-    def trained(self, placement: Placement, seed: int) -> TrainingDescription:
+    def description(self, placement: Placement, seed: int) -> TrainingDescription:
         """Describe one training."""
         return TrainingDescription(
             space=self.space,
@@ -71,12 +67,12 @@ class RetrainingPlan:
     def train(self, placement: Placement, seed: int, progress: Progress = silent) -> dict[str, Any]:
         """Train, or go on with it, or return what a finished training reached."""
         checkpoint = self.checkpoint(placement, seed)
-        _claim(checkpoint, self.trained(placement, seed))
+        _check_same_settings(checkpoint, self.description(placement, seed))
         metrics = checkpoint.read_metrics()
         if metrics is None:
             metrics = self._train_and_test(checkpoint, placement, seed, progress)
-            save_json(metrics, checkpoint.metrics)
-            checkpoint.state.unlink()
+            save_json(metrics, checkpoint.metrics_file)
+            checkpoint.state_file.unlink()
         return metrics | {"folder": str(checkpoint.path)}
 
     def network(self, placement: Placement, seed: int) -> nn.Module:
@@ -97,13 +93,13 @@ class RetrainingPlan:
             experiment.retrain,
             seed=seed,
             device=experiment.device,
-            checkpoint=checkpoint.state,
+            checkpoint=checkpoint.state_file,
             task=f"retraining {placement}, seed {seed}",
             progress=progress,
         )
         batches = data.test.batches(experiment.eval_batch, device=experiment.device)
         accuracy = score(network, batches)
-        save_weights(network, checkpoint.weights)
+        save_weights(network, checkpoint.weights_file)
         return {
             "placement": str(placement),
             "test_accuracy": accuracy,
@@ -127,7 +123,7 @@ def plan_retraining(
     if recipe is not None:
         fields = load_recipe(recipe).model_dump()
         changes = {f"retrain.{name}": value for name, value in fields.items()} | changes
-    experiment = load_experiment(run.experiment, changes)
+    experiment = load_experiment(run.experiment_file, changes)
     experiment = experiment.model_copy(update={"device": find_device(experiment.device)})
     return RetrainingPlan(run, experiment, recipe, pretrained)
 
@@ -144,35 +140,18 @@ def retrain_placement(
     """Train a placement's pruned network and return what it reached on the test split."""
     plan = plan_retraining(run, changes, recipe, pretrained)
     checkpoint = plan.checkpoint(placement, plan.experiment.seed)
-    if checkpoint.metrics.is_file():
+    if checkpoint.is_finished:
         path = checkpoint.path
         raise UserError(f"{path} holds a finished training; another --seed gives another one")
     return plan.train(placement, plan.experiment.seed, progress)
 
 
-def _claim(checkpoint: Checkpoint, trained: TrainingDescription) -> None:
-    """Take a folder for a training, unless another one has it."""
-    wanted = json.loads(trained.model_dump_json())
-    if not checkpoint.about.is_file():
-        checkpoint.path.mkdir(parents=True, exist_ok=True)
-        save_json(wanted, checkpoint.about)
-        return
-    kept = json.loads(checkpoint.trained.model_dump_json())
-    for field, had, wants in _differences(kept, wanted):
-        raise UserError(
-            f"{checkpoint.path} holds another training: {field} was {had!r}, not {wants!r}; "
-            "give another --seed, or move that folder away"
-        )
-
-
-def _differences(kept: Any, wanted: Any, field: str = "") -> Sequence[tuple[str, Any, Any]]:
-    """List where two values differ, fields dotted."""
-    if not (isinstance(kept, dict) and isinstance(wanted, dict)):
-        return [(field, kept, wanted)] if kept != wanted else []
-    inner = {name: f"{field}.{name}".strip(".") for name in kept | wanted}
-    return [
-        difference
-        for name, dotted in inner.items()
-        for difference in _differences(kept.get(name), wanted.get(name), dotted)
-        if dotted not in MOVABLE
-    ]
+def _check_same_settings(checkpoint: Checkpoint, description: TrainingDescription) -> None:
+    """Take a folder for a training, unless it holds one with other settings."""
+    check_same_settings(
+        json.loads(description.model_dump_json()),
+        checkpoint.description_file,
+        advice="give another --seed, or move that folder away",
+        read=lambda: json.loads(checkpoint.description.model_dump_json()),
+        movable=MOVABLE,
+    )

@@ -21,10 +21,10 @@ from ean_search.data.splits import cache_on_device
 from ean_search.distributed.config import Workers
 from ean_search.evaluation.racing import RacingEvaluator, RacingRule
 from ean_search.evaluation.shared_weights import SharedWeightsEvaluator
-from ean_search.evaluation.standalone import TRAINING, StandaloneEvaluator
+from ean_search.evaluation.standalone import StandaloneEvaluator
 from ean_search.networks.builder import build
 from ean_search.runs.experiment import Experiment
-from ean_search.search.loop import Evaluator
+from ean_search.search.evaluator import Evaluator
 from ean_search.training.supernet import train_supernet
 from ean_search.training.trainer import Trainer, fit
 from ean_search.utils.progress import Progress
@@ -62,7 +62,7 @@ def make_shared(
         experiment.space,
         data.train,
         experiment.supernet,
-        run.supernet,
+        run.supernet_file,
         seed=experiment.seed,
         device=experiment.device,
         trainer=find_trainer(experiment, run.path, workers),
@@ -103,7 +103,7 @@ def make_standalone(
         data.train,
         data.search,
         experiment.standalone,
-        run.path / TRAINING,
+        run.checkpoints_folder,
         experiment.seed,
         experiment.eval_batch,
         experiment.device,

@@ -16,7 +16,7 @@ from ean_search.core.space import Space, load_space
 from ean_search.core.trial import axis_field
 from ean_search.data.datasets import DataSource
 from ean_search.evaluation.precision import Precision
-from ean_search.search.searchers.registry import DEFAULT, find_searcher
+from ean_search.search.searchers.registry import DEFAULT_SEARCHER, find_searcher
 from ean_search.training.supernet import Supernet
 from ean_search.training.trainer import Recipe
 from ean_search.utils.config import FrozenConfig, parse_fields, read_yaml
@@ -27,7 +27,7 @@ from ean_search.utils.files import write_whole
 class Search(FrozenConfig):
     """How the space is searched, and what for."""
 
-    searcher: str = DEFAULT
+    searcher: str = DEFAULT_SEARCHER
     options: dict[str, Any] = {}
     budget: int = Field(default=64, ge=1)  # distinct evaluations, the named placements included
     cohort: int | None = None  # placements asked for at once; the searcher's own figure if none

@@ -27,7 +27,7 @@ from ean_search.runs.evaluator_factory import (
 from ean_search.runs.experiment import Experiment, load_experiment, save_experiment
 from ean_search.runs.summary import conclude
 from ean_search.runs.verify import verify
-from ean_search.search.loop import COHORT, run_search
+from ean_search.search.loop import SearchSettings, run_search
 from ean_search.search.searchers.registry import make_searcher
 from ean_search.search.trial_log import TrialLog
 from ean_search.utils.device import find_device
@@ -43,13 +43,13 @@ log = logging.getLogger(__name__)
 def start_run(experiment: Experiment, path: Path) -> Run:
     """Make a run's folder, with its experiment and what it is made with."""
     experiment, run = resolve(experiment), Run(path)
-    if run.experiment.is_file():
+    if run.experiment_file.is_file():
         raise UserError(f"{path} exists; continue it with: ean-search resume {path}")
-    if path.exists() and any(entry.name != run.provenance.name for entry in path.iterdir()):
+    if path.exists() and any(entry.name != run.provenance_file.name for entry in path.iterdir()):
         raise UserError(f"{path} exists and is not a run: choose another --name")
     path.mkdir(parents=True, exist_ok=True)
-    save_json(provenance(experiment.device), run.provenance)
-    save_experiment(experiment, run.experiment)
+    save_json(provenance(experiment.device), run.provenance_file)
+    save_experiment(experiment, run.experiment_file)
     return run
 
 
@@ -64,18 +64,18 @@ def do_run(run: Run, progress: Progress = silent, workers: Workers | None = None
 
     What they report is written, too.
     """
-    with log_scalars(run.scalars, progress) as logged:
+    with log_scalars(run.tensorboard_folder, progress) as logged:
         _do_stages(run, logged, workers)
 
 
 def _do_stages(run: Run, progress: Progress, workers: Workers | None) -> None:
-    experiment = load_experiment(run.experiment, {"device": _device_here(run)})
+    experiment = load_experiment(run.experiment_file, {"device": _device_here(run)})
     workers = resolve_workers(workers, experiment.device)
     space, data = experiment.space, load_data(experiment.data)
     problem = Problem(space, experiment.search.goal, _prices(run, experiment, data, progress))
     problem.feasible(problem.plain)  # a limit that means nothing shows before any training
     searcher = make_searcher(experiment.search.searcher, problem, **experiment.search.options)
-    store = TrialLog(run.trials, space)
+    store = TrialLog(run.trials_file, space)
     if experiment.search.evaluator == "shared":
         plain = make_shared(run, experiment, data, workers, progress)
     else:
@@ -87,10 +87,12 @@ def _do_stages(run: Run, progress: Progress, workers: Workers | None) -> None:
             searcher,
             evaluator,
             store,
-            budget=experiment.search.budget,
-            cohort=experiment.search.cohort or getattr(searcher, "cohort", COHORT),
-            steps=experiment.search.steps,
-            seed=experiment.seed,
+            SearchSettings(
+                budget=experiment.search.budget,
+                cohort=experiment.search.cohort,
+                steps=experiment.search.steps,
+                seed=experiment.seed,
+            ),
             axis=experiment.cost_axis,
             progress=progress,
         )
@@ -114,12 +116,12 @@ def _prices(
     run: Run, experiment: Experiment, data: Data, progress: Progress
 ) -> Callable[[Placement], Cost]:
     """Return what prices placements, from the run's own table."""
-    if not run.costs.is_file():
+    if not run.costs_file.is_file():
         measure_costs(
             experiment.space,
             classes=data.classes,
             batch_size=experiment.cost_batch,
             device=experiment.device,
             progress=progress,
-        ).save(run.costs)
-    return price_list(experiment.space, CostTable.load(run.costs), data.classes)
+        ).save(run.costs_file)
+    return price_list(experiment.space, CostTable.load(run.costs_file), data.classes)

@@ -38,7 +38,8 @@ def conclude(
     """Write a run's front, summary and picture."""
     frame = run.frame()
     if not (frame.status == "done").any():
-        raise UserError(f"no placement of {run.trials} is within the limits: loosen --budget-cost")
+        where = run.trials_file
+        raise UserError(f"no placement of {where} is within the limits: loosen --budget-cost")
     front = _front_with_latency(run, problem, evaluator, progress)
     front.to_csv(run.front_table, index=False)
     best, middle = run.find("best"), run.find("knee")
@@ -60,14 +61,14 @@ def conclude(
             "front": front.to_dict("records"),
             "next": next_commands(run),
         },
-        run.summary,
+        run.summary_file,
     )
     save_figure(front_picture(run, frame, front, images), run.front_picture)
 
 
 def next_commands(run: Run) -> list[str]:
     """List what to type after a run."""
-    names = ("verified", "knee") if run.verified.is_file() else ("best", "knee")
+    names = ("verified", "knee") if run.verified_file.is_file() else ("best", "knee")
     retrain = [f"ean-search retrain {run.path} --placement {name}" for name in names]
     return [f"ean-search report {run.path}", *retrain]
 
@@ -90,7 +91,7 @@ def _front_with_latency(
 
 def _verified(run: Run) -> list[dict[str, Any]]:
     """Rank what was trained stand-alone, beside what the search made of it."""
-    if not run.verified.is_file():
+    if not run.verified_file.is_file():
         return []
     found = {trial.placement: trial.accuracy for trial in run.read_trials()}
     return [

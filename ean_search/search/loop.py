@@ -1,166 +1,92 @@
-"""The search: ask for a cohort, evaluate what is new in it, tell the searcher; over and over.
+"""The search loop: ask for a cohort, evaluate its new members, tell the searcher; over and over.
 
-Randomness comes from (seed, step) alone and trials are told in the cohort's order, so the store is
-all there is to a search: resuming runs the same loop again with the stored trials at hand.
+Randomness comes from (seed, step) alone and trials are told in the cohort's order, so the trial log
+is the only state of a search: resuming runs the same loop again with the logged trials at hand.
 """
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
-from itertools import islice
-from typing import Protocol
+from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
 from ean_search.core.objective import Problem
-from ean_search.core.space import Placement
-from ean_search.core.trial import EvaluationResult, Status, Trial
-from ean_search.search.searchers.registry import Searcher
+from ean_search.core.trial import Trial
+from ean_search.search.evaluator import Evaluator
+from ean_search.search.searchers.base import Searcher, as_searcher
 from ean_search.search.status import SearchStatus
 from ean_search.search.trial_log import TrialLog
-from ean_search.utils.errors import UserError
+from ean_search.search.trial_recorder import TrialRecorder
 from ean_search.utils.progress import Progress, silent
 
-COHORT = 8  # placements asked for at once, if neither user nor searcher cares
-PATIENCE = 100  # steps without a new placement after which a searcher counts as exhausted
-
-SYNC_AFTER = 1.0  # seconds of work that a power cut may cost
+MAX_IDLE_STEPS = 100  # without a new placement, after which a searcher counts as exhausted
 
 
-class Evaluator(Protocol):
-    """Measures placements, yielding one result after another in the order given."""
+@dataclass(frozen=True)
+class SearchSettings:
+    """When a search ends, and what else determines its history."""
 
-    def evaluate(self, placements: Sequence[Placement]) -> Iterator[EvaluationResult]: ...
-
-
-@dataclass
-class TrialRecorder:
-    """Turns placements into trials, evaluating each only once."""
-
-    problem: Problem
-    evaluator: Evaluator
-    store: TrialLog
-    known: dict[Placement, Trial] = field(default_factory=dict)
-
-    def evaluate(
-        self, placements: Sequence[Placement], step: int, room: int, notes: Sequence[str] = ()
-    ) -> list[Trial]:
-        """Return the trials of placements, evaluating at most `room` new ones.
-
-        Placements that break a limit are not evaluated, except for named ones (with a note): those
-        are what everything else is compared with.
-        """
-        note = dict(zip(placements, notes, strict=False))
-        asked = dict.fromkeys(placements)
-        new = [p for p in asked if p not in self.known and (p in note or self._feasible(p))][:room]
-        self._evaluate(new, step, note)
-        return [trial for p in placements if (trial := self._trial(p, step)) is not None]
-
-    def _evaluate(self, new: Sequence[Placement], step: int, note: dict[Placement, str]) -> None:
-        stored = self.store.trials[len(self.known) : len(self.known) + len(new)]
-        for placement, trial in zip(new, stored, strict=False):
-            if trial.placement != placement:
-                raise UserError(
-                    f"{self.store.path}: trial {trial.number} is {trial.placement}, but this "
-                    f"search proposes {placement}: other settings, or another version, made it"
-                )
-            self.known[trial.placement] = trial
-        rest = new[len(stored) :]
-        measurements = self._measure(new, len(stored)) if rest else iter(())
-        for placement, measured in zip(rest, measurements, strict=True):
-            trial = self._judge(placement, measured, step, note.get(placement, ""))
-            self.store.append(trial)
-            self.known[trial.placement] = trial
-            if measured.seconds > SYNC_AFTER:
-                self.store.sync()
-        if rest:
-            self.store.sync()
-
-    def _measure(self, new: Sequence[Placement], stored: int) -> Iterator[EvaluationResult]:
-        """Evaluate what is not stored, with those that are where members depend on each other."""
-        if getattr(self.evaluator, "joint", False):
-            return islice(self.evaluator.evaluate(new), stored, None)
-        return self.evaluator.evaluate(new[stored:])
-
-    def _judge(
-        self, placement: Placement, measured: EvaluationResult, step: int, note: str
-    ) -> Trial:
-        cost = self.problem.price(placement)
-        feasible, done = self.problem.feasible(cost), measured.accuracy is not None
-        ended: Status = "stopped" if measured.stopped else "done"
-        reward = self.problem.penalty(cost)
-        if done and feasible:
-            reward = self.problem.reward(measured.accuracy, cost)
-        return Trial(
-            number=len(self.store.trials),
-            step=step,
-            placement=placement,
-            status=(ended if feasible else "infeasible") if done else "failed",
-            accuracy=measured.accuracy,
-            reward=reward,
-            cost=cost,
-            seconds=round(measured.seconds, 4),
-            note=measured.note or note,
-        )
-
-    def _trial(self, placement: Placement, step: int) -> Trial | None:
-        """Return a placement's trial; one out of limits has no number and no accuracy."""
-        cost = self.problem.price(placement)
-        if placement in self.known or self.problem.feasible(cost):
-            return self.known.get(placement)
-        penalty = self.problem.penalty(cost)
-        return Trial(-1, step, placement, "infeasible", None, penalty, cost, 0.0)
-
-    def _feasible(self, placement: Placement) -> bool:
-        return self.problem.feasible(self.problem.price(placement))
+    budget: int  # distinct evaluations, the named placements included
+    cohort: int | None = None  # placements to ask for at once; the searcher's own number if None
+    steps: int | None = None  # cohorts to ask for at most
+    seed: int = 0
 
 
 def run_search(
     problem: Problem,
-    searcher: Searcher,
+    searcher: Searcher | Any,
     evaluator: Evaluator,
-    store: TrialLog,
+    log: TrialLog,
+    settings: SearchSettings,
     *,
-    budget: int,
-    cohort: int = COHORT,
-    steps: int | None = None,
-    seed: int = 0,
     axis: str = "latency_ms",
     progress: Progress = silent,
 ) -> str:
-    """Spend a budget of distinct evaluations, named placements included; return why it ended."""
-    recorder, standing = TrialRecorder(problem, evaluator, store), SearchStatus(axis)
+    """Search until the budget is spent; trials that the log has are told, not evaluated again.
+
+    Args:
+        problem: The space, the objective and the costs.
+        searcher: A searcher, or any object with `ask` and `tell`.
+        evaluator: Measures the accuracy of placements.
+        log: The trials so far; new ones are appended.
+        settings: When to stop, how many placements to ask for at once, and the seed.
+        axis: The cost axis of the front that progress reports describe.
+        progress: Is told where the search stands.
+
+    Returns:
+        Why the search ended.
+
+    Raises:
+        UserError: If the log holds trials that this search would not have proposed.
+    """
+    searcher, recorder = as_searcher(searcher), TrialRecorder(problem, evaluator, log)
+    status, cohort = SearchStatus(axis), settings.cohort or searcher.cohort
 
     def tell(trials: list[Trial]) -> None:
         searcher.tell(trials)
-        standing.add(trials)
-        entropy = getattr(searcher, "entropy", None)
-        progress("search", len(recorder.known), budget, standing.describe(trials, entropy))
+        status.add(trials)
+        message = status.describe(trials, searcher.entropy)
+        progress("search", len(recorder.known), settings.budget, message)
 
-    named = {placement: name for name, placement in reversed(problem.space.named.items())}
-    placements = list(dict.fromkeys(problem.space.named.values()))
-    # All at once, unless they would race: then workers have something to share.
-    joint = getattr(evaluator, "joint", False)
-    for some in [[p] for p in placements] if joint else [placements]:
-        for trial in recorder.evaluate(some, 0, len(some), [named[p] for p in some]):
-            tell([trial])
+    for trial in recorder.evaluate_named():
+        tell([trial])
     step = idle = 0
-    while (ending := _ending(recorder, budget, step, steps, idle)) is None:
+    while (ending := _ending(recorder, settings, step, idle)) is None:
         step += 1
         before = len(recorder.known)
-        proposals = searcher.ask(cohort, np.random.default_rng((seed, step)))
-        tell(recorder.evaluate(proposals, step, budget - before))
+        proposals = searcher.ask(cohort, np.random.default_rng((settings.seed, step)))
+        tell(recorder.evaluate(proposals, step, settings.budget - before))
         idle = idle + 1 if len(recorder.known) == before else 0
     return ending
 
 
-def _ending(
-    recorder: TrialRecorder, budget: int, step: int, steps: int | None, idle: int
-) -> str | None:
+def _ending(recorder: TrialRecorder, settings: SearchSettings, step: int, idle: int) -> str | None:
     """Say why a search ends here, or None."""
-    if len(recorder.known) >= budget:
+    if len(recorder.known) >= settings.budget:
         return "the budget is spent"
     if len(recorder.known) >= recorder.problem.space.size:
         return "every placement was evaluated"
-    if steps is not None and step >= steps:
-        return f"{steps} steps were taken"
-    return f"nothing new was proposed in {idle} steps" if idle >= PATIENCE else None
+    if settings.steps is not None and step >= settings.steps:
+        return f"{settings.steps} steps were taken"
+    if idle >= MAX_IDLE_STEPS:
+        return f"nothing new was proposed in {idle} steps"
+    return None

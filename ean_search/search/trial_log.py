@@ -1,11 +1,12 @@
-"""The append-only record of a search: one line a trial, on the disk before more are asked for.
+"""The append-only log of a search: one line a trial, on the disk before more are asked for.
 
-The store is the only state of a search. A line that a crash tore off is dropped; anything else
-that cannot be read is an error, and nothing is ever deleted for it.
+The log is the only state of a search. A last line that a crash tore is dropped; anything else that
+cannot be read is an error, and nothing is ever deleted for it.
 """
 
 import logging
 import os
+from collections.abc import Sequence
 from pathlib import Path
 
 from ean_search.core.space import Space
@@ -37,6 +38,20 @@ class TrialLog:
         if self.path.is_file():
             with self.path.open("ab") as file:
                 os.fsync(file.fileno())
+
+
+class InMemoryTrialLog(TrialLog):
+    """Trials that need no file."""
+
+    def __init__(self, trials: Sequence[Trial] = (), path: Path = Path("memory")) -> None:
+        self.path, self.trials = path, list(trials)
+
+    def append(self, trial: Trial) -> None:
+        """Add a trial."""
+        self.trials.append(trial)
+
+    def sync(self) -> None:
+        """Wait for nothing."""
 
 
 def read_trials(path: Path, space: Space) -> list[Trial]:

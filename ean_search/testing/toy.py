@@ -13,7 +13,7 @@ import numpy as np
 from ean_search.core.objective import Objective, Problem
 from ean_search.core.space import Placement, Space
 from ean_search.core.trial import Cost, Status, Trial
-from ean_search.search.searchers.registry import Searcher
+from ean_search.search.searchers.base import Searcher
 
 COHORT, STEPS = 4, 12
 

@@ -5,7 +5,7 @@ Also the cache: a folder for results that can be computed again.
 
 import json
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +29,55 @@ def save_json(value: Any, path: Path) -> None:
 def read_json(path: Path) -> Any:
     """Read a value, or None if there is no such file."""
     return json.loads(path.read_text()) if path.is_file() else None
+
+
+def check_same_settings(
+    settings: dict[str, Any],
+    path: Path,
+    *,
+    advice: str,
+    read: Callable[[], Any] | None = None,
+    movable: Collection[str] = (),
+) -> None:
+    """Write settings beside their results, or refuse if other settings were written there.
+
+    Args:
+        settings: What the results depend on, as plain values.
+        path: The file of settings; its folder is made if it does not exist.
+        advice: What the user can do about a difference.
+        read: Reads the settings in the file, if not as they are.
+        movable: Dotted fields that may differ, because they change no result.
+
+    Raises:
+        UserError: If the settings differ, with the first field that does.
+    """
+    if not path.is_file():
+        path.parent.mkdir(parents=True, exist_ok=True)
+        # Under a name of its own first: several processes may begin at the same time.
+        own = path.with_name(f"{path.name}.{os.getpid()}")
+        save_json(settings, own)
+        own.replace(path)
+        return
+    kept = read() if read else read_json(path)
+    for field, had, wants in _differences(kept, json.loads(json.dumps(settings)), movable):
+        raise UserError(
+            f"{path.parent} holds results of other settings, see {path.name}: "
+            f"{field} was {had!r}, not {wants!r}; {advice}"
+        )
+
+
+def _differences(
+    kept: Any, wanted: Any, movable: Collection[str], field: str = ""
+) -> Iterator[tuple[str, Any, Any]]:
+    """Yield where two values differ, fields dotted."""
+    if not (isinstance(kept, dict) and isinstance(wanted, dict)):
+        if kept != wanted:
+            yield field, kept, wanted
+        return
+    for name in kept | wanted:
+        dotted = f"{field}.{name}".strip(".")
+        if dotted not in movable:
+            yield from _differences(kept.get(name), wanted.get(name), movable, dotted)
 
 
 def save_checkpoint(state: dict[str, Any], path: Path) -> None:

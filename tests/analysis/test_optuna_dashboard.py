@@ -56,11 +56,11 @@ def test_its_api_lists_the_example_runs_trials(run):
 
 def test_it_follows_a_search_that_is_running(run, monkeypatch):
     monkeypatch.setattr(module, "EVERY", 0.05)
-    lines = run.trials.read_text().splitlines(keepends=True)
-    run.trials.write_text("".join(lines[:10]) + lines[10][:40])
+    lines = run.trials_file.read_text().splitlines(keepends=True)
+    run.trials_file.write_text("".join(lines[:10]) + lines[10][:40])
     with served(run) as get:
         assert len(get("studies/0?after=0")["trials"]) == 10
-        run.trials.write_text("".join(lines[:30]))
+        run.trials_file.write_text("".join(lines[:30]))
         wait(lambda: len(get("studies/0?after=0")["trials"]) == 30)
 
 
@@ -69,18 +69,18 @@ def test_two_dashboards_do_not_write_a_trial_twice(run):
     for mirror in (first, second, first, second):
         mirror.update()
     assert len(second.study.trials) == 64
-    run.trials.write_text(run.trials.read_text() * 2)
+    run.trials_file.write_text(run.trials_file.read_text() * 2)
     second.update()
     first.update()
     assert len(first.study.trials) == 128
 
 
 def test_trials_without_an_accuracy_or_over_a_limit_are_told_as_such(run):
-    lines = [json.loads(line) for line in run.trials.read_text().splitlines()]
+    lines = [json.loads(line) for line in run.trials_file.read_text().splitlines()]
     lines[3] |= {"status": "failed", "accuracy": None}
     lines[4] |= {"status": "infeasible"}
     lines[5] |= {"status": "stopped"}
-    run.trials.write_text("".join(json.dumps(line) + "\n" for line in lines))
+    run.trials_file.write_text("".join(json.dumps(line) + "\n" for line in lines))
     mirror = Mirror(run)
     mirror.update()
     trials = mirror.study.trials

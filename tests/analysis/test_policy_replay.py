@@ -37,25 +37,25 @@ def test_a_policy_begins_even_and_ends_settled(run):
 
 
 def test_a_run_that_was_stopped_shows_what_was_learnt_until_then(run, learnt):
-    lines = run.trials.read_text().splitlines(keepends=True)
-    run.trials.write_text("".join(lines[:30]) + lines[30][:50])
+    lines = run.trials_file.read_text().splitlines(keepends=True)
+    run.trials_file.write_text("".join(lines[:30]) + lines[30][:50])
     whole, part = replay(learnt), replay(run)
     last = part.step.max()
     assert part[part.step < last].equals(whole[whole.step < last])
-    run.trials.write_text("".join(lines[:3]))
+    run.trials_file.write_text("".join(lines[:3]))
     assert replay(run).step.unique().tolist() == [0]
 
 
 def test_other_trials_than_the_searchers_are_not_passed_off_as_its_own(run):
-    lines = run.trials.read_text().splitlines()
+    lines = run.trials_file.read_text().splitlines()
     trial = json.loads(lines[20]) | {"placement": "1" * 16}
-    run.trials.write_text("\n".join([*lines[:20], json.dumps(trial), *lines[21:], ""]))
+    run.trials_file.write_text("\n".join([*lines[:20], json.dumps(trial), *lines[21:], ""]))
     with pytest.raises(UserError, match="trial 20 is 111-1111-111111-111"):
         replay(run)
 
 
 def test_searchers_without_a_policy_have_none(run):
-    run.experiment.write_text(run.experiment.read_text().replace("reinforce", "local"))
+    run.experiment_file.write_text(run.experiment_file.read_text().replace("reinforce", "local"))
     assert replay(load_run(run.path)) is None
 
 

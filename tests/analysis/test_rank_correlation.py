@@ -5,16 +5,18 @@ from pathlib import Path
 import pytest
 
 from ean_search.analysis.rank_correlation import agreement_frame, rank_correlations
-from ean_search.analysis.run_folder import load_run
+from ean_search.analysis.run_folder import TrainingFolder, load_run
 
 EXAMPLE = Path(__file__).parents[2] / "results" / "example"
 
 
-def train(run, placement, accuracy, seed=0):
-    folder = run.path / "retrain" / f"{placement}-seed{seed}"
-    folder.mkdir(parents=True)
-    metrics = {"placement": placement, "test_accuracy": accuracy, "seed": seed, "test_images": 10}
-    (folder / "metrics.json").write_text(json.dumps(metrics))
+def train(run, placement, accuracy, seed=0, recipe=None):
+    folder = TrainingFolder(run.retrain_folder(recipe) / f"{placement}-seed{seed}")
+    folder.path.mkdir(parents=True)
+    about = {"placement": placement, "seed": seed}
+    folder.description_file.write_text(json.dumps(about))
+    metrics = about | {"test_accuracy": accuracy, "test_images": 10}
+    folder.metrics_file.write_text(json.dumps(metrics))
 
 
 @pytest.fixture
@@ -38,8 +40,15 @@ def test_trainings_stand_beside_their_estimates(run):
     assert frame.seed.tolist() == [0, 1, 0]
 
 
+def test_trainings_by_a_recipe_are_read_too(run):
+    train(run, "000-0000-000000-000", 0.7)
+    train(run, "000-0000-000000-000", 0.8, recipe="quick")
+    train(run, "111-1111-111111-111", 0.9, recipe="mine.yaml")
+    assert agreement_frame(run).alone.tolist() == [0.7, 0.9, 0.8]
+
+
 def test_verified_trials_are_read_too(run):
-    lines = run.trials.read_text().splitlines(keepends=True)
+    lines = run.trials_file.read_text().splitlines(keepends=True)
     (run.path / "verified.jsonl").write_text("".join(lines[:2]))
     train(run, "000-0000-000000-000", 0.7)
     frame = agreement_frame(run)

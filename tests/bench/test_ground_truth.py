@@ -70,7 +70,7 @@ def test_a_pilot_trains_some_and_counts_for_the_whole(truth, experiment, tmp_pat
 
 def test_trainings_of_different_origins_do_not_mix(truth):
     longer = resolve(load_experiment(None, TINIEST | {"supernet.recipe.epochs": 2}))
-    with pytest.raises(UserError, match=r"was made with other settings, see .*_origin\.json"):
+    with pytest.raises(UserError, match=r"results of other settings, see .*_origin\.json"):
         train_all(longer, truth, seeds=1)
 
 

@@ -12,7 +12,7 @@ from ean_search.core.trial import Cost
 from ean_search.distributed.config import Workers
 from ean_search.distributed.jobs import SharedJob
 from ean_search.distributed.ray_evaluator import RayEvaluator
-from ean_search.search.loop import run_search
+from ean_search.search.loop import SearchSettings, run_search
 from ean_search.search.searchers.registry import make_searcher
 from ean_search.search.trial_log import TrialLog
 
@@ -40,7 +40,7 @@ def crew(plain, ray_here, tmp_path_factory):
 def history(path, evaluator, searcher):
     problem = Problem(load_space("tiny"), Objective.parse("accuracy - 0.02 latency"), price)
     store = TrialLog(path, problem.space)
-    run_search(problem, make_searcher(searcher, problem), evaluator, store, budget=14, cohort=5)
+    run_search(problem, make_searcher(searcher, problem), evaluator, store, SearchSettings(14, 5))
     return [json.loads(trial.to_json()) | {"seconds": 0} for trial in store.trials]
 
 

@@ -12,7 +12,7 @@ from ean_search.core.objective import Objective, Problem
 from ean_search.core.space import Space
 from ean_search.core.trial import Cost, EvaluationResult
 from ean_search.distributed.tune_search import PlacementSearch
-from ean_search.search.loop import run_search
+from ean_search.search.loop import SearchSettings, run_search
 from ean_search.search.searchers.registry import make_searcher
 from ean_search.search.trial_log import TrialLog
 from ean_search.utils.errors import UserError
@@ -38,7 +38,7 @@ class Formula:
 
 def loop_history(path, name):
     store = TrialLog(path, SPACE)
-    run_search(PROBLEM, make_searcher(name, PROBLEM), Formula(), store, **SETTINGS)
+    run_search(PROBLEM, make_searcher(name, PROBLEM), Formula(), store, SearchSettings(**SETTINGS))
     return [trial.to_json() for trial in store.trials]
 
 

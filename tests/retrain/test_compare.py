@@ -42,7 +42,7 @@ def test_seeds_are_paired_and_finished_trainings_kept(short_run):
     plan = plan_retraining(short_run, SHORT, recipe="quick")
     chosen = select_placements(short_run, "1-0-0-0", "none,random:2")
     first = compare(plan, chosen, [0, 1], rounds=2)
-    kept = plan.checkpoint(short_run.find("none"), 1).metrics
+    kept = plan.checkpoint(short_run.find("none"), 1).metrics_file
     before = kept.stat().st_mtime_ns
     again = compare(plan, chosen, [0, 1], rounds=2)
     assert kept.stat().st_mtime_ns == before

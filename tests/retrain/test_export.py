@@ -37,9 +37,9 @@ def checkpoint(path, about):
     made = Checkpoint(path)
     path.mkdir(parents=True)
     network = prune(build(about.space, about.classes), about.space.parse(about.placement))
-    save_weights(randomise(network), made.weights)
-    save_json(json.loads(about.model_dump_json()), made.about)
-    save_json({"test_accuracy": 0.5}, made.metrics)
+    save_weights(randomise(network), made.weights_file)
+    save_json(json.loads(about.model_dump_json()), made.description_file)
+    save_json({"test_accuracy": 0.5}, made.metrics_file)
     return made
 
 
@@ -108,7 +108,7 @@ def test_weight_files_say_what_they_belong_to(tmp_path):
     image = torch.randn(1, 3, 32, 32)
     assert torch.equal(read_safetensors(path)(image), made.network()(image))
     with pytest.raises(UserError, match="does not say what network"):
-        read_safetensors(made.weights)
+        read_safetensors(made.weights_file)
 
 
 class Stubborn(torch.nn.Module):
@@ -141,9 +141,26 @@ def test_a_runs_networks_are_found_by_placement_recipe_and_seed(tmp_path):
         about = trained(seed=seed)
         checkpoint(tmp_path / "retrain" / "quick" / f"1-0-1-0-seed{seed}", about)
     placement = space.parse("1-0-1-0")
-    assert find_trained(run, placement).trained.seed == 2
-    assert find_trained(run, placement, "quick", 3).trained.seed == 3
+    assert find_trained(run, placement).description.seed == 2
+    assert find_trained(run, placement, "quick", 3).description.seed == 3
     with pytest.raises(UserError, match=r"ean-search retrain .* --placement 0-0-0-0"):
         find_trained(run, space.parse("none"))
     with pytest.raises(UserError, match="--recipe ean-cifar"):
         find_trained(run, placement, "ean-cifar")
+
+
+def test_a_recipe_is_not_taken_for_a_folder_that_the_run_happens_to_lie_in(tmp_path):
+    run, placement = Run(tmp_path / "quick" / "run"), load_space("tiny").parse("1-0-1-0")
+    checkpoint(run.retrain_folder() / "1-0-1-0-seed0", trained())
+    assert find_trained(run, placement).description.seed == 0
+    with pytest.raises(UserError, match="not retrained yet"):
+        find_trained(run, placement, "quick")
+
+
+def test_a_recipe_is_found_below_pretrained_weights_too(tmp_path):
+    run, placement = Run(tmp_path), load_space("tiny").parse("1-0-1-0")
+    folder = run.retrain_folder("quick", pretrained=True) / "1-0-1-0-seed0"
+    checkpoint(folder, trained(pretrained="timm"))
+    assert find_trained(run, placement, "quick").path == folder
+    with pytest.raises(UserError, match="not retrained yet"):
+        find_trained(run, placement, "pretrained")

@@ -28,9 +28,9 @@ def saved(path, about, change=lambda network: None):
         prune(build(about.space, about.classes), about.space.parse(about.placement))
     )
     change(network)
-    save_weights(network, made.weights)
-    save_json(json.loads(about.model_dump_json()), made.about)
-    save_json({"test_accuracy": 0.5}, made.metrics)
+    save_weights(network, made.weights_file)
+    save_json(json.loads(about.model_dump_json()), made.description_file)
+    save_json({"test_accuracy": 0.5}, made.metrics_file)
     return made
 
 
@@ -96,7 +96,7 @@ def test_a_folded_network_is_a_checkpoint(tmp_path):
     made = open_checkpoint(save_folded(source, folded, 1e-4).path)
     image = torch.randn(3, 3, 32, 32)
     assert torch.equal(made.network()(image), folded.network(image))
-    assert made.trained.folded_from == "1-1-0-1"
+    assert made.description.folded_from == "1-1-0-1"
     assert made.read_metrics()["threshold"] == 1e-4
 
 

@@ -26,7 +26,7 @@ def test_without_weights_it_says_what_to_do(run):
 
 
 def test_shared_weights_stand_in_and_say_so(run, capsys):
-    save_weights(build(run.space, 10), run.supernet)
+    save_weights(build(run.space, 10), run.supernet_file)
     words = ["explain", str(run.path), "--placement", "1-0-0-0", "--images", "3"]
     assert main(words) == 0
     out = capsys.readouterr().out

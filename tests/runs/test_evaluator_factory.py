@@ -65,24 +65,24 @@ def test_the_best_are_trained_alone_and_ranked_again(verified):
 
 
 def test_verification_goes_on_where_it_was_stopped(verified):
-    before = history(verified.verified)
+    before = history(verified.verified_file)
     lines = verified.verified.read_text().splitlines(keepends=True)
     verified.verified.write_text(lines[0])
     do_run(verified)
-    assert history(verified.verified) == before
+    assert history(verified.verified_file) == before
 
 
 def test_a_run_may_train_every_placement_by_itself(tmp_path, one_thread):
     run = make_run(tmp_path / "run", **{"search.evaluator": "standalone", "search.budget": 5})
-    assert not run.supernet.exists()
+    assert not run.supernet_file.exists()
     assert len(run.frame()) == 5
     assert not (run.path / "training").exists()
 
 
 def test_a_run_with_workers_finds_what_one_without_does(verified, tmp_path, ray_here):
     run = make_run(tmp_path / "run", Workers(count=2, cpus=1), **{"search.verify": 2})
-    assert history(run.trials) == history(verified.trials)
-    assert history(run.verified) == history(verified.verified)
+    assert history(run.trials_file) == history(verified.trials_file)
+    assert history(run.verified_file) == history(verified.verified_file)
 
 
 @pytest.mark.parametrize("field", [{"search.racing": True}, {"search.verify": 2}])

@@ -3,7 +3,7 @@ from pathlib import Path
 import pytest
 
 from ean_search.runs.experiment import Experiment, load_experiment, save_experiment
-from ean_search.search.searchers.registry import DEFAULT
+from ean_search.search.searchers.registry import DEFAULT_SEARCHER
 from ean_search.utils.errors import UserError
 
 EXPERIMENTS = Path(__file__).parents[2] / "experiments"
@@ -43,7 +43,7 @@ def test_improved_experiments_change_the_search_and_not_the_network(name):
     assert improved.data == published.data
     assert improved.supernet.sampler == "uniform-count"
     assert improved.supernet.recipe.lr == published.supernet.recipe.lr
-    assert improved.search.searcher == DEFAULT
+    assert improved.search.searcher == DEFAULT_SEARCHER
 
 
 def test_published_reductions():

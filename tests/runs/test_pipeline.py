@@ -42,7 +42,7 @@ def run(tmp_path_factory):
 
 
 def history(run):
-    trials = [json.loads(line) for line in run.trials.read_text().splitlines()]
+    trials = [json.loads(line) for line in run.trials_file.read_text().splitlines()]
     return [trial | {"seconds": 0} for trial in trials]
 
 
@@ -52,7 +52,7 @@ def test_a_run_leaves_everything_it_was_made_with_and_found(run):
         *("experiment.yaml", "provenance.json", "costs.json", "supernet.safetensors"),
         *("trials.jsonl", "front.csv", "front.png", "summary.json", "tensorboard"),
     }
-    made = json.loads(run.provenance.read_text())
+    made = json.loads(run.provenance_file.read_text())
     assert {"python", "packages", "hardware", "git"} <= made.keys()
     assert run.front_picture.read_bytes()[:4] == b"\x89PNG"
 
@@ -66,7 +66,7 @@ def test_its_frame_has_a_row_a_trial_and_a_column_a_site(run):
 
 
 def test_its_front_and_summary_agree_with_its_trials(run):
-    front, summary = pd.read_csv(run.front_table), json.loads(run.summary.read_text())
+    front, summary = pd.read_csv(run.front_table), json.loads(run.summary_file.read_text())
     assert front.accuracy.is_monotonic_increasing
     assert front.latency_ms.is_monotonic_increasing
     assert len(front) == len(run.front()) == len(summary["front"])
@@ -81,19 +81,23 @@ def test_its_front_and_summary_agree_with_its_trials(run):
 
 
 def test_tensorboard_finds_what_it_reported(run):
-    tags = {tag for task in ("supernet", "search") for tag in read_scalars(run.scalars / task)}
+    tags = {
+        tag
+        for task in ("supernet", "search")
+        for tag in read_scalars(run.tensorboard_folder / task)
+    }
     search = ("accuracy", "reward", "best_reward", "entropy", "hypervolume")
     assert tags >= {"supernet/loss", "supernet/lr", *(f"search/{name}" for name in search)}
-    reached = dict(read_scalars(run.scalars / "search")["search/hypervolume"])
-    summary = json.loads(run.summary.read_text())
+    reached = dict(read_scalars(run.tensorboard_folder / "search")["search/hypervolume"])
+    summary = json.loads(run.summary_file.read_text())
     assert reached[12] == pytest.approx(summary["hypervolume"], rel=1e-5)
 
 
 def test_an_existing_folder_is_refused_with_the_command_that_continues_it(run):
-    before = run.trials.read_bytes()
+    before = run.trials_file.read_bytes()
     with pytest.raises(UserError, match=f"ean-search resume {run.path}"):
         make_run(run.path)
-    assert run.trials.read_bytes() == before
+    assert run.trials_file.read_bytes() == before
 
 
 def test_a_folder_of_something_else_is_left_alone(tmp_path):
@@ -105,16 +109,16 @@ def test_a_folder_of_something_else_is_left_alone(tmp_path):
 
 def test_the_same_seed_gives_the_same_run_and_another_does_not(run, tmp_path):
     same, other = make_run(tmp_path / "same"), make_run(tmp_path / "other", seed=1)
-    costs = run.costs.read_bytes()
-    assert same.costs.read_bytes() == costs
+    costs = run.costs_file.read_bytes()
+    assert same.costs_file.read_bytes() == costs
     assert history(same) == history(run)
     assert history(other) != history(run)
 
 
 def test_a_given_supernet_is_used_and_kept(run, tmp_path):
-    again = make_run(tmp_path / "again", **{"supernet.weights": str(run.supernet)})
+    again = make_run(tmp_path / "again", **{"supernet.weights": str(run.supernet_file)})
     assert history(again) == history(run)
-    assert again.supernet.read_bytes() == run.supernet.read_bytes()
+    assert again.supernet_file.read_bytes() == run.supernet_file.read_bytes()
 
 
 def test_limits_hold_for_what_a_run_finds(tmp_path):
@@ -180,6 +184,6 @@ def stop(*_, **__):
 
 def test_a_torn_line_is_evaluated_again(run, tmp_path):
     torn = make_run(tmp_path / "run")
-    torn.trials.write_bytes(torn.trials.read_bytes()[:-40])
+    torn.trials_file.write_bytes(torn.trials_file.read_bytes()[:-40])
     do_run(torn)
     assert history(torn) == history(run)

@@ -5,10 +5,11 @@ import pytest
 from ean_search.core.objective import Objective, Problem
 from ean_search.core.space import Space
 from ean_search.core.trial import Cost, EvaluationResult
-from ean_search.search.loop import PATIENCE, run_search
+from ean_search.search.loop import MAX_IDLE_STEPS, SearchSettings, run_search
 from ean_search.search.searchers.registry import make_searcher
 from ean_search.search.trial_log import TrialLog
 from ean_search.utils.errors import UserError
+from ean_search.utils.progress import silent
 
 SPACE = Space(name="toy", backbone="x", attention="se", stages=(3, 4))
 
@@ -39,11 +40,13 @@ class Landscape:
             yield EvaluationResult(0.5 + gain, 0.1)
 
 
-def run(path, evaluator, searcher="random", limits="", **options):
+def run(path, evaluator, searcher="random", limits="", progress=silent, **options):
     problem = Problem(SPACE, Objective.parse("accuracy - 0.02 latency", limits), price)
     options = {"budget": 30, "cohort": 4, "seed": 7} | options
     store = TrialLog(path, SPACE)
-    ending = run_search(problem, make_searcher(searcher, problem), evaluator, store, **options)
+    settings = SearchSettings(**options)
+    made = make_searcher(searcher, problem)
+    ending = run_search(problem, made, evaluator, store, settings, progress=progress)
     return ending, store.trials
 
 
@@ -127,7 +130,7 @@ class Stubborn:
 
 def test_a_searcher_that_only_repeats_itself_is_exhausted(tmp_path):
     ending, trials = run(tmp_path / "t", Landscape(), f"{__name__}:Stubborn")
-    assert ending == f"nothing new was proposed in {PATIENCE} steps"
+    assert ending == f"nothing new was proposed in {MAX_IDLE_STEPS} steps"
     assert len(trials) == 4
 
 

@@ -13,6 +13,7 @@ import pandas as pd
 import torch
 from torch import nn
 
+from ean_search.analysis.run_folder import TrainingFolder
 from ean_search.core.space import Placement
 from ean_search.retrain.checkpoint import find_trained
 from ean_search.retrain.compare import (
@@ -25,8 +26,7 @@ from ean_search.retrain.compare import (
 from ean_search.retrain.retrain import RetrainingPlan
 from ean_search.retrain.transfer.task import Task
 from ean_search.training.trainer import fit
-from ean_search.utils.errors import UserError
-from ean_search.utils.files import read_json, save_json
+from ean_search.utils.files import check_same_settings, save_json
 from ean_search.utils.progress import Progress, silent
 from ean_search.utils.seeding import derive_seed
 
@@ -42,7 +42,7 @@ class Transfer:
     @property
     def folder(self) -> Path:
         start = "scratch" if self.scratch else self.plan.recipe or "own"
-        return self.plan.run.path / "transfer" / self.task.name / Path(start).stem
+        return self.plan.run.transfer_folder(self.task.name, Path(start).stem)
 
     def network(self, placement: Placement, seed: int) -> nn.Module:
         """Build the task's network on one placement's backbone."""
@@ -57,18 +57,14 @@ class Transfer:
 
     def train(self, placement: Placement, seed: int, progress: Progress = silent) -> float:
         """Train one network for the task, or go on with it, and return its score."""
-        folder = self.folder / f"{placement}-seed{seed}"
+        folder = TrainingFolder(self.folder / TrainingFolder.name(placement, seed))
         about = self._about(placement, seed)
-        kept = read_json(folder / "training.json")
-        if kept is not None and kept != about:
-            raise UserError(f"{folder} holds a training with other settings; move it away")
-        metrics = read_json(folder / "metrics.json")
+        check_same_settings(about, folder.description_file, advice="move that folder away")
+        metrics = folder.read_metrics()
         if metrics is None:
-            folder.mkdir(parents=True, exist_ok=True)
-            save_json(about, folder / "training.json")
-            metrics = about | self._train(placement, seed, folder / "checkpoint.pt", progress)
-            save_json(metrics, folder / "metrics.json")
-            (folder / "checkpoint.pt").unlink()
+            metrics = about | self._train(placement, seed, folder.state_file, progress)
+            save_json(metrics, folder.metrics_file)
+            folder.state_file.unlink()
         return metrics["score"]
 
     def _train(

@@ -23,6 +23,7 @@ from torch import Tensor
 from ean_search.core.objective import Problem
 from ean_search.core.space import Placement
 from ean_search.core.trial import Trial
+from ean_search.search.searchers.base import Searcher
 from ean_search.search.searchers.categorical_policy import draw, mean_entropy, most_likely, one_hot
 from ean_search.search.searchers.rnd import Curiosity, mlp
 
@@ -39,7 +40,7 @@ class Step:
     probabilities: Tensor  # (placements, sites), of what was chosen, when it was
 
 
-class Ean:
+class EAN(Searcher):
     """Learn a placement policy as published."""
 
     cohort = 3

@@ -17,10 +17,11 @@ from pydantic import PositiveFloat, PositiveInt
 from ean_search.core.objective import Problem
 from ean_search.core.space import Placement
 from ean_search.core.trial import Trial
+from ean_search.search.searchers.base import Searcher
 from ean_search.search.searchers.proposal_filter import ProposalFilter, changed
 
 
-class Evolution:
+class Evolution(Searcher):
     """Mutate the winners of small tournaments in an ageing population."""
 
     cohort = 4

@@ -12,13 +12,14 @@ import numpy as np
 from ean_search.core.objective import Problem
 from ean_search.core.space import Placement
 from ean_search.core.trial import Trial
+from ean_search.search.searchers.base import Searcher
 from ean_search.search.searchers.constraints import is_feasible
 from ean_search.utils.errors import UserError
 
-MOST = 2**24  # placements that anybody would wait for
+MAX_PLACEMENTS = 2**24  # that anybody would wait for
 
 
-class All:
+class Exhaustive(Searcher):
     """Propose every placement once, then the last one again and again."""
 
     cohort = 256
@@ -26,9 +27,9 @@ class All:
 
     def __init__(self, problem: Problem) -> None:
         space = problem.space
-        if space.size > MOST:
+        if space.size > MAX_PLACEMENTS:
             raise UserError(
-                f"expected a space of at most {MOST:,} placements for searcher 'all', "
+                f"expected a space of at most {MAX_PLACEMENTS:,} placements for searcher 'all', "
                 f"got 2^{space.bits:.0f} in {space.name!r}"
             )
         self._left = _enumerate(problem)

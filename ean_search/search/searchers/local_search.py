@@ -17,10 +17,11 @@ from pydantic import PositiveInt
 from ean_search.core.objective import Problem
 from ean_search.core.space import Placement, Space
 from ean_search.core.trial import Trial
+from ean_search.search.searchers.base import Searcher
 from ean_search.search.searchers.proposal_filter import ProposalFilter, changed
 
 
-class Local:
+class LocalSearch(Searcher):
     """Climb from one better neighbour to the next."""
 
     cohort = 4

@@ -26,6 +26,7 @@ from pydantic import NonNegativeInt
 from ean_search.core.objective import Problem
 from ean_search.core.space import Placement
 from ean_search.core.trial import Trial
+from ean_search.search.searchers.base import Searcher
 from ean_search.search.searchers.optuna_logging import quietly
 from ean_search.search.searchers.proposal_filter import ProposalFilter
 from ean_search.utils.errors import UserError, unknown_name
@@ -34,7 +35,7 @@ MULTI = {"NSGAIISampler", "NSGAIIISampler"}  # multi-objective unless told other
 NUMERIC = {"CmaEsSampler", "QMCSampler"}
 
 
-class Optuna:
+class OptunaSearcher(Searcher):
     """Ask one of Optuna's samplers."""
 
     cohort = 4
@@ -139,7 +140,7 @@ def named_sampler(name: str) -> Any:
     known = [n for n in optuna.samplers.__all__ if n.endswith("Sampler")]
     if name not in known:
         raise unknown_name("Optuna sampler", name, known)
-    return partial(Optuna, sampler=name)
+    return partial(OptunaSearcher, sampler=name)
 
 
 tpe = named_sampler("TPESampler")

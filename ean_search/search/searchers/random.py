@@ -1,4 +1,4 @@
-"""Random search: draw how many sites holder attention evenly, then which ones.
+"""Random search: draw how many sites carry attention evenly, then which ones.
 
 Drawing every site on its own instead would put nearly all placements at half the sites. It learns
 nothing; it only avoids what it has already seen.
@@ -12,10 +12,11 @@ from pydantic import PositiveInt
 from ean_search.core.objective import Problem
 from ean_search.core.space import Placement
 from ean_search.core.trial import Trial
+from ean_search.search.searchers.base import Searcher
 from ean_search.search.searchers.proposal_filter import ProposalFilter
 
 
-class Random:
+class RandomSearch(Searcher):
     """Propose placements at random, none of them twice while there are others."""
 
     cohort = 4

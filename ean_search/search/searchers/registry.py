@@ -1,65 +1,58 @@
-"""Searchers by name, and what makes one.
+"""Searchers by name.
 
-A searcher proposes a cohort (`ask`) and is told how its members did (`tell`), in the same order.
-Its state may depend only on what it was made with, the generators it was given and what it was
-told: then a resumed search is a replay, and equals an uninterrupted one. It may be told trials it
-never proposed, such as the placements every run begins with, and trials that failed or were not
-evaluated because they break a limit. A class attribute `cohort` suggests how many to ask for;
-`exhaustive = True` says that nothing is promised before everything was proposed.
-
-To add one: a file here or anywhere, a line in SEARCHERS or the name `module:Class`, and
-`check_searcher` in its test.
+To add one: a file in this folder, or anywhere, and a line in SEARCHERS, or the name
+`module:Class`; `check_searcher` tries out what `base.py` asks of it.
 """
 
 import inspect
-from collections.abc import Callable, Sequence
-from typing import Any, Protocol
+from collections.abc import Callable
+from typing import Any
 
-import numpy as np
 from pydantic import TypeAdapter, ValidationError
 
 from ean_search.core.objective import Problem
-from ean_search.core.space import Placement
-from ean_search.core.trial import Trial
+from ean_search.search.searchers.base import Searcher, as_searcher
 from ean_search.utils.errors import UserError, unknown_name
 from ean_search.utils.registry import load_attribute, lookup
 
 SEARCHERS: dict[str, str] = {
-    "random": "ean_search.search.searchers.random:Random",
-    "all": "ean_search.search.searchers.exhaustive:All",
-    "local": "ean_search.search.searchers.local_search:Local",
+    "random": "ean_search.search.searchers.random:RandomSearch",
+    "all": "ean_search.search.searchers.exhaustive:Exhaustive",
+    "local": "ean_search.search.searchers.local_search:LocalSearch",
     "evolution": "ean_search.search.searchers.evolution:Evolution",
     "surrogate": "ean_search.search.searchers.surrogate:Surrogate",
     "optuna-tpe": "ean_search.search.searchers.optuna_samplers:tpe",
     "optuna-nsga2": "ean_search.search.searchers.optuna_samplers:nsga2",
-    "ean": "ean_search.search.searchers.ean:Ean",
+    "ean": "ean_search.search.searchers.ean:EAN",
     "reinforce": "ean_search.search.searchers.reinforce:Reinforce",
 }
 # Names like `optuna:CmaEsSampler`: what comes before the colon finds what comes after it.
 FAMILIES: dict[str, str] = {"optuna": "ean_search.search.searchers.optuna_samplers:named_sampler"}
-DEFAULT = "surrogate"
-
-
-class Searcher(Protocol):
-    """Whatever proposes placements and learns from how they did."""
-
-    def ask(self, n: int, rng: np.random.Generator) -> list[Placement]:
-        """Propose n placements."""
-
-    def tell(self, trials: Sequence[Trial]) -> None:
-        """Learn how placements did."""
+DEFAULT_SEARCHER = "surrogate"
 
 
 def make_searcher(
-    searcher: str | Callable[..., Searcher], problem: Problem, /, **options: Any
+    searcher: str | Callable[..., Any], problem: Problem, /, **options: Any
 ) -> Searcher:
-    """Make a searcher from its name, `family:member`, `module:Class` or class, and its options."""
+    """Make a searcher.
+
+    Args:
+        searcher: A key of SEARCHERS, `family:member`, `module:Class`, or a class.
+        problem: The space, the objective and the costs.
+        options: Keyword arguments of the searcher; text is read as the type that it declares.
+
+    Raises:
+        UserError: If the name, an option or its value is not known to be right.
+
+    Example:
+        >>> make_searcher("surrogate", problem, initial=16)
+    """
     make = find_searcher(searcher) if isinstance(searcher, str) else searcher
     what = searcher if isinstance(searcher, str) else make.__name__
-    return make(problem, **_read_options(make, options, what))
+    return as_searcher(make(problem, **_read_options(make, options, what)))
 
 
-def find_searcher(name: str) -> Callable[..., Searcher]:
+def find_searcher(name: str) -> Callable[..., Any]:
     """Return what makes the searcher of a name."""
     family, _, member = name.partition(":")
     if member and family in FAMILIES:
@@ -67,7 +60,7 @@ def find_searcher(name: str) -> Callable[..., Searcher]:
     return lookup(name, SEARCHERS, "searcher")
 
 
-def _read_options(make: Callable[..., Searcher], options: dict[str, Any], what: str) -> dict:
+def _read_options(make: Callable[..., Any], options: dict[str, Any], what: str) -> dict[str, Any]:
     """Check options against the searcher's own signature, reading numbers from text."""
     known = dict(list(inspect.signature(make).parameters.items())[1:])  # the problem comes first
     for name in options:

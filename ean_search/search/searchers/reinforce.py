@@ -24,6 +24,7 @@ from ean_search.core.objective import Problem
 from ean_search.core.space import Placement
 from ean_search.core.trial import Trial
 from ean_search.search.searchers.adam import Adam
+from ean_search.search.searchers.base import Searcher
 from ean_search.search.searchers.categorical_policy import (
     draw,
     mean_entropy,
@@ -40,7 +41,7 @@ FAR = 3.0  # standard deviations beyond which an advantage says no more
 TINY = 1e-6  # a spread of rewards that means nothing
 
 
-class Reinforce:
+class Reinforce(Searcher):
     """Learn a placement policy by proximal policy optimisation."""
 
     cohort = 4

@@ -17,6 +17,7 @@ from pydantic import NonNegativeFloat, PositiveInt
 from ean_search.core.objective import Problem
 from ean_search.core.space import Placement
 from ean_search.core.trial import Trial
+from ean_search.search.searchers.base import Searcher
 from ean_search.search.searchers.constraints import drop_until_feasible, is_feasible
 from ean_search.search.searchers.local_search import neighbours
 from ean_search.search.searchers.pairwise_model import Model, Quadratic
@@ -25,7 +26,7 @@ from ean_search.search.searchers.proposal_filter import ProposalFilter, changed
 GAIN = 1e-12  # less is rounding
 
 
-class Surrogate:
+class Surrogate(Searcher):
     """Climb functions that could explain all accuracies so far."""
 
     cohort = 4

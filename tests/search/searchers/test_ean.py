@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from ean_search.core.space import Space
-from ean_search.search.searchers.ean import Ean, Step
+from ean_search.search.searchers.ean import EAN, Step
 from ean_search.search.searchers.rnd import linear
 from ean_search.testing.toy import Toy
 
@@ -59,7 +59,7 @@ def last_gradient(searcher):
 
 
 def test_the_networks_have_the_published_sizes():
-    searcher = Ean(TOY.problem)
+    searcher = EAN(TOY.problem)
     searcher.ask(3, rng(0))
     assert count(searcher._controller) == 20 * 50 + 50 + 50 * 32 + 32
     assert count(searcher._curiosity._oracle) == 17 * 32 + 33 * 32 + 33 * 64
@@ -79,7 +79,7 @@ def test_layers_start_as_torch_starts_them_but_from_their_own_generator():
 
 
 def test_the_first_update_follows_the_specification():
-    searcher = Ean(TOY.problem)
+    searcher = EAN(TOY.problem)
     cohort = searcher.ask(3, rng(0))
     policy, before = searcher.probabilities(), searcher._controller[-1].bias.detach().clone()
     rewards = np.array([0.52, 0.55, 0.57])
@@ -95,7 +95,7 @@ def test_the_first_update_follows_the_specification():
 
 
 def test_the_baseline_decays_and_keeps_curiosity_in():
-    searcher = Ean(TOY.problem)
+    searcher = EAN(TOY.problem)
     totals = []
     for step in range(4):
         cohort = searcher.ask(3, rng(0, step))
@@ -108,7 +108,7 @@ def test_the_baseline_decays_and_keeps_curiosity_in():
 
 
 def test_the_student_gets_used_to_a_placement():
-    searcher = Ean(TOY.problem)
+    searcher = EAN(TOY.problem)
     cohort = searcher.ask(3, rng(0))
     first = surprise(searcher, cohort)
     chosen = torch.nn.functional.one_hot(torch.tensor([p.choices for p in cohort])).float()
@@ -120,7 +120,7 @@ def test_the_student_gets_used_to_a_placement():
 
 @pytest.mark.parametrize("old", [0.2, 0.48, 0.9])
 def test_replay_weighs_every_site_by_its_clipped_ratio(old):
-    searcher = Ean(TOY.problem)
+    searcher = EAN(TOY.problem)
     cohort, policy = searcher.ask(3, rng(0)), searcher.probabilities()
     searcher._baseline = 4.0
     rewards = np.array([[1.0], [5.0], [9.0]])
@@ -138,7 +138,7 @@ def test_replay_weighs_every_site_by_its_clipped_ratio(old):
 
 
 def test_replay_begins_at_the_eleventh_step_and_forgets_after_thirty():
-    searcher, replayed = Ean(TOY.problem), []
+    searcher, replayed = EAN(TOY.problem), []
     searcher._replay = replayed.append
     for step in range(45):
         cohort = searcher.ask(1, rng(0, step))
@@ -150,7 +150,7 @@ def test_replay_begins_at_the_eleventh_step_and_forgets_after_thirty():
 
 
 def test_remembered_placements_are_those_proposed_with_their_own_rewards():
-    searcher = Ean(TOY.problem)
+    searcher = EAN(TOY.problem)
     cohort, policy = searcher.ask(3, rng(0)), searcher.probabilities()
     searcher.tell(told(cohort, [0.53, 0.54, 0.55]))
     step = searcher._steps[-1]
@@ -162,7 +162,7 @@ def test_remembered_placements_are_those_proposed_with_their_own_rewards():
 
 def test_the_centre_cancels():
     def run(center):
-        searcher = Ean(TOY.problem, center=center)
+        searcher = EAN(TOY.problem, center=center)
         for step in range(20):
             cohort = searcher.ask(3, rng(0, step))
             searcher.tell(told(cohort, [TOY.accuracy(placement) for placement in cohort]))
@@ -173,7 +173,7 @@ def test_the_centre_cancels():
 
 @pytest.mark.parametrize(("space", "steps"), [(SPACE, 250), (MIXED, 200)], ids=["two", "three"])
 def test_it_learns_what_pays(space, steps):
-    toy, searcher = Toy(space), Ean(Toy(space).problem)
+    toy, searcher = Toy(space), EAN(Toy(space).problem)
     assert searcher.entropy == pytest.approx(math.log(space.choices))
     for step in range(steps):
         cohort = searcher.ask(3, rng(0, step))
@@ -185,7 +185,7 @@ def test_it_learns_what_pays(space, steps):
 
 
 def test_trials_of_others_leave_the_policy_alone():
-    searcher = Ean(TOY.problem)
+    searcher = EAN(TOY.problem)
     searcher.tell(told([SPACE.named["none"]], [0.3]))
     searcher.ask(3, rng(0))
     before = searcher.probabilities()
@@ -194,7 +194,7 @@ def test_trials_of_others_leave_the_policy_alone():
 
 
 def test_failed_trials_count_as_the_worst_reward_seen():
-    searcher = Ean(TOY.problem)
+    searcher = EAN(TOY.problem)
     cohort = searcher.ask(3, rng(0))
     searcher.tell([TOY.trial(placement, 0, 1, "failed") for placement in cohort])
     assert searcher._baseline is None

@@ -1,7 +1,7 @@
 import numpy as np
 
 from ean_search.core.space import Space
-from ean_search.search.searchers.local_search import Local, neighbours
+from ean_search.search.searchers.local_search import LocalSearch, neighbours
 from ean_search.testing.toy import Toy
 
 SPACE = Space(name="toy", backbone="x", attention=["se"], stages=(3, 3))
@@ -25,7 +25,7 @@ def test_neighbours_differ_at_one_site():
 
 
 def test_it_tries_the_neighbours_of_the_best_and_moves_to_a_better_one(rng):
-    searcher, none = Local(TOY.problem), SPACE.named["none"]
+    searcher, none = LocalSearch(TOY.problem), SPACE.named["none"]
     searcher.tell(told(none))
     cohort = searcher.ask(3, rng)
     assert {distance(placement, none) for placement in cohort} == {1}
@@ -36,7 +36,7 @@ def test_it_tries_the_neighbours_of_the_best_and_moves_to_a_better_one(rng):
 
 
 def test_it_finds_the_top_of_a_separable_landscape_in_one_climb(rng):
-    searcher, best = Local(TOY.problem), 0.5 + TOY.gains.max(axis=1).sum()
+    searcher, best = LocalSearch(TOY.problem), 0.5 + TOY.gains.max(axis=1).sum()
     for _ in range(6 * 6):
         cohort = searcher.ask(1, rng)
         searcher.tell(told(*cohort))
@@ -44,7 +44,7 @@ def test_it_finds_the_top_of_a_separable_landscape_in_one_climb(rng):
 
 
 def test_from_a_top_it_begins_again_some_sites_away(rng):
-    searcher = Local(TOY.problem, kick=3)
+    searcher = LocalSearch(TOY.problem, kick=3)
     top = SPACE.placement(TOY.gains.argmax(axis=1))
     searcher.tell(told(top))
     searcher.tell(told(*neighbours(top, SPACE)))
@@ -55,7 +55,7 @@ def test_from_a_top_it_begins_again_some_sites_away(rng):
 
 
 def test_a_start_that_failed_is_forgotten(rng):
-    searcher = Local(TOY.problem)
+    searcher = LocalSearch(TOY.problem)
     top = SPACE.placement(TOY.gains.argmax(axis=1))
     searcher.tell(told(top, *neighbours(top, SPACE)))
     searcher.tell(told(*searcher.ask(1, rng), status="failed"))

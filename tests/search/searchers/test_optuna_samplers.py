@@ -7,7 +7,7 @@ import pytest
 
 from ean_search.core.objective import Objective, Problem
 from ean_search.core.space import Space
-from ean_search.search.searchers.optuna_samplers import Optuna
+from ean_search.search.searchers.optuna_samplers import OptunaSearcher
 from ean_search.search.searchers.registry import make_searcher
 from ean_search.testing.check_searcher import check_searcher
 from ean_search.testing.toy import Toy, play, price
@@ -29,7 +29,7 @@ def test_proposals_are_new_though_the_sampler_repeats_itself():
 
 
 def test_the_sampler_knows_every_trial_as_its_own(rng):
-    searcher = Optuna(TOY.problem)
+    searcher = OptunaSearcher(TOY.problem)
     named = [TOY.trial(p, 0, 0, "done") for p in (SPACE.named["none"], SPACE.named["all"])]
     searcher.tell(named[:1])
     asked = searcher.ask(2, rng)
@@ -46,7 +46,7 @@ def test_costs_that_the_objective_names_are_objectives_of_a_multi_objective_samp
     searcher.tell([TOY.trial(SPACE.named["all"], 0, 0, "done")])
     searcher.ask(1, rng)
     assert searcher._study.trials[0].values == [TOY.accuracy(SPACE.named["all"]), 8, 9.0]
-    single = Optuna(PRICED)
+    single = OptunaSearcher(PRICED)
     single.tell([replace(TOY.trial(SPACE.named["all"], 0, 0, "done"), reward=0.25)])
     single.ask(1, rng)
     assert single._study.trials[0].values == [0.25]
@@ -69,7 +69,7 @@ def test_a_multi_objective_search_spreads_along_the_front():
 
 def test_what_breaks_a_limit_is_told_as_such(rng):
     problem = Problem(SPACE, Objective.parse("accuracy", "sites <= 4"), price)
-    searcher = Optuna(problem)
+    searcher = OptunaSearcher(problem)
     searcher.tell([TOY.trial(SPACE.named["all"], 0, 0, "done")])
     (proposed,) = searcher.ask(1, rng)
     searcher.tell([TOY.trial(proposed, 1, 1, "done")])
@@ -80,7 +80,7 @@ def test_optuna_stays_as_loud_as_it_was(rng, capfd):
     before = optuna.logging.get_verbosity()
     optuna.logging.set_verbosity(logging.INFO)
     try:
-        play(Optuna(TOY.problem), TOY)
+        play(OptunaSearcher(TOY.problem), TOY)
         assert optuna.logging.get_verbosity() == logging.INFO
     finally:
         optuna.logging.set_verbosity(before)

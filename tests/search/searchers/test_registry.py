@@ -5,8 +5,8 @@ import pytest
 
 from ean_search.core.objective import Objective, Problem
 from ean_search.core.space import Space
-from ean_search.search.searchers.random import Random
-from ean_search.search.searchers.registry import DEFAULT, SEARCHERS, make_searcher
+from ean_search.search.searchers.random import RandomSearch
+from ean_search.search.searchers.registry import DEFAULT_SEARCHER, SEARCHERS, make_searcher
 from ean_search.testing.check_searcher import check_searcher
 from ean_search.testing.toy import Toy, play, price
 from ean_search.utils.errors import UserError
@@ -58,20 +58,20 @@ def test_limits_hold_in_a_space_too_large_to_list(name, limits):
 
 
 def test_random_search_finds_every_placement_of_a_small_space(rng):
-    searcher = Random(TOY.problem, tries=1)
+    searcher = RandomSearch(TOY.problem, tries=1)
     assert set(searcher.ask(BINARY.size, rng)) == set(BINARY.enumerate())
     assert len(searcher.ask(3, rng)) == 3
 
 
 def test_random_search_draws_the_count_of_attachments_evenly(rng):
     space = Space(name="toy", backbone="x", attention=["se"], stages=(9,) * 6)
-    cohort = Random(Toy(space).problem).ask(600, rng)
+    cohort = RandomSearch(Toy(space).problem).ask(600, rng)
     counts = np.histogram([p.attached for p in cohort], bins=np.linspace(0, 55, 6))[0]
     assert counts.min() > 70
 
 
 def test_the_default_is_registered():
-    assert DEFAULT in SEARCHERS
+    assert DEFAULT_SEARCHER in SEARCHERS
 
 
 @pytest.mark.parametrize(
@@ -95,27 +95,27 @@ def test_a_wrong_name_or_option_is_a_user_error(name, options, message):
 
 def test_options_may_be_text_as_typed_on_the_command_line():
     searcher = make_searcher("random", TOY.problem, tries="1")
-    assert play(searcher, TOY) == play(Random(TOY.problem, tries=1), TOY)
+    assert play(searcher, TOY) == play(RandomSearch(TOY.problem, tries=1), TOY)
 
 
-class Outside(Random):
+class Outside(RandomSearch):
     def ask(self, n, rng):
         return [Space(name="y", backbone="x", attention=["se"], stages=(8,)).named["all"]] * n
 
 
-class Short(Random):
+class Short(RandomSearch):
     def ask(self, n, rng):
         return super().ask(n, rng)[1:]
 
 
-class Secretive(Random):
+class Secretive(RandomSearch):
     hidden = np.random.default_rng()
 
     def ask(self, n, rng):
         return super().ask(n, self.hidden)
 
 
-class Watching(Random):
+class Watching(RandomSearch):
     """Goes by the clock, which a resumed run cannot repeat."""
 
     late = 0
@@ -128,20 +128,20 @@ class Watching(Random):
         self.late += sum(trial.seconds > 1 for trial in trials)
 
 
-class Shy(Random):
+class Shy(RandomSearch):
     def tell(self, trials):
         super().tell(trials)
         if any(trial.step == 0 for trial in trials):
             raise KeyError("whose is this?")
 
 
-class Fragile(Random):
+class Fragile(RandomSearch):
     def tell(self, trials):
         super().tell(trials)
         self.mean = sum(trial.accuracy for trial in trials)
 
 
-class Stubborn(Random):
+class Stubborn(RandomSearch):
     def ask(self, n, rng):
         return [TOY.space.named["none"]] * n
 
@@ -164,6 +164,6 @@ def test_a_broken_promise_is_named(searcher, promise):
 
 
 def test_the_check_passes_options_on_and_refuses_unknown_ones():
-    check_searcher(Random, BINARY, tries=5)
-    with pytest.raises(UserError, match="unknown option of searcher 'Random'"):
-        check_searcher(Random, BINARY, trials=5)
+    check_searcher(RandomSearch, BINARY, tries=5)
+    with pytest.raises(UserError, match="unknown option of searcher 'RandomSearch'"):
+        check_searcher(RandomSearch, BINARY, trials=5)

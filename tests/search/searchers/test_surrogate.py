@@ -4,13 +4,13 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from ean_search.bench.simulate import InMemoryLog
 from ean_search.bench.synthetic import Landscape
 from ean_search.core.objective import Objective, Problem
 from ean_search.core.space import Space
-from ean_search.search.loop import run_search
+from ean_search.search.loop import SearchSettings, run_search
 from ean_search.search.searchers.pairwise_model import Model, Quadratic
 from ean_search.search.searchers.surrogate import Surrogate
+from ean_search.search.trial_log import InMemoryTrialLog
 from ean_search.testing.toy import Toy, price
 
 SPACE = Space(name="toy", backbone="x", attention=["se"], stages=(3, 4, 6, 3))
@@ -77,10 +77,9 @@ def test_the_less_is_known_the_more_draws_differ(rng):
 
 
 def test_it_finds_the_best_of_a_pairwise_landscape():
-    landscape, store = Landscape(16, 0), InMemoryLog()
-    run_search(
-        landscape.problem, Surrogate(landscape.problem), landscape, store, budget=120, cohort=4
-    )
+    landscape, store = Landscape(16, 0), InMemoryTrialLog()
+    settings = SearchSettings(budget=120, cohort=4)
+    run_search(landscape.problem, Surrogate(landscape.problem), landscape, store, settings)
     found = max(landscape.reward(trial.placement) for trial in store.trials)
     assert found == pytest.approx(landscape.ends[1], abs=1e-3)
 
