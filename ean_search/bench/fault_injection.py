@@ -1,13 +1,27 @@
-"""WorkerKiller Ray workers of this process at random, as `kill -9` does."""
+"""Faults for benchmarks and tests: killed Ray workers, and a node that is lost."""
 
+import logging
 import random
 import threading
+import time
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from types import TracebackType
+from typing import Any
 
 import psutil
+import ray
+from ray.cluster_utils import Cluster
 
-TITLE = "ResourceTrainable"  # what Ray calls the process of a trial
-WAIT = (0.5, 3.0)  # seconds between two kills
+from ean_search.core.space import Space
+from ean_search.distributed.config import Workers
+from ean_search.distributed.jobs import SharedJob
+from ean_search.distributed.ray_evaluator import RayEvaluator
+from ean_search.evaluation.shared_weights import SharedWeightsEvaluator
+
+LOST_NODE_TIMEOUT_SECONDS = 120.0  # until the loss of a node must have been noticed
+WORKER_PROCESS_NAME = "ResourceTrainable"  # what Ray calls the process of a trial
+SECONDS_BETWEEN_KILLS = (0.5, 3.0)
 
 
 class WorkerKiller:
@@ -34,16 +48,47 @@ class WorkerKiller:
         self._thread.join()
 
     def _run(self) -> None:
-        while not self.done and not self._stop.wait(self._rng.uniform(*WAIT)):
+        while not self.done and not self._stop.wait(self._rng.uniform(*SECONDS_BETWEEN_KILLS)):
             self.count += self._kill()
 
     def _kill(self) -> bool:
         """Kill a random worker, if there is one."""
         below = psutil.Process().children(recursive=True)
         try:
-            workers = [process for process in below if TITLE in process.name()]
+            workers = [process for process in below if WORKER_PROCESS_NAME in process.name()]
             if workers:
                 self._rng.choice(workers).kill()
         except psutil.NoSuchProcess:  # it went by itself
             return False
         return bool(workers)
+
+
+def lose_node(plain: SharedWeightsEvaluator, space: Space) -> dict[str, Any]:
+    """Evaluate cohorts by a worker on each node, take one node away, and compare the results."""
+    placements = space.enumerate()[:64]
+    expected = [measured.accuracy for measured in plain.evaluate(placements)]
+    nodes = Cluster(initialize_head=True, head_node_args={"num_cpus": 1})
+    second = nodes.add_node(num_cpus=1)
+    ray.init(nodes.address, log_to_driver=False, logging_level=logging.ERROR)
+    workers = Workers(count=2, cpus=1, address=nodes.address)
+    cohorts, equal = 0, True
+    try:
+        with (
+            TemporaryDirectory() as folder,
+            RayEvaluator(SharedJob.of(plain), space, workers, Path(folder)) as crew,
+        ):
+            while len(crew.inbox.seen) < workers.count:  # until both are at work
+                list(crew.evaluate(placements))
+            losing = threading.Thread(target=nodes.remove_node, args=[second, False])
+            losing.start()
+            end = time.monotonic() + LOST_NODE_TIMEOUT_SECONDS
+            while not crew.inbox.retries and time.monotonic() < end:
+                equal &= [m.accuracy for m in crew.evaluate(placements)] == expected
+                cohorts += 1
+            equal &= [m.accuracy for m in crew.evaluate(placements)] == expected
+            losing.join()
+            moved = crew.inbox.retries
+    finally:
+        ray.shutdown()
+        nodes.shutdown()
+    return {"trials_moved": moved, "cohorts": cohorts + 1, "results_equal": equal}

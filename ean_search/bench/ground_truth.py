@@ -20,7 +20,7 @@ from ean_search.data.datasets import load_data
 from ean_search.evaluation.shared_weights import score
 from ean_search.networks.builder import build, prune
 from ean_search.runs.experiment import Experiment, load_experiment
-from ean_search.training.trainer import fit
+from ean_search.training.trainer import TrainingContext, fit
 from ean_search.utils.errors import UserError
 from ean_search.utils.files import check_same_settings
 from ean_search.utils.jsonl import append_row, read_rows
@@ -48,7 +48,8 @@ def train_all(
     for number, (seed, placement) in enumerate(todo):
         progress("stand-alone training", number, len(todo), str(placement))
         network = prune(build(experiment.space, data.classes, seed), placement)
-        fit(network, data.train, experiment.supernet.recipe, seed=seed, device=experiment.device)
+        context = TrainingContext(seed=seed, device=experiment.device)
+        fit(network, data.train, experiment.supernet.recipe, context)
         batches = data.search.batches(experiment.eval_batch, device=experiment.device)
         accuracy = score(network, batches)
         append_row(path, {"placement": str(placement), "seed": seed, "accuracy": accuracy})

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from ean_search.core.space import Placement, Space
-from ean_search.costs.turns import in_turn
+from ean_search.costs.latency import time_in_turn
 from ean_search.data.splits import Split
 from ean_search.evaluation.precision import Precision
 from ean_search.evaluation.shared_weights import SharedWeightsEvaluator
@@ -39,7 +39,9 @@ def measure_precision(
         if _supported(way, device)
     }
     actions = {name: partial(_accuracies, one, cohort) for name, one in evaluators.items()}
-    times = {name: statistics.median(t) for name, t in in_turn(actions, rounds, device).items()}
+    times = {
+        name: statistics.median(t) for name, t in time_in_turn(actions, rounds, device).items()
+    }
     accuracies = {name: act() for name, act in actions.items()}
     logits = {name: _logits(one, cohort) for name, one in evaluators.items()}
     exact = logits["float32"]

@@ -13,8 +13,7 @@ import numpy as np
 import pandas as pd
 import torch
 
-from ean_search.bench.fault_injection import WorkerKiller
-from ean_search.bench.nodes import lose_node
+from ean_search.bench.fault_injection import WorkerKiller, lose_node
 from ean_search.core.objective import Objective, Problem
 from ean_search.core.space import Placement, Space
 from ean_search.core.trial import Cost

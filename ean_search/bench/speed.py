@@ -18,10 +18,9 @@ from ean_search.analysis.run_folder import Run
 from ean_search.bench.memory import measure_memory
 from ean_search.bench.precision import measure_precision
 from ean_search.core.space import Placement, Space
-from ean_search.costs.latency import time_interleaved
+from ean_search.costs.latency import time_in_turn, time_interleaved
 from ean_search.costs.measure import measure_costs
 from ean_search.costs.table import CostTable
-from ean_search.costs.turns import in_turn
 from ean_search.data.datasets import load_data
 from ean_search.data.splits import Split, TensorSplit
 from ean_search.evaluation.shared_weights import SharedWeightsEvaluator
@@ -170,7 +169,7 @@ def _time_cohort(
                 for images, _ in batches:
                     evaluator.network(images).argmax(1)
 
-    times = in_turn({"together": together, "one by one": one_by_one}, rounds, device)
+    times = time_in_turn({"together": together, "one by one": one_by_one}, rounds, device)
     ratios = [
         (single / len(sample)) / (joint / len(cohort))
         for joint, single in zip(times["together"], times["one by one"], strict=True)
@@ -213,7 +212,7 @@ def measure_recalibration(
         for name, calibration in own.items()
     }
     actions = {name: lambda way=way: list(way.evaluate(cohort)) for name, way in ways.items()}
-    times = {n: statistics.median(t) for n, t in in_turn(actions, rounds, device).items()}
+    times = {n: statistics.median(t) for n, t in time_in_turn(actions, rounds, device).items()}
     return times["with"] / times["without"]
 
 
@@ -229,7 +228,7 @@ def measure_step(
     theirs = timm.create_model(space.backbone, num_classes=10, block_args={"attn_layer": "se"})
     steps = {"ours": _training_step(ours, images, labels)}
     steps["theirs"] = _training_step(theirs, images, labels)
-    return {name: statistics.median(t) for name, t in in_turn(steps, rounds, "cpu").items()}
+    return {name: statistics.median(t) for name, t in time_in_turn(steps, rounds, "cpu").items()}
 
 
 def _training_step(network: nn.Module, images: Tensor, labels: Tensor) -> Callable[[], None]:

@@ -24,6 +24,7 @@ from ean_search.runs.evaluator_factory import calibration_images
 from ean_search.runs.experiment import Experiment
 from ean_search.training.path_sampling import find_path_sampler
 from ean_search.training.supernet import Supernet, train_supernet
+from ean_search.training.trainer import TrainingContext
 from ean_search.utils.errors import UserError
 from ean_search.utils.jsonl import append_row, read_rows
 from ean_search.utils.progress import Progress, silent
@@ -146,9 +147,8 @@ def _estimate(
     )
     with TemporaryDirectory() as folder:
         path = Path(folder) / "supernet.safetensors"
-        train_supernet(
-            network, space, data.train, supernet, path, seed=seed, device=experiment.device
-        )
+        context = TrainingContext(seed=seed, device=experiment.device)
+        train_supernet(network, space, data.train, supernet, path, context)
     placements = space.enumerate()
     for images in CALIBRATION:
         evaluator = SharedWeightsEvaluator(

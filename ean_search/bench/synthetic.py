@@ -16,7 +16,8 @@ import numpy as np
 
 from ean_search.core.objective import Objective, Problem
 from ean_search.core.space import Placement, Space
-from ean_search.core.trial import Cost, EvaluationResult
+from ean_search.core.trial import EvaluationResult
+from ean_search.testing.toy import price
 
 STAGES = {16: (3, 4, 6, 3), 54: (18, 18, 18)}
 POINT = 0.01  # the reward's standard deviation over all placements
@@ -128,9 +129,3 @@ class Landscape:
             here = (self._threes == site).any(axis=1)
             force += signs[:, self._threes[here]].prod(axis=2) @ triple[here] * signs[:, site]
         return -2 * signs[:, site] * force
-
-
-def price(placement: Placement) -> Cost:
-    """Price a placement by its attachments."""
-    n = placement.attached
-    return Cost(sites=n, params=n, macs=n, flops=n, latency_ms=1.0 + n, activation_bytes=n)

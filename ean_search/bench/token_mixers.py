@@ -6,8 +6,8 @@ import pandas as pd
 import torch
 
 from ean_search.attention.registry import make_attention
+from ean_search.costs.flops import count_flops
 from ean_search.costs.latency import time_interleaved
-from ean_search.costs.measure import count_flops
 from ean_search.utils.progress import Progress, silent
 from ean_search.utils.provenance import hardware
 

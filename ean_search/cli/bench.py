@@ -91,7 +91,7 @@ def add_bench_parser(commands: Any) -> Any:
 def _speed(args: argparse.Namespace) -> None:
     from ean_search.analysis.run_folder import load_run
     from ean_search.bench.speed import bench_speed
-    from ean_search.cli.terminal import show_progress
+    from ean_search.cli.progress import show_progress
     from ean_search.core.space import load_space
     from ean_search.networks.sites import probe
     from ean_search.utils.device import find_device
@@ -113,7 +113,7 @@ def _speed(args: argparse.Namespace) -> None:
 
 def _mixers(args: argparse.Namespace) -> None:
     from ean_search.bench.token_mixers import bench_mixers
-    from ean_search.cli.terminal import show_progress
+    from ean_search.cli.progress import show_progress
     from ean_search.utils.device import find_device
 
     with show_progress() as progress:
@@ -134,7 +134,7 @@ def _searchers(args: argparse.Namespace) -> None:
     from ean_search.bench.plots import plot_regret
     from ean_search.bench.searchers import bench_searchers, digest
     from ean_search.bench.tasks import make_landscapes, make_tables
-    from ean_search.cli.terminal import show_progress
+    from ean_search.cli.progress import show_progress
     from ean_search.search.searchers.registry import SEARCHERS
     from ean_search.search.tabular.placement_bench import shipped_tables
 
@@ -154,7 +154,7 @@ def _searchers(args: argparse.Namespace) -> None:
 
 def _report(args: argparse.Namespace) -> None:
     from ean_search.bench.report_speed import bench_report
-    from ean_search.cli.terminal import show_progress
+    from ean_search.cli.progress import show_progress
 
     with show_progress() as progress:
         frame = bench_report(args.searcher, args.sites, args.trials, progress)
@@ -165,7 +165,7 @@ def _tune(args: argparse.Namespace) -> None:
     import torch
 
     from ean_search.bench.ray_overhead import bench_tune
-    from ean_search.cli.terminal import show_progress
+    from ean_search.cli.progress import show_progress
     from ean_search.core.space import load_space
     from ean_search.distributed.config import Workers
     from ean_search.networks.sites import probe

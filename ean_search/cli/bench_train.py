@@ -57,7 +57,7 @@ def _supernet(args: argparse.Namespace) -> None:
     from ean_search.bench.make_table import widen
     from ean_search.bench.supernet_estimates import VARIANTS
     from ean_search.bench.supernet_ranking import average, bench_supernet
-    from ean_search.cli.terminal import show_progress
+    from ean_search.cli.progress import show_progress
     from ean_search.search.tabular.placement_bench import PlacementBench, select
     from ean_search.utils.errors import unknown_name
 
@@ -89,7 +89,8 @@ def _supernet(args: argparse.Namespace) -> None:
 
 def _table(args: argparse.Namespace) -> None:
     from ean_search.bench.make_table import TablePaths, make_table
-    from ean_search.cli.terminal import print_frame, show_progress
+    from ean_search.cli.progress import show_progress
+    from ean_search.cli.tables import print_frame
     from ean_search.search.tabular.placement_bench import PlacementBench
 
     experiment = _read_experiment(args)
@@ -122,7 +123,8 @@ def _table(args: argparse.Namespace) -> None:
 def _pilot(args: argparse.Namespace, experiment: Any, truth: Path) -> None:
     from ean_search.bench.ground_truth import noise, train_all
     from ean_search.bench.make_table import widen
-    from ean_search.cli.terminal import print_frame, show_progress
+    from ean_search.cli.progress import show_progress
+    from ean_search.cli.tables import print_frame
 
     if args.pilot < 2 or args.seeds < 2:
         what = f"{args.pilot} placements and {args.seeds} seeds"

@@ -24,7 +24,7 @@ def add_evidence_parser(kinds: Any) -> None:
 
 def _evidence(args: argparse.Namespace) -> None:
     from ean_search.bench.evidence import add_rows, bench_evidence
-    from ean_search.cli.terminal import show_progress
+    from ean_search.cli.progress import show_progress
     from ean_search.runs.experiment import load_experiment
 
     name = args.name or args.experiment.stem

@@ -63,7 +63,7 @@ def _export(args: argparse.Namespace) -> None:
 
 
 def _prune(args: argparse.Namespace) -> None:
-    from ean_search.cli.terminal import print_table
+    from ean_search.cli.tables import print_table
     from ean_search.data.datasets import load_data
     from ean_search.retrain.gate_fusion import fold, save_folded
     from ean_search.utils.device import find_device

@@ -45,7 +45,7 @@ def read_set_flag(args: argparse.Namespace) -> dict[str, Any]:
 
 def keep(frame: Any, path: Path, shown: Any = None) -> None:
     """Write a frame and show it, or what is to be seen of it."""
-    from ean_search.cli.terminal import print_frame
+    from ean_search.cli.tables import print_frame
 
     path.parent.mkdir(parents=True, exist_ok=True)
     frame.to_csv(path, index=False, float_format="%.5g")

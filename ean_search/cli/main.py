@@ -181,7 +181,7 @@ def _experiment_changes(args: argparse.Namespace) -> dict[str, Any]:
 
 
 def _spaces(args: argparse.Namespace) -> None:
-    from ean_search.cli.terminal import print_table
+    from ean_search.cli.tables import print_table
     from ean_search.core.space import load_space, shipped_spaces
 
     rows = []
@@ -203,7 +203,8 @@ def _spaces(args: argparse.Namespace) -> None:
 
 
 def _cost(args: argparse.Namespace) -> None:
-    from ean_search.cli.terminal import print_costs, show_progress
+    from ean_search.cli.progress import show_progress
+    from ean_search.cli.tables import print_costs
     from ean_search.costs.measure import measure_costs, price_list
     from ean_search.networks.sites import probe
     from ean_search.utils.device import find_device
@@ -246,7 +247,8 @@ def _resume(args: argparse.Namespace) -> None:
 
 def _proceed(run: Any, workers: Any, as_json: bool) -> None:
     """Do what is left of a run, and say what came of it."""
-    from ean_search.cli.terminal import print_event, print_summary, show_progress
+    from ean_search.cli.progress import print_event, show_progress
+    from ean_search.cli.tables import print_summary
     from ean_search.runs.pipeline import do_run
 
     if as_json:

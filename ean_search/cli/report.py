@@ -33,8 +33,8 @@ def add_report_parsers(commands: Any) -> None:
 
 def _report(args: argparse.Namespace) -> None:
     from ean_search.analysis.html_report import write_report
-    from ean_search.analysis.pictures import write_pictures
     from ean_search.analysis.run_analysis import RunAnalysis, open_run
+    from ean_search.analysis.run_pictures import write_pictures
 
     runs = [RunAnalysis(open_run(path)) for path in args.runs]
     page = args.output or runs[0].run.report_file
@@ -61,7 +61,7 @@ def _dashboard(args: argparse.Namespace) -> None:
 
 def _explain(args: argparse.Namespace) -> None:
     from ean_search.analysis.run_folder import load_run
-    from ean_search.cli.terminal import print_frame
+    from ean_search.cli.tables import print_frame
     from ean_search.retrain.grad_cam import explain
 
     run = load_run(args.run)

@@ -42,7 +42,7 @@ def add_retrain_parser(commands: Any) -> None:
 
 def _retrain(args: argparse.Namespace) -> None:
     from ean_search.analysis.run_folder import load_run
-    from ean_search.cli.terminal import show_progress
+    from ean_search.cli.progress import show_progress
     from ean_search.retrain.retrain import plan_retraining, retrain_placement
 
     run = load_run(args.run)
@@ -93,7 +93,8 @@ def _export(args: argparse.Namespace, forms: list[str], checkpoint: Any) -> None
 
 
 def _compare(args: argparse.Namespace, run: Any, plan: Any) -> None:
-    from ean_search.cli.terminal import print_comparison, show_progress
+    from ean_search.cli.progress import show_progress
+    from ean_search.cli.tables import print_comparison
     from ean_search.retrain.compare import (
         compare,
         each_training,
@@ -116,7 +117,7 @@ def _compare(args: argparse.Namespace, run: Any, plan: Any) -> None:
 
 def _say(args: argparse.Namespace, event: str, about: dict[str, Any], text: str) -> None:
     """Print what was done, as an event or in words."""
-    from ean_search.cli.terminal import print_event
+    from ean_search.cli.progress import print_event
 
     if args.json:
         print_event(event, about)

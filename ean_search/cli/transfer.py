@@ -31,7 +31,8 @@ def _transfer(args: argparse.Namespace) -> None:
     from dataclasses import replace
 
     from ean_search.analysis.run_folder import load_run
-    from ean_search.cli.terminal import print_comparison, show_progress
+    from ean_search.cli.progress import show_progress
+    from ean_search.cli.tables import print_comparison
     from ean_search.retrain.compare import select_placements
     from ean_search.retrain.retrain import plan_retraining
     from ean_search.retrain.transfer.runner import Transfer, transfer

@@ -1,4 +1,4 @@
-"""A stopwatch for networks: warmed up, interleaved, synchronised; the median counts."""
+"""A stopwatch for networks and for whole actions: warmed up, interleaved and synchronised."""
 
 import statistics
 import time
@@ -42,3 +42,23 @@ def _time_on_gpu(forward: Forward) -> float:
     end.record()
     torch.cuda.synchronize()
     return 1e-3 * start.elapsed_time(end)
+
+
+def time_in_turn(
+    actions: dict[str, Callable[[], None]], rounds: int, device: str
+) -> dict[str, list[float]]:
+    """Time whole actions in turn, and return the seconds of every round of each.
+
+    What else a machine does falls on all of them alike. With several rounds, a first one is not
+    counted.
+    """
+    times: dict[str, list[float]] = {name: [] for name in actions}
+    for number in range(rounds + (rounds > 1)):
+        for name, action in actions.items():
+            start = time.perf_counter()
+            action()
+            if device.startswith("cuda"):
+                torch.cuda.synchronize()
+            if number or rounds == 1:
+                times[name].append(time.perf_counter() - start)
+    return times

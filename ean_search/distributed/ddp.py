@@ -8,6 +8,7 @@ network trained by several is not the same as by one, so their number is part of
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +24,7 @@ from ean_search.data.splits import Part, Split, to_device
 from ean_search.distributed.cluster import cluster
 from ean_search.distributed.config import Workers
 from ean_search.evaluation.standalone import remove_if_empty
-from ean_search.training.trainer import Recipe, Step, fit, plain_step
+from ean_search.training.trainer import History, Recipe, TrainingContext, fit
 from ean_search.utils.errors import UserError
 from ean_search.utils.progress import Progress, silent
 from ean_search.utils.runtime import keep_freed_memory
@@ -32,18 +33,18 @@ NAME = "train"  # of Ray's folder
 LOOK_EVERY = 0.5  # seconds between looks at how far training has come
 
 
-class Team:
+class DDPGroup:
     """The processes that train together, as each of them sees it."""
 
     def __init__(self) -> None:
         self.leads = dist.get_rank() == 0
 
     def wrap(self, network: nn.Module) -> nn.Module:
-        """Return a network whose gradients are averaged over the team."""
+        """Return a network whose gradients are averaged over the group."""
         return DistributedDataParallel(network, find_unused_parameters=True)
 
     def mean(self, value: Tensor) -> Tensor:
-        """Average a value over the team."""
+        """Average a value over the group."""
         total = value.clone()
         dist.all_reduce(total)
         return total / dist.get_world_size()
@@ -55,7 +56,7 @@ class StatusActor:
     def __init__(self) -> None:
         self._said: dict[str, Any] = {}
 
-    def say(self, what: str, value: Any) -> None:
+    def write(self, what: str, value: Any) -> None:
         """Put something up."""
         self._said[what] = value
 
@@ -68,44 +69,46 @@ def fit_distributed(
     network: nn.Module,
     split: Split,
     recipe: Recipe,
+    context: TrainingContext,
     *,
     workers: Workers,
     folder: Path,
-    seed: int = 0,
-    device: str = "cpu",
-    step: Step = plain_step,
-    checkpoint: Path | None = None,
-    task: str = "training",
-    progress: Progress = silent,
-) -> list[dict[str, float]]:
-    """Train a network in place as `fit` does, with as many processes as there are workers."""
+) -> History:
+    """Train a network in place as `fit` does, with as many processes as there are workers.
+
+    Args:
+        network: What to train.
+        split: The training images; each process takes its part of every batch.
+        recipe: How to train.
+        context: Seed, device, checkpoint and the like; its group is made here.
+        workers: How many processes, and what each is given.
+        folder: Where Ray keeps its files, if the workers name no other place.
+    """
     if recipe.batch_size % workers.count:
         raise UserError(
             f"expected a batch size that {workers.count} training workers can share evenly, "
             f"got {recipe.batch_size}"
         )
+    checkpoint = context.checkpoint
+    alone = replace(context, checkpoint=checkpoint and checkpoint.resolve(), progress=silent)
     with cluster(workers):
-        notice = ray.remote(StatusActor).options(num_cpus=0).remote()
+        status = ray.remote(StatusActor).options(num_cpus=0).remote()
         work = {
-            "job": ray.put((network.cpu(), to_device(split, "cpu"), recipe, step)),
-            "settings": {"seed": seed, "task": task},
-            "checkpoint": str(checkpoint.resolve()) if checkpoint else None,
+            "job": ray.put((network.cpu(), to_device(split, "cpu"), recipe, alone)),
             "threads": workers.threads,
-            "notice": notice,
+            "status": status,
         }
-        with _watch(notice, progress):
-            _train(work, workers, folder, checkpoint, notice)
-        weights, history = ray.get(notice.read.remote("result"))
+        with _watch(status, context.progress):
+            _train(work, workers, folder)
+        weights, history = ray.get(status.read.remote("result"))
     remove_if_empty(folder / NAME)
     network.load_state_dict(weights)
-    network.to(device)
+    network.to(context.device)
     return history
 
 
-def _train(
-    work: dict, workers: Workers, folder: Path, checkpoint: Path | None, notice: Any
-) -> None:
-    """Run the team; what a user can mend comes back as one line."""
+def _train(work: dict[str, Any], workers: Workers, folder: Path) -> None:
+    """Run the processes; what a user can mend comes back as one line."""
     gpus = workers.gpus or 0
     resources = {"CPU": workers.cpus_each} | ({"GPU": gpus} if gpus else {})
     trainer = TorchTrainer(
@@ -124,56 +127,47 @@ def _train(
     try:
         trainer.fit()
     except Exception as error:
-        reason = ray.get(notice.read.remote("fault"))
+        reason = ray.get(work["status"].read.remote("fault"))
         if reason is not None:
             raise UserError(reason) from error
         raise
-    fault = ray.get(notice.read.remote("fault"))
+    fault = ray.get(work["status"].read.remote("fault"))
     if fault is not None:
         raise UserError(fault)
 
 
 def _work(work: dict[str, Any]) -> None:
-    """Train as one process of the team."""
+    """Train as one process of the group."""
     keep_freed_memory()
     torch.set_num_threads(work["threads"])
-    network, split, recipe, step = ray.get(work["job"])
-    context, team, notice = train.get_context(), Team(), work["notice"]
-    part = Part(split, context.get_world_rank(), context.get_world_size())
+    network, split, recipe, context = ray.get(work["job"])
+    process, group, status = train.get_context(), DDPGroup(), work["status"]
+    part = Part(split, process.get_world_rank(), process.get_world_size())
 
-    def tell(task: str, done: int, total: int, detail: str = "") -> None:
-        if team.leads:
-            notice.say.remote("progress", (task, done, total, detail))
+    def report(task: str, done: int, total: int, detail: str = "") -> None:
+        if group.leads:
+            status.write.remote("progress", (task, done, total, detail))
 
+    context = replace(context, device=str(get_device()), progress=report, group=group)
     try:
-        history = fit(
-            network,
-            part,
-            recipe,
-            device=str(get_device()),
-            step=step,
-            checkpoint=Path(work["checkpoint"]) if work["checkpoint"] else None,
-            progress=tell,
-            team=team,
-            **work["settings"],
-        )
-    except UserError as error:  # all see the same loss, so all come here together
-        ray.get(notice.say.remote("fault", str(error)))
+        history = fit(network, part, recipe, context)
+    except UserError as error:  # all processes see the same loss, so all come here together
+        ray.get(status.write.remote("fault", str(error)))
         return
-    if team.leads:
+    if group.leads:
         weights = {name: value.cpu() for name, value in network.state_dict().items()}
-        ray.get(notice.say.remote("result", (weights, history)))
+        ray.get(status.write.remote("result", (weights, history)))
 
 
 @contextmanager
-def _watch(notice: Any, progress: Progress) -> Iterator[None]:
+def _watch(status: Any, progress: Progress) -> Iterator[None]:
     """Pass on how far training has come while the block waits for it."""
     ended = threading.Event()
 
     def look() -> None:
         seen = None
         while not ended.wait(LOOK_EVERY):
-            said = ray.get(notice.read.remote("progress"))
+            said = ray.get(status.read.remote("progress"))
             if said is not None and said != seen:
                 seen = said
                 progress(*said)

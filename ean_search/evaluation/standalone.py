@@ -18,7 +18,7 @@ from ean_search.data.splits import Split
 from ean_search.evaluation.failures import trial_failure_reason
 from ean_search.evaluation.shared_weights import score
 from ean_search.networks.builder import build, prune
-from ean_search.training.trainer import Recipe, fit
+from ean_search.training.trainer import Recipe, TrainingContext, fit
 from ean_search.utils.progress import Progress, silent
 
 TRAINING = "training"  # folder of the checkpoints of unfinished trainings, in that of a run
@@ -69,10 +69,7 @@ class StandaloneEvaluator:
         start = time.perf_counter()
         network = prune(build(self.space, self.classes, self.seed), placement)
         try:
-            fit(
-                network,
-                self.train,
-                self.recipe,
+            context = TrainingContext(
                 seed=self.seed,
                 device=self.device,
                 checkpoint=checkpoint,
@@ -80,6 +77,7 @@ class StandaloneEvaluator:
                 task=f"training {placement}",
                 progress=self.progress,
             )
+            fit(network, self.train, self.recipe, context)
             accuracy = score(network, self.search.batches(self.eval_batch, device=self.device))
         except Exception as error:
             why = trial_failure_reason(error)

@@ -9,7 +9,7 @@ from torch import nn
 
 from ean_search.analysis.run_folder import Run
 from ean_search.core.space import Placement, Space
-from ean_search.costs.measure import count_params
+from ean_search.costs.flops import count_params
 from ean_search.data.datasets import Data, load_data
 from ean_search.evaluation.shared_weights import score
 from ean_search.networks.builder import build, prune
@@ -18,6 +18,7 @@ from ean_search.retrain.checkpoint import Checkpoint, TrainingDescription, prepr
 from ean_search.runs.evaluator_factory import find_trainer
 from ean_search.runs.experiment import Experiment, load_experiment
 from ean_search.training.recipe import load_recipe
+from ean_search.training.trainer import TrainingContext
 from ean_search.utils.device import find_device
 from ean_search.utils.errors import UserError
 from ean_search.utils.files import check_same_settings, save_json, save_weights
@@ -87,16 +88,15 @@ class RetrainingPlan:
     ) -> dict[str, Any]:
         experiment, data = self.experiment, self.data
         network = self.network(placement, seed)
-        history = find_trainer(experiment, checkpoint.path)(
-            network,
-            data.train_and_search,
-            experiment.retrain,
+        context = TrainingContext(
             seed=seed,
             device=experiment.device,
             checkpoint=checkpoint.state_file,
             task=f"retraining {placement}, seed {seed}",
             progress=progress,
         )
+        trainer = find_trainer(experiment, checkpoint.path)
+        history = trainer(network, data.train_and_search, experiment.retrain, context)
         batches = data.test.batches(experiment.eval_batch, device=experiment.device)
         accuracy = score(network, batches)
         save_weights(network, checkpoint.weights_file)

@@ -26,7 +26,7 @@ from ean_search.networks.builder import build
 from ean_search.runs.experiment import Experiment
 from ean_search.search.evaluator import Evaluator
 from ean_search.training.supernet import train_supernet
-from ean_search.training.trainer import Trainer, fit
+from ean_search.training.trainer import Trainer, TrainingContext, fit
 from ean_search.utils.progress import Progress
 
 CALIBRATION = (0,)  # seed of the order in which images for calibration are drawn
@@ -63,10 +63,8 @@ def make_shared(
         data.train,
         experiment.supernet,
         run.supernet_file,
-        seed=experiment.seed,
-        device=experiment.device,
-        trainer=find_trainer(experiment, run.path, workers),
-        progress=progress,
+        TrainingContext(seed=experiment.seed, device=experiment.device, progress=progress),
+        find_trainer(experiment, run.path, workers),
     )
     return SharedWeightsEvaluator(
         network,

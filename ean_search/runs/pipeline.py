@@ -26,10 +26,11 @@ from ean_search.runs.evaluator_factory import (
 )
 from ean_search.runs.experiment import Experiment, load_experiment, save_experiment
 from ean_search.runs.summary import conclude
-from ean_search.runs.verify import verify
+from ean_search.search.evaluator import Evaluator
 from ean_search.search.loop import SearchSettings, run_search
 from ean_search.search.searchers.registry import make_searcher
 from ean_search.search.trial_log import TrialLog
+from ean_search.search.trial_recorder import TrialRecorder
 from ean_search.utils.device import find_device
 from ean_search.utils.errors import UserError
 from ean_search.utils.files import save_json
@@ -100,7 +101,7 @@ def _do_stages(run: Run, progress: Progress, workers: Workers | None) -> None:
     if experiment.search.verify:
         short = make_standalone(run, experiment, data, progress)
         with train_with(short, workers, run.path, name="verify") as trainer:
-            verify(run, problem, trainer, experiment.search.verify)
+            _verify(run, problem, trainer, experiment.search.verify)
     with judge_with(plain, workers, run.path) as judge:
         conclude(run, experiment, problem, judge, len(data.search), ending, progress)
 
@@ -125,3 +126,15 @@ def _prices(
             progress=progress,
         ).save(run.costs_file)
     return price_list(experiment.space, CostTable.load(run.costs_file), data.classes)
+
+
+def _verify(run: Run, problem: Problem, evaluator: Evaluator, count: int) -> None:
+    """Train the placements of the highest rewards stand-alone, and rank them again.
+
+    Shared weights rank roughly; a short schedule of a placement's own is dearer and ranks better.
+    The trainings are trials of a log of their own, so that stopping in between costs nothing.
+    """
+    done = [trial for trial in run.read_trials() if trial.status == "done"]
+    best = sorted(done, key=lambda trial: (-trial.reward, trial.number))[:count]
+    recorder = TrialRecorder(problem, evaluator, TrialLog(run.verified_file, problem.space))
+    recorder.evaluate([trial.placement for trial in best], 0, count)

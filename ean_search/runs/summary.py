@@ -10,8 +10,8 @@ import numpy as np
 import pandas as pd
 
 from ean_search.analysis.matplotlib_figures import save_figure
-from ean_search.analysis.pictures import front_picture, standard_error
 from ean_search.analysis.run_folder import Run
+from ean_search.analysis.run_pictures import front_picture, standard_error
 from ean_search.core.objective import Problem
 from ean_search.core.pareto import front_hypervolume
 from ean_search.core.space import Placement

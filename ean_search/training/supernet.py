@@ -1,6 +1,7 @@
 """Trains one network for all placements of a space; its weights then stand in for each of them."""
 
 from collections.abc import Iterable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -11,12 +12,12 @@ from torch.nn import functional as F
 from ean_search.core.space import Space
 from ean_search.data.splits import Split
 from ean_search.networks.builder import place, place_per_sample
+from ean_search.training.optimization import Criterion
 from ean_search.training.path_sampling import find_path_sampler
-from ean_search.training.trainer import Criterion, Recipe, Step, Trainer, fit
+from ean_search.training.trainer import Recipe, Step, Trainer, TrainingContext, fit
 from ean_search.utils.config import FrozenConfig
 from ean_search.utils.errors import UserError
 from ean_search.utils.files import load_weights, save_weights
-from ean_search.utils.progress import Progress, silent
 
 
 class Supernet(FrozenConfig):
@@ -47,62 +48,64 @@ def train_supernet(
     train: Split,
     supernet: Supernet,
     path: Path,
-    *,
-    seed: int = 0,
-    device: str = "cpu",
+    context: TrainingContext,
     trainer: Trainer = fit,
-    progress: Progress = silent,
 ) -> None:
-    """Train a space's network, or load it if it was trained before; keep it at the path."""
+    """Train a space's network in place, or load it if it was trained before; keep its weights.
+
+    Args:
+        network: The network of the space.
+        space: The space.
+        train: The training images.
+        supernet: How to train.
+        path: The file of the weights; a checkpoint lies beside it until they are complete.
+        context: Seed, device and progress.
+        trainer: Trains as `fit` does, perhaps with several processes.
+    """
     if supernet.weights and not path.is_file():
         load_weights(network, Path(supernet.weights))
         save_weights(network, path)
     if path.is_file():
         load_weights(network, path)
-        network.to(device)
+        network.to(context.device)
         return
     checkpoint = path.with_suffix(".checkpoint")
-    trainer(
-        network,
-        train,
-        supernet.recipe,
-        seed=seed,
-        device=device,
-        step=_make_step(space, supernet),
-        checkpoint=checkpoint,
-        task="supernet",
-        progress=progress,
-    )
+    step = _make_step(space, supernet)
+    context = replace(context, step=step, checkpoint=checkpoint, task="supernet")
+    trainer(network, train, supernet.recipe, context)
     save_weights(network, path)
     checkpoint.unlink(missing_ok=True)
 
 
 def _make_step(space: Space, supernet: Supernet) -> Step:
     """Return the training step of a sampling rule."""
-    sampler = find_path_sampler(supernet.sampler)
+    path_sampler = find_path_sampler(supernet.sampler)
 
-    def each_its_own(
+    def step_per_sample(
         network: nn.Module,
         images: Tensor,
         labels: Tensor,
         criterion: Criterion,
         rng: np.random.Generator,
     ) -> Iterable[Tensor]:
-        place_per_sample(network, [sampler.draw(space, rng)[0] for _ in labels])
+        place_per_sample(network, [path_sampler.draw(space, rng)[0] for _ in labels])
         yield criterion(network(images), labels)
 
-    def one_for_all(
+    def step_per_batch(
         network: nn.Module,
         images: Tensor,
         labels: Tensor,
         criterion: Criterion,
         rng: np.random.Generator,
     ) -> Iterable[Tensor]:
-        taught = None
-        for placement in sampler.draw(space, rng):
+        soft_labels = None
+        for placement in path_sampler.draw(space, rng):
             logits = place(network, placement)(images)
-            yield criterion(logits, labels) if taught is None else F.cross_entropy(logits, taught)
-            if sampler.teacher and supernet.distil and taught is None:
-                taught = logits.detach().softmax(1)
+            if soft_labels is None:
+                yield criterion(logits, labels)
+            else:
+                yield F.cross_entropy(logits, soft_labels)
+            if path_sampler.teacher and supernet.distil and soft_labels is None:
+                soft_labels = logits.detach().softmax(1)
 
-    return each_its_own if supernet.per_sample else one_for_all
+    return step_per_sample if supernet.per_sample else step_per_batch

@@ -5,53 +5,54 @@ goes on from its last epoch as if nothing had happened (on a CPU: with the same 
 """
 
 from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
 
 import numpy as np
 import torch
-from timm.data import Mixup
-from timm.loss import BinaryCrossEntropy, SoftTargetCrossEntropy
-from timm.optim import create_optimizer_v2
-from timm.scheduler import create_scheduler_v2
 from timm.utils import ModelEmaV3
 from torch import Tensor, nn
 
 from ean_search.data.splits import Split
 from ean_search.data.transforms import augmented
+from ean_search.training.optimization import (
+    Criterion,
+    amp_dtype,
+    make_criterion,
+    make_mixup,
+    make_optimizer,
+    make_scheduler,
+)
 from ean_search.training.recipe import Recipe
 from ean_search.utils.errors import DivergedError, UserError
 from ean_search.utils.files import load_checkpoint, save_checkpoint
 from ean_search.utils.progress import Progress, ProgressMessage, silent
 from ean_search.utils.seeding import derive_seed, seeded
 
-CHECK_EVERY = 20  # steps between looks at the loss; each look waits for the device
-# Torch has these in one kernel, CPUs included. It has SGD, too, but with momentum that one fails
-# as soon as a module is used for the first time after the first step.
-FUSED = ("adam", "adamw")
-STATEFUL = ("network", "optimizer", "scaler", "ema")  # what a checkpoint holds, and the history
+STEPS_BETWEEN_CHECKS = 20  # of the loss; each check waits for the device
+CHECKPOINTED = ("network", "optimizer", "scaler", "ema")  # and the history
 
 
-Criterion = Callable[[Tensor, Tensor], Tensor]
 # A step yields losses one at a time: each is propagated back before the next is computed, so that
 # a step over several placements needs the memory of one.
 Step = Callable[[nn.Module, Tensor, Tensor, Criterion, np.random.Generator], Iterable[Tensor]]
 
 
-class Team(Protocol):
+class ProcessGroup(Protocol):
     """The processes that train one network together."""
 
-    leads: bool  # whether this one writes the checkpoints
+    leads: bool  # whether this process writes the checkpoints
 
     def wrap(self, network: nn.Module) -> nn.Module:
-        """Return a network whose gradients are the team's."""
+        """Return a network whose gradients are averaged over the group."""
 
     def mean(self, value: Tensor) -> Tensor:
-        """Average a value over the team."""
+        """Average a value over the group."""
 
 
-class Alone:
-    """A team of one process."""
+class SingleProcess:
+    """A group of one process."""
 
     leads = True
 
@@ -71,89 +72,104 @@ def plain_step(
     yield criterion(network(images), labels)
 
 
-def fit(
-    network: nn.Module,
-    split: Split,
-    recipe: Recipe,
-    *,
-    seed: int = 0,
-    device: str = "cpu",
-    step: Step = plain_step,
-    checkpoint: Path | None = None,
-    until: int | None = None,
-    task: str = "training",
-    progress: Progress = silent,
-    team: Team | None = None,
-) -> list[dict[str, float]]:
-    """Train a network in place, and return the loss and first rate of every epoch.
+@dataclass(frozen=True)
+class TrainingContext:
+    """Everything about a training but network, data and recipe.
 
-    If the recipe averages weights, the averaged ones are what the network ends with. With `until`,
-    training stops after that epoch of the recipe; its checkpoint goes on from there.
+    Attributes:
+        seed: Of the order of images, augmentation and the draws of a step.
+        device: Where to train.
+        step: Yields the losses of a batch.
+        checkpoint: The file that keeps the state after every epoch; none is kept if None.
+        until: The epoch of the recipe to stop after; the checkpoint goes on from there.
+        task: What progress reports call the training.
+        progress: Is told how far the training has come.
+        group: The processes that share each batch.
     """
+
+    seed: int = 0
+    device: str = "cpu"
+    step: Step = plain_step
+    checkpoint: Path | None = None
+    until: int | None = None
+    task: str = "training"
+    progress: Progress = silent
+    group: ProcessGroup = field(default_factory=SingleProcess)
+
+
+History = list[dict[str, float]]  # an epoch's number, mean loss and first learning rate
+
+
+class Trainer(Protocol):
+    """Trains a network in place, as `fit` does."""
+
+    def __call__(
+        self, network: nn.Module, split: Split, recipe: Recipe, context: TrainingContext, /
+    ) -> History: ...
+
+
+def fit(
+    network: nn.Module, split: Split, recipe: Recipe, context: TrainingContext | None = None
+) -> History:
+    """Train a network in place.
+
+    If the recipe averages weights, the network ends with the averaged ones.
+
+    Args:
+        network: What to train; it is moved to the context's device.
+        split: The training images.
+        recipe: How to train.
+        context: Seed, device, checkpoint and the like.
+
+    Returns:
+        The loss and the first learning rate of every epoch.
+
+    Raises:
+        DivergedError: If the loss is no finite number any more.
+    """
+    context = context or TrainingContext()
     layout = torch.channels_last if recipe.channels_last else torch.preserve_format
-    network.to(device, memory_format=layout)
-    split = augmented(split, recipe.augment)
-    training = _Training(network, split, recipe, seed, device, step, checkpoint, task, progress)
-    training.join(team or Alone())
+    network.to(context.device, memory_format=layout)
+    training = _Training(network, augmented(split, recipe.augment), recipe, context)
+    checkpoint = context.checkpoint
     if checkpoint and checkpoint.is_file():
         training.load(checkpoint)
-    progress(task, len(training.history) * training.steps, recipe.epochs * training.steps)
-    for epoch in range(len(training.history), min(until or recipe.epochs, recipe.epochs)):
+    training.report(len(training.history) * training.steps)
+    for epoch in range(len(training.history), min(context.until or recipe.epochs, recipe.epochs)):
         training.run_epoch(epoch)
-        if checkpoint and training.team.leads:
+        if checkpoint and context.group.leads:
             training.save(checkpoint)
     if training.ema is not None:
         network.load_state_dict(training.ema.module.state_dict())
     return training.history
 
 
-Trainer = Callable[..., list[dict[str, float]]]  # `fit`, or what trains as it does
-
-
 class _Training:
     """A network being trained, and all that changes with it."""
 
-    def __init__(
-        self,
-        network: nn.Module,
-        split: Split,
-        recipe: Recipe,
-        seed: int,
-        device: str,
-        step: Step,
-        checkpoint: Path | None,
-        task: str,
-        progress: Progress,
-    ):
-        self.network, self.split, self.recipe = network, split, recipe
-        self.seed, self.device, self.step = seed, device, step
-        self.checkpoint, self.task, self.progress = checkpoint, task, progress
+    def __init__(self, network: nn.Module, split: Split, recipe: Recipe, context: TrainingContext):
+        self.network, self.split, self.recipe, self.context = network, split, recipe, context
         self.steps = split.steps(recipe.batch_size)
-        self.compiled = torch.compile(network) if recipe.compile else network
-        self.mixup = _make_mixup(network, recipe)
-        self.criterion = _make_criterion(recipe)
-        self.optimizer = create_optimizer_v2(
-            network,
-            opt=recipe.optimizer,
-            lr=recipe.lr,
-            weight_decay=recipe.weight_decay,
-            momentum=recipe.momentum,
-            filter_bias_and_bn=not recipe.decay_norms,
-            **({"fused": True} if recipe.optimizer in FUSED else {}),
-        )
-        self.scheduler = _make_scheduler(self.optimizer, recipe, self.steps)
-        self.amp = recipe.amp and device.startswith("cuda")
-        self.dtype = _amp_dtype(recipe.amp_dtype)
+        compiled = torch.compile(network) if recipe.compile else network
+        self.mixup = make_mixup(network, recipe)
+        self.criterion = make_criterion(recipe)
+        self.optimizer = make_optimizer(network, recipe)
+        self.scheduler = make_scheduler(self.optimizer, recipe, self.steps)
+        self.amp = recipe.amp and context.device.startswith("cuda")
+        self.dtype = amp_dtype(recipe.amp_dtype)
         self.scaler = torch.amp.GradScaler(enabled=self.amp and self.dtype is torch.float16)
-        average = recipe.ema is not None
         self.ema = (
-            ModelEmaV3(network, recipe.ema, use_warmup=recipe.ema_warmup) if average else None
+            None
+            if recipe.ema is None
+            else ModelEmaV3(network, recipe.ema, use_warmup=recipe.ema_warmup)
         )
-        self.history: list[dict[str, float]] = []
+        self.history: History = []
+        self.running = context.group.wrap(compiled)
 
-    def join(self, team: Team) -> None:
-        """Train as one of a team."""
-        self.team, self.running = team, team.wrap(self.compiled)
+    def report(self, update: int, message: str = "") -> None:
+        """Say how many updates are done."""
+        total = self.recipe.epochs * self.steps
+        self.context.progress(self.context.task, update, total, message)
 
     def save(self, path: Path) -> None:
         state = {name: part.state_dict() for name, part in self._parts()}
@@ -166,44 +182,45 @@ class _Training:
         self.history = state["history"]
 
     def _parts(self) -> list[tuple[str, Any]]:
-        return [(name, getattr(self, name)) for name in STATEFUL if getattr(self, name) is not None]
+        parts = ((name, getattr(self, name)) for name in CHECKPOINTED)
+        return [(name, part) for name, part in parts if part is not None]
 
     def finite(self, loss: Tensor, epoch: int) -> float:
         """Return a loss as a number, and stop if it is none."""
         value = float(loss)
         if np.isfinite(value):
             return value
-        kept = f"{self.checkpoint} holds the state after epoch {epoch}"
+        checkpoint = self.context.checkpoint
+        kept = f"{checkpoint} holds the state after epoch {epoch}"
         raise DivergedError(
-            f"{self.task}: the loss became {value} in epoch {epoch + 1}; "
-            f"{kept if self.checkpoint and epoch else 'there is no good state before it'}. "
+            f"{self.context.task}: the loss became {value} in epoch {epoch + 1}; "
+            f"{kept if checkpoint and epoch else 'there is no good state before it'}. "
             "A lower learning rate or gradient clipping usually helps"
         )
 
     def run_epoch(self, epoch: int) -> None:
         """Train for one epoch and note its mean loss."""
-        torch.manual_seed(derive_seed(self.seed, epoch))
+        torch.manual_seed(derive_seed(self.context.seed, epoch))
         self.running.train()
-        total = torch.zeros((), device=self.device)
+        total = torch.zeros((), device=self.context.device)
         for number, (images, labels) in enumerate(self._batches(epoch), 1):
             update = epoch * self.steps + number
             self.scheduler.step_update(update - 1)
             if number == 1:
                 rate = self.optimizer.param_groups[0]["lr"]
-            key = (self.seed, epoch, number)
+            key = (self.context.seed, epoch, number)
             total += self._learn(*self._mixed(images, labels, key), key)
             if self.ema is not None:
                 self.ema.update(self.network, step=update)
-            if number % CHECK_EVERY == 0 or number == self.steps:
-                mean = self.finite(self.team.mean(total / number), epoch)
+            if number % STEPS_BETWEEN_CHECKS == 0 or number == self.steps:
+                mean = self.finite(self.context.group.mean(total / number), epoch)
                 text = f"epoch {epoch + 1}/{self.recipe.epochs}, loss {mean:.3f}"
-                detail = ProgressMessage(text, {"loss": mean, "lr": rate})
-                self.progress(self.task, update, self.recipe.epochs * self.steps, detail)
+                self.report(update, ProgressMessage(text, {"loss": mean, "lr": rate}))
         self.history.append({"epoch": epoch + 1, "loss": mean, "lr": rate})
 
     def _batches(self, epoch: int) -> Iterator[tuple[Tensor, Tensor]]:
         batches = self.split.batches(
-            self.recipe.batch_size, shuffle=(self.seed, epoch), device=self.device
+            self.recipe.batch_size, shuffle=(self.context.seed, epoch), device=self.context.device
         )
         for images, labels in batches:
             if self.recipe.channels_last:
@@ -223,11 +240,11 @@ class _Training:
         """Take one step and return the mean of its losses."""
         losses = []
         pieces = min(self.recipe.accumulate, len(images))
-        with torch.autocast(self.device.split(":")[0], self.dtype, enabled=self.amp):
+        with torch.autocast(self.context.device.split(":")[0], self.dtype, enabled=self.amp):
             for some, theirs in zip(images.chunk(pieces), labels.chunk(pieces), strict=True):
                 share = len(some) / len(images)
                 rng = np.random.default_rng(key)  # every piece of a batch sees the same draws
-                for loss in self.step(self.running, some, theirs, self.criterion, rng):
+                for loss in self.context.step(self.running, some, theirs, self.criterion, rng):
                     self.scaler.scale(loss * share).backward()
                     losses.append(loss.detach() * share)
         if self.recipe.clip_grad is not None:
@@ -237,51 +254,3 @@ class _Training:
         self.scaler.update()
         self.optimizer.zero_grad()
         return torch.stack(losses).mean() * len(images.chunk(pieces))
-
-
-def _make_scheduler(optimizer: torch.optim.Optimizer, recipe: Recipe, steps: int) -> Any:
-    """Make the schedule; it is a function of the update's number and keeps no state."""
-    scheduler, _ = create_scheduler_v2(
-        optimizer,
-        sched={"cosine": "cosine", "step": "multistep"}[recipe.schedule],
-        num_epochs=recipe.epochs,
-        # timm drops the rate one update before a milestone: the half puts that right.
-        decay_milestones=[milestone + 0.5 / steps for milestone in recipe.milestones],
-        decay_rate=recipe.gamma,
-        warmup_epochs=recipe.warmup_epochs,
-        warmup_lr=recipe.lr / 100,
-        min_lr=recipe.min_lr,
-        warmup_prefix=False,
-        step_on_epochs=False,
-        updates_per_epoch=steps,
-    )
-    return scheduler
-
-
-def _make_mixup(network: nn.Module, recipe: Recipe) -> Mixup | None:
-    if not recipe.mixes:
-        return None
-    classes = getattr(network, "num_classes", None)
-    if classes is None:
-        raise UserError("mixup and cutmix need a network that knows its num_classes, as timm's do")
-    return Mixup(
-        recipe.mixup,
-        recipe.cutmix,
-        label_smoothing=recipe.label_smoothing,
-        num_classes=classes,
-    )
-
-
-def _make_criterion(recipe: Recipe) -> Criterion:
-    if recipe.loss == "binary":
-        return BinaryCrossEntropy(recipe.label_smoothing)
-    if recipe.mixes:
-        return SoftTargetCrossEntropy()  # what is mixed is smoothed already
-    return nn.CrossEntropyLoss(label_smoothing=recipe.label_smoothing)
-
-
-def _amp_dtype(name: str) -> torch.dtype:
-    if name != "auto":
-        return getattr(torch, name)
-    half = torch.cuda.is_available() and not torch.cuda.is_bf16_supported()
-    return torch.float16 if half else torch.bfloat16

@@ -1,5 +1,7 @@
 """Several processes train one network: the same network, whatever a placement leaves unused."""
 
+from functools import partial
+
 import numpy as np
 import pytest
 import torch
@@ -9,7 +11,7 @@ from ean_search.data.splits import Part
 from ean_search.distributed.config import Workers
 from ean_search.distributed.ddp import fit_distributed
 from ean_search.networks.builder import build, place
-from ean_search.training.trainer import Recipe, fit
+from ean_search.training.trainer import Recipe, TrainingContext, fit
 from ean_search.utils.errors import UserError
 from tests.blobs import blobs
 
@@ -28,29 +30,23 @@ def sparse_step(network, images, labels, criterion, rng):
         yield criterion(place(network, placement)(images), labels)
 
 
-def trained(train, step, split, **options):
+def trained(train, split, **context):
     network = build(load_space("tiny"), classes=3)
-    history = train(network, split, RECIPE, seed=4, step=step, **options)
+    history = train(network, split, RECIPE, TrainingContext(seed=4, step=sparse_step, **context))
     return network.state_dict(), history
 
 
-def test_a_team_trains_what_one_process_does(ray_here, tmp_path, one_thread):
-    split = blobs(40, 0)
-    alone, expected = trained(fit, sparse_step, split)
-    together, history = trained(
-        fit_distributed,
-        sparse_step,
-        split,
-        workers=Workers(count=2, cpus=1),
-        folder=tmp_path,
-        checkpoint=tmp_path / "checkpoint",
-    )
+def test_several_processes_train_what_one_does(ray_here, tmp_path, one_thread):
+    split, checkpoint = blobs(40, 0), tmp_path / "checkpoint"
+    alone, expected = trained(fit, split)
+    train = partial(fit_distributed, workers=Workers(count=2, cpus=1), folder=tmp_path)
+    together, history = trained(train, split, checkpoint=checkpoint)
     for name, value in alone.items():
         assert torch.allclose(together[name].float(), value.float(), rtol=1e-3, atol=1e-5), name
     losses = [[epoch["loss"] for epoch in epochs] for epochs in (history, expected)]
     assert np.allclose(*losses, rtol=1e-3)
     resumed = build(load_space("tiny"), classes=3)
-    assert fit(resumed, split, RECIPE, checkpoint=tmp_path / "checkpoint") == history
+    assert fit(resumed, split, RECIPE, TrainingContext(checkpoint=checkpoint)) == history
 
 
 def test_parts_make_up_the_batches():
@@ -67,4 +63,4 @@ def test_parts_make_up_the_batches():
 def test_a_batch_must_be_shared_evenly(tmp_path):
     workers = Workers(count=3)
     with pytest.raises(UserError, match="batch size that 3 training workers"):
-        trained(fit_distributed, sparse_step, blobs(40, 0), workers=workers, folder=tmp_path)
+        trained(partial(fit_distributed, workers=workers, folder=tmp_path), blobs(40, 0))

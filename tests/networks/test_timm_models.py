@@ -7,7 +7,7 @@ import timm
 import torch
 
 from ean_search.core.space import load_space
-from ean_search.costs.measure import count_params
+from ean_search.costs.flops import count_params
 from ean_search.networks.builder import build, prune
 from ean_search.networks.timm_models import MODELS, make_network
 from ean_search.utils.errors import UserError

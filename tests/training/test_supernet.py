@@ -5,7 +5,7 @@ from ean_search.evaluation.shared_weights import SharedWeightsEvaluator
 from ean_search.networks.builder import build, slots
 from ean_search.training.path_sampling import PATH_SAMPLERS
 from ean_search.training.supernet import Supernet, train_supernet
-from ean_search.training.trainer import Recipe
+from ean_search.training.trainer import Recipe, TrainingContext
 from ean_search.utils.config import parse_fields
 from ean_search.utils.errors import UserError
 from ean_search.utils.files import load_weights
@@ -17,7 +17,7 @@ RECIPE = Recipe(epochs=3, batch_size=16, lr=0.01)
 def train(tiny, path, **fields):
     network = build(tiny, classes=3)
     supernet = Supernet(recipe=RECIPE, **fields)
-    train_supernet(network, tiny, blobs(96, 0), supernet, path)
+    train_supernet(network, tiny, blobs(96, 0), supernet, path, TrainingContext())
     return network
 
 

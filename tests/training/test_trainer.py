@@ -2,7 +2,7 @@ import pytest
 import torch
 from torch import nn
 
-from ean_search.training.trainer import Recipe, fit
+from ean_search.training.trainer import Recipe, TrainingContext, fit
 from ean_search.utils.errors import UserError
 from tests.blobs import blobs
 
@@ -24,7 +24,7 @@ def test_training_lowers_the_loss():
 def test_the_same_seed_gives_the_same_weights_whatever_was_drawn_before():
     nets = network(), network(), network()
     for net, seed in zip(nets, (1, 1, 2), strict=True):
-        fit(net, blobs(96, 0), RECIPE, seed=seed)
+        fit(net, blobs(96, 0), RECIPE, TrainingContext(seed=seed))
         torch.rand(3)
     same, twin, other = (net[0].weight for net in nets)
     assert torch.equal(same, twin)
@@ -44,9 +44,9 @@ def test_stopped_training_goes_on_as_if_nothing_had_happened(tmp_path, optimizer
 
     checkpoint = tmp_path / "state.pt"
     with pytest.raises(KeyboardInterrupt):
-        fit(parts, blobs(96, 0), recipe, checkpoint=checkpoint, progress=progress)
+        fit(parts, blobs(96, 0), recipe, TrainingContext(checkpoint=checkpoint, progress=progress))
     fresh = network(seed=5)
-    assert fit(fresh, blobs(96, 0), recipe, checkpoint=checkpoint) == history
+    assert fit(fresh, blobs(96, 0), recipe, TrainingContext(checkpoint=checkpoint)) == history
     state = fresh.state_dict()
     assert all(torch.equal(value, state[key]) for key, value in whole.state_dict().items())
 
@@ -81,7 +81,7 @@ def test_a_loss_that_is_not_a_number_stops_with_the_epoch_and_the_last_good_stat
     with pytest.raises(
         UserError, match=r"became nan in epoch 2; .*state.pt holds the state after epoch 1"
     ):
-        fit(network(), blobs(96, 0), RECIPE, step=explode, checkpoint=checkpoint)
+        fit(network(), blobs(96, 0), RECIPE, TrainingContext(step=explode, checkpoint=checkpoint))
     assert len(torch.load(checkpoint, weights_only=True)["history"]) == 1
 
 
@@ -95,7 +95,7 @@ def test_norms_are_spared_weight_decay_unless_a_recipe_says_so():
         def no_gradient(net, images, labels, criterion, rng):
             yield 0 * criterion(net(images), labels)
 
-        fit(net, blobs(32, 0), recipe, step=no_gradient)
+        fit(net, blobs(32, 0), recipe, TrainingContext(step=no_gradient))
         weights.append(net[1].weight[0].item())
     assert weights[0] == 1.0
     assert weights[1] < 0.9
@@ -130,9 +130,14 @@ def test_mixing_erasing_and_averaging_go_on_where_they_were_stopped(tmp_path):
 
     checkpoint = tmp_path / "state.pt"
     with pytest.raises(KeyboardInterrupt):
-        fit(full_network(), blobs(96, 0), recipe, checkpoint=checkpoint, progress=progress)
+        fit(
+            full_network(),
+            blobs(96, 0),
+            recipe,
+            TrainingContext(checkpoint=checkpoint, progress=progress),
+        )
     for _ in range(2):  # the second time there is nothing left to train
-        assert fit(fresh, blobs(96, 0), recipe, checkpoint=checkpoint) == history
+        assert fit(fresh, blobs(96, 0), recipe, TrainingContext(checkpoint=checkpoint)) == history
         state = fresh.state_dict()
         assert all(torch.equal(value, state[key]) for key, value in whole.state_dict().items())
 

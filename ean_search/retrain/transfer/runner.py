@@ -25,7 +25,7 @@ from ean_search.retrain.compare import (
 )
 from ean_search.retrain.retrain import RetrainingPlan
 from ean_search.retrain.transfer.task import Task
-from ean_search.training.trainer import fit
+from ean_search.training.trainer import TrainingContext, fit
 from ean_search.utils.files import check_same_settings, save_json
 from ean_search.utils.progress import Progress, silent
 from ean_search.utils.seeding import derive_seed
@@ -71,10 +71,7 @@ class Transfer:
         self, placement: Placement, seed: int, checkpoint: Path, progress: Progress
     ) -> dict[str, Any]:
         network, device = self.network(placement, seed), self.plan.experiment.device
-        history = fit(
-            network,
-            self.task.train,
-            self.task.recipe,
+        context = TrainingContext(
             seed=seed,
             device=device,
             step=self.task.step,
@@ -82,6 +79,7 @@ class Transfer:
             task=f"{self.task.name} on {placement}, seed {seed}",
             progress=progress,
         )
+        history = fit(network, self.task.train, self.task.recipe, context)
         return {"score": self.task.score(network, self.task.test, device), "history": history}
 
     def _about(self, placement: Placement, seed: int) -> dict[str, Any]:

@@ -34,7 +34,6 @@ from ean_search.search.searchers.categorical_policy import (
 )
 from ean_search.search.searchers.constraints import drop_until_feasible
 from ean_search.search.searchers.proposal_filter import ProposalFilter
-from ean_search.search.searchers.ridge import fit_ridge
 
 MOST_EVEN = 0.25  # share of even drawing, in spaces of few sites
 FAR = 3.0  # standard deviations beyond which an advantage says no more
@@ -154,3 +153,12 @@ class Reinforce(Searcher):
         rewards = np.array(list(self._rewards.values()))
         scores = (rewards - np.nanmean(rewards)) / max(np.nanstd(rewards), TINY)
         return np.where(np.isnan(scores), np.nanmin(scores) - 1, scores)
+
+
+def fit_ridge(inputs: np.ndarray, targets: np.ndarray, ridge: float) -> tuple[np.ndarray, float]:
+    """Fit a linear model with small weights; give weights and constant."""
+    center, mean = inputs.mean(axis=0), targets.mean()
+    moved = inputs - center
+    gram = moved.T @ moved + ridge * np.eye(inputs.shape[1])
+    weights = np.linalg.solve(gram, moved.T @ (targets - mean))
+    return weights, float(mean - center @ weights)

@@ -9,7 +9,7 @@ from ean_search.core.objective import Objective, Problem
 from ean_search.core.space import Space
 from ean_search.search.searchers.adam import Adam
 from ean_search.search.searchers.constraints import drop_until_feasible
-from ean_search.search.searchers.reinforce import Reinforce
+from ean_search.search.searchers.reinforce import Reinforce, fit_ridge
 from ean_search.testing.toy import Toy, play, price
 
 SPACE = Space(name="toy", backbone="x", attention=["se"], stages=(3, 4, 6, 3))
@@ -173,3 +173,12 @@ def test_adam_steps_as_torch_s_does(rng):
         theirs.step()
         moved += ours.step(gradient)
     assert moved == pytest.approx(parameter.numpy())
+
+
+def test_a_ridge_recovers_a_linear_function_and_shrinks_what_is_unsure(rng):
+    inputs = rng.normal(size=(200, 3))
+    weights, constant = fit_ridge(inputs, inputs @ [1.0, -2.0, 0.0] + 0.5, 1e-6)
+    assert weights == pytest.approx([1.0, -2.0, 0.0], abs=1e-6)
+    assert constant == pytest.approx(0.5)
+    few, _ = fit_ridge(inputs[:2], inputs[:2] @ [1.0, -2.0, 0.0], 1.0)
+    assert np.linalg.norm(few) < np.linalg.norm([1.0, -2.0])

@@ -2,8 +2,8 @@ import shutil
 from pathlib import Path
 
 from ean_search.analysis.html_report import render
-from ean_search.analysis.pictures import write_pictures
 from ean_search.analysis.run_analysis import RunAnalysis, open_run
+from ean_search.analysis.run_pictures import write_pictures
 from ean_search.bench.report_speed import make_run
 from ean_search.utils.progress import silent
 from tests.analysis.test_rank_correlation import train

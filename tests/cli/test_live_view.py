@@ -2,7 +2,7 @@ import io
 
 from rich.console import Console
 
-from ean_search.cli.live import describe, live_view, strip
+from ean_search.cli.live_view import describe, live_view, strip
 from ean_search.utils.progress import ProgressMessage
 
 

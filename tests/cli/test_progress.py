@@ -3,19 +3,19 @@ import json
 import pytest
 from rich.console import Console
 
-from ean_search.cli import terminal
+from ean_search.cli import progress as cli_progress
 from ean_search.utils.progress import ProgressMessage, silent
 
 
 @pytest.fixture
 def clock(monkeypatch):
     now = [0.0]
-    monkeypatch.setattr(terminal.time, "monotonic", lambda: now[0])
+    monkeypatch.setattr(cli_progress.time, "monotonic", lambda: now[0])
     return now
 
 
 def test_without_a_terminal_progress_is_a_line_now_and_then(clock, capsys):
-    with terminal.show_progress() as progress:
+    with cli_progress.show_progress() as progress:
         for done in range(101):
             clock[0] = 0.5 * done
             progress("training", done, 100, "loss 1.0")
@@ -29,8 +29,8 @@ def test_on_a_terminal_progress_is_a_bar(monkeypatch, capsys):
     def console(**options):
         return Console(force_terminal=True, width=120, **options)
 
-    monkeypatch.setattr(terminal, "Console", console)
-    with terminal.show_progress() as progress:
+    monkeypatch.setattr(cli_progress, "Console", console)
+    with cli_progress.show_progress() as progress:
         for done in range(4):
             progress("training", done, 3, "loss 1.0")
     shown = capsys.readouterr().err
@@ -40,7 +40,7 @@ def test_on_a_terminal_progress_is_a_bar(monkeypatch, capsys):
 
 
 def test_scripts_get_an_event_a_line(capsys):
-    with terminal.show_progress(as_json=True) as progress:
+    with cli_progress.show_progress(as_json=True) as progress:
         progress("latency", 1, 2)
         progress("search", 3, 9, ProgressMessage("best 1-0", {"front": 2}, "1-0"))
     first, second = map(json.loads, capsys.readouterr().out.splitlines())
