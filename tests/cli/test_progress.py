@@ -47,13 +47,3 @@ def test_scripts_get_an_event_a_line(capsys):
     assert first == {"event": "progress", "task": "latency", "done": 1, "total": 2, "detail": ""}
     assert second["figures"] == {"front": 2}
     assert second["placement"] == "1-0"
-
-
-def test_tables_align_figures_to_the_right(capsys):
-    terminal.print_table(["name", "count"], [["a", "7"], ["bcd", "1,234"]])
-    assert capsys.readouterr().out.splitlines() == ["name  count", "a         7", "bcd   1,234"]
-
-
-def test_silence_takes_note_of_nothing(capsys):
-    assert silent("task", 0, 1) is None
-    assert capsys.readouterr().out == ""
