@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV ?= .venv
 READY := $(VENV)/.ready
 
-.PHONY: run test lint
+.PHONY: run test quick lint
 
 run: $(READY)
 	$(VENV)/bin/ean-search run --space resnet50_shared
@@ -11,9 +11,14 @@ run: $(READY)
 test: $(READY)
 	$(VENV)/bin/python -m pytest --numprocesses auto --maxprocesses 4 --dist loadfile
 
+# What answers in under 90 seconds: the tests that are not marked as slow.
+quick: $(READY)
+	$(VENV)/bin/python -m pytest -m 'not slow' --numprocesses auto --maxprocesses 4 --dist loadfile
+
 lint: $(READY)
 	$(VENV)/bin/ruff check .
 	$(VENV)/bin/ruff format --check .
+	$(VENV)/bin/mypy
 
 $(READY): setup.cfg pyproject.toml
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 10) and "Python 3.10 or newer is needed: make PYTHON=python3.x")'
