@@ -10,3 +10,4 @@ from ean_search.search.gym_registration import register_when_possible
 
 __getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)
 register_when_possible()
+__version__ = "0.2.0"  # the only place: setup.cfg reads it here

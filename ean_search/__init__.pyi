@@ -43,3 +43,5 @@ from .testing.check_attention import check_attention as check_attention
 from .testing.check_searcher import check_searcher as check_searcher
 from .training.recipe import Recipe as Recipe
 from .training.recipe import load_recipe as load_recipe
+
+__version__: str

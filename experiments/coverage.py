@@ -1,11 +1,11 @@
-"""Try attention on one small variant of every model family in timm, and keep what came of it.
+"""Try attention on one small variant of every model family in timm, and record the outcome.
 
 python experiments/coverage.py [FAMILY ...]     writes results/coverage.csv, row by row
 
-A family is a module under `timm.models`. On its variant SE goes where it can go, and MRLA-light
-after the blocks. What is tried: sites are found; with nothing attached the network is the plain one
-to the bit; with everything attached it runs forward and backward, is counted, and is pruned to the
-same logits.
+A family is a module under `timm.models`. SE is attached to its variant wherever it can go, and
+MRLA-light after the blocks. A trial is passed if sites are found; if the network without
+attachments equals the plain one bit by bit; and if the network with all attachments runs forward
+and backward, can be counted, and gives the same logits after pruning.
 """
 
 import csv
@@ -27,15 +27,16 @@ from ean_search.utils.errors import UserError, first_line
 
 OUTPUT = Path(__file__).parents[1] / "results" / "coverage.csv"
 COLUMNS = "family attention variant position sites groups added_macs status reason".split()
-# Words that small variants have in their names, the smallest first.
-SMALL = "atto femto pico nano xxs xxsmall 050 xxt xtiny xs xsmall tiny mini small".split()
-LARGE = 224  # images are not made larger
-PATIENCE = 300  # seconds a trial may take
-TRIED = 4  # variants of a family at most
+ATTENTIONS = ("se", "mrla_light")
+# Words in the names of small variants, the smallest first.
+SIZE_WORDS = "atto femto pico nano xxs xxsmall 050 xxt xtiny xs xsmall tiny mini small".split()
+MAX_IMAGE_SIZE = 224  # pixels
+TRIAL_TIMEOUT_SECONDS = 300
+MAX_VARIANTS = 4  # per family
 
 
 def main(families: list[str]) -> None:
-    """Go through the families; those that are in the file already are not tried again."""
+    """Try all families that are not in the file yet."""
     warnings.simplefilter("ignore")
     torch.set_num_threads(1)
     done = read_done()
@@ -46,64 +47,71 @@ def main(families: list[str]) -> None:
         for family in families or timm.list_modules():
             if family in done:
                 continue
-            variants = small_ones(family)
-            for attention in ("se", "mrla_light"):
-                for variant in variants:  # the smallest that has sites
-                    row = {"family": family, "attention": attention, "variant": variant}
-                    row |= attempt(variant, attention)
-                    if row["status"] != "no site":
-                        break
+            variants = list_small_variants(family)
+            for attention in ATTENTIONS:
+                row = {"family": family, "attention": attention} | try_family(variants, attention)
                 writer.writerow(row)
                 file.flush()
                 print(*row.values(), flush=True)
 
 
 def read_done() -> set[str]:
-    """Read which families have been tried with everything."""
+    """Read the families that have been tried with all attentions."""
     if not OUTPUT.is_file():
         return set()
     with OUTPUT.open() as file:
-        return {row["family"] for row in csv.DictReader(file) if row["attention"] == "mrla_light"}
+        return {row["family"] for row in csv.DictReader(file) if row["attention"] == ATTENTIONS[-1]}
 
 
-def small_ones(family: str) -> list[str]:
-    """Name variants whose names promise few parameters, by how many they have."""
-
-    def promise(name: str) -> tuple[int, int, str]:
-        words = name.replace(".", "_").split("_")
-        found = [rank for rank, word in enumerate(SMALL) if word in words]
-        return (min(found, default=len(SMALL)), len(name), name)
-
+def list_small_variants(family: str) -> list[str]:
+    """List variants whose names suggest few parameters, those with the fewest first."""
+    names = [name for name in timm.list_models(module=family) if not name.startswith("test_")]
     sizes = {}
-    names = [n for n in timm.list_models(module=family) if not n.startswith("test_")]
-    for name in sorted(names, key=promise)[:TRIED]:
+    for name in sorted(names, key=guess_size)[:MAX_VARIANTS]:
         with torch.device("meta"):
             sizes[name] = sum(p.numel() for p in timm.create_model(name).parameters())
     return sorted(sizes, key=sizes.get)
 
 
+def guess_size(name: str) -> tuple[int, int, str]:
+    """Return a sorting key that puts the names of small variants first."""
+    words = name.replace(".", "_").split("_")
+    ranks = [rank for rank, word in enumerate(SIZE_WORDS) if word in words]
+    return (min(ranks, default=len(SIZE_WORDS)), len(name), name)
+
+
+def try_family(variants: list[str], attention: str) -> dict[str, object]:
+    """Try an attention on the smallest variant that has sites for it."""
+    row: dict[str, object] = {}
+    for variant in variants:
+        row = {"variant": variant} | attempt(variant, attention)
+        if row["status"] != "no site":
+            break
+    return row
+
+
 def attempt(variant: str, attention: str) -> dict[str, object]:
-    """Try an attention on a model; say what is wrong in one line."""
-    signal.signal(signal.SIGALRM, give_up)
-    signal.alarm(PATIENCE)
+    """Try an attention on a model; return the outcome, and in one line what is wrong."""
+    signal.signal(signal.SIGALRM, stop_trial)
+    signal.alarm(TRIAL_TIMEOUT_SECONDS)
     try:
-        return {"status": "ok"} | try_out(make_space(variant, attention))
+        return {"status": "ok"} | check_network(make_space(variant, attention))
     except UserError as error:
         status = "no site" if "has no site" in str(error) else "refused"
         return {"status": status, "reason": first_line(error)}
-    except Exception as error:  # whatever 98 families may do
+    except Exception as error:  # any of 98 families may raise any error
         return {"status": "failed", "reason": f"{type(error).__name__}: {first_line(error)}"[:200]}
     finally:
         signal.alarm(0)
 
 
 def make_space(variant: str, attention: str) -> Space:
-    """Make a space at the model's own image size, or a smaller one that it can be built for."""
+    """Make a space at the model's own image size, or at a smaller one that it can be built for."""
     config = timm.get_pretrained_cfg(variant, allow_unregistered=False)
-    size = config.input_size[-1] if config else 224
-    fields = {"name": variant, "backbone": variant, "image_size": min(size, LARGE)}
-    if size > LARGE and takes_size(variant):
-        fields["backbone_args"] = {"img_size": LARGE}
+    size = config.input_size[-1] if config else MAX_IMAGE_SIZE
+    fields = {"name": variant, "backbone": variant, "image_size": min(size, MAX_IMAGE_SIZE)}
+    if size > MAX_IMAGE_SIZE and takes_image_size(variant):
+        fields["backbone_args"] = {"img_size": MAX_IMAGE_SIZE}
     space = Space(**fields, attention=attention)
     if attention == "mrla_light":
         heads = gcd(8, *(site.channels for site in find_sites(space)))
@@ -111,31 +119,31 @@ def make_space(variant: str, attention: str) -> Space:
     return probe(space)
 
 
-def takes_size(variant: str) -> bool:
-    """Say whether a model is built for one image size, which can be given."""
+def takes_image_size(variant: str) -> bool:
+    """Tell whether a model is built for one image size, which can be given."""
     try:
         with torch.device("meta"):
-            timm.create_model(variant, img_size=LARGE)
+            timm.create_model(variant, img_size=MAX_IMAGE_SIZE)
     except TypeError:
         return False
     return True
 
 
-def try_out(space: Space) -> dict[str, object]:
-    """Build, compare, run both ways, count and prune."""
+def check_network(space: Space) -> dict[str, object]:
+    """Build a network, compare it with the plain one, run it both ways, count and prune it."""
     sites = find_sites(space)
-    network, image = build(space).eval(), torch.randn(2, 3, space.image_size, space.image_size)
+    network, images = build(space).eval(), torch.randn(2, 3, space.image_size, space.image_size)
     none, everything = space.named["none"], space.named["all"]
     plain = make_backbone(space, 10).eval()
     plain.load_state_dict(prune(network, none).state_dict())
     with torch.no_grad():
-        claim(torch.equal(place(network, none)(image), plain(image)), "differs with all off")
-        attached = place(network, everything)(image)
-        small = prune(network, everything)
-        claim(torch.allclose(small(image), attached, atol=1e-4), "differs when pruned")
-    macs = count_flops(small, image[:1])[0] - count_flops(plain, image[:1])[0]
-    place(network.train(), everything)(image).sum().backward()
-    claim(has_gradient(network), "no gradient reaches an attention")
+        require(torch.equal(place(network, none)(images), plain(images)), "differs with all off")
+        attached = place(network, everything)(images)
+        pruned = prune(network, everything)
+        require(torch.allclose(pruned(images), attached, atol=1e-4), "differs when pruned")
+    macs = count_flops(pruned, images[:1])[0] - count_flops(plain, images[:1])[0]
+    place(network.train(), everything)(images).sum().backward()
+    require(has_gradient(network), "no gradient reaches an attention")
     return {
         "position": sites[0].position,
         "sites": len(sites),
@@ -145,19 +153,19 @@ def try_out(space: Space) -> dict[str, object]:
 
 
 def has_gradient(network: nn.Module) -> bool:
-    """Say whether attentions have gradients."""
+    """Tell whether attentions have gradients."""
     names = (name for name, p in network.named_parameters() if p.grad is not None)
     return any("attentions" in name for name in names)
 
 
-def give_up(*_: object) -> None:
-    """End what takes too long."""
-    raise TimeoutError(f"takes more than {PATIENCE} s here")
+def stop_trial(*_: object) -> None:
+    """End a trial that takes too long."""
+    raise TimeoutError(f"takes more than {TRIAL_TIMEOUT_SECONDS} s here")
 
 
-def claim(holds: bool, otherwise: str) -> None:
+def require(condition: bool, otherwise: str) -> None:
     """Refuse a network."""
-    if not holds:
+    if not condition:
         raise UserError(otherwise)
 
 

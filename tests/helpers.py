@@ -1,13 +1,20 @@
 """What several test files need of networks, and of the scripts in experiments/."""
 
+import hashlib
 import importlib.util
+import pickle
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from types import ModuleType
 
+import numpy as np
+import pytest
 import torch
+from PIL import Image
 from torch import nn
 
 from ean_search.core.space import Space, load_space
+from ean_search.data.splits import Split, TensorSplit
 
 # Transformers are made for one image size. Smaller ones of the same kind do for most tests.
 SMALL = {
@@ -44,3 +51,124 @@ def load_script(name: str) -> ModuleType:
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
     return module
+
+
+def blobs(count: int, seed: int, size: int = 16) -> TensorSplit:
+    """Make noise images of three classes, whose mean colour gives the class."""
+    generator = torch.Generator().manual_seed(seed)
+    labels = torch.arange(count) % 3
+    images = torch.randn(count, 3, size, size, generator=generator)
+    images += torch.eye(3)[labels][:, :, None, None]
+    return TensorSplit(images, labels)
+
+
+def write_folders(
+    root: Path,
+    names: Iterable[str] = ("train", "val"),
+    classes: Sequence[str] = ("ape", "bee", "cat"),
+    per_class: int = 6,
+) -> None:
+    """Write random images as files: one folder per split, and in it one folder per class."""
+    rng = np.random.default_rng(0)
+    for name in names:
+        for label in classes:
+            folder = root / name / label
+            folder.mkdir(parents=True)
+            for k in range(per_class):
+                pixels = rng.integers(0, 256, (40, 48, 3), dtype=np.uint8)
+                Image.fromarray(pixels).save(folder / f"{k}.{('png', 'jpg')[k % 2]}")
+
+
+def write_cifar(
+    root: Path, monkeypatch: pytest.MonkeyPatch, kind: type, classes: int, per_class: int
+) -> None:
+    """Write random images in CIFAR's own format, and tell torchvision their checksums."""
+    rng = np.random.default_rng(0)
+    folder = root / kind.base_folder
+    folder.mkdir(parents=True)
+    key = "labels" if classes == 10 else "fine_labels"
+    names = [f"class {k}" for k in range(classes)]
+
+    def write(name: str, entry: dict) -> list[str]:
+        (folder / name).write_bytes(pickle.dumps(entry))
+        return [name, hashlib.md5((folder / name).read_bytes()).hexdigest()]
+
+    def batch(count: int) -> dict:
+        labels = np.tile(np.arange(classes), count).tolist()
+        pixels = rng.integers(0, 256, (len(labels), 3072), dtype=np.uint8)
+        return {"data": pixels, key: labels}
+
+    meta = "label_names" if classes == 10 else "fine_label_names"
+    name, md5 = write("meta", {meta: names})
+    monkeypatch.setattr(kind, "train_list", [write("one", batch(per_class))])
+    monkeypatch.setattr(kind, "test_list", [write("two", batch(2))])
+    monkeypatch.setattr(kind, "meta", {"filename": name, "key": meta, "md5": md5})
+
+
+def read_scalars(folder: Path) -> dict[str, list[tuple[int, float]]]:
+    """Read TensorBoard's scalars of a folder: steps and values by tag."""
+    from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+    events = EventAccumulator(str(folder)).Reload()
+    return {
+        tag: [(e.step, e.value) for e in events.Scalars(tag)] for tag in events.Tags()["scalars"]
+    }
+
+
+# A whole run in about three seconds on a CPU.
+SMALL_EXPERIMENT = {
+    "space": {"base": "tiny"},
+    "data.options": {"train": 1200, "test": 200},
+    "data.search_per_class": 20,
+    "supernet.recipe.epochs": 1,
+    "search.searcher": "reinforce",  # it reports its entropy, and learns from the first cohort on
+    "search.budget": 12,
+    "device": "cpu",
+}
+
+
+def describe_training(attention: str = "se", placement: str = "1-0-1-0", **changes):
+    """Describe a training in the space `tiny`, without having done it."""
+    from ean_search.data.datasets import DataSource
+    from ean_search.retrain.checkpoint import TrainingDescription
+    from ean_search.training.recipe import Recipe
+
+    values = {"space": load_space("tiny", attention=attention), "placement": placement, "seed": 0}
+    values |= {"classes": 10, "data": DataSource(), "recipe": Recipe()}
+    values |= {"preprocessing": {"input_size": [3, 32, 32], "mean": [0.5] * 3, "std": [0.25] * 3}}
+    return TrainingDescription(**values | changes)
+
+
+def write_checkpoint(path: Path, description, change=lambda network: None):
+    """Write the folder that a training leaves, with random weights in place of trained ones.
+
+    `change` may change the network in place before its weights are written.
+    """
+    from ean_search.networks.builder import build, prune
+    from ean_search.retrain.checkpoint import Checkpoint
+    from ean_search.utils.files import save_json, save_weights
+
+    checkpoint, space = Checkpoint(path), description.space
+    path.mkdir(parents=True)
+    network = prune(build(space, description.classes), space.parse(description.placement))
+    change(randomise(network))
+    save_weights(network, checkpoint.weights_file)
+    save_json(description.model_dump(mode="json"), checkpoint.description_file)
+    save_json({"test_accuracy": 0.5}, checkpoint.metrics_file)
+    return checkpoint
+
+
+def read_split(split: Split, **options) -> tuple[torch.Tensor, torch.Tensor]:
+    """Return all images and labels that a split gives."""
+    images, labels = zip(*split.batches(7, **options), strict=True)
+    return torch.cat(images), torch.cat(labels)
+
+
+def image_set(images: torch.Tensor) -> set[bytes]:
+    """Return images as a set, so that those of two splits can be compared."""
+    return {image.numpy().tobytes() for image in images}
+
+
+def space_of(backbone: str, **fields) -> Space:
+    """Make a space of any backbone, with the attention `se` unless another one is named."""
+    return Space(**{"name": "own", "backbone": backbone, "attention": "se"} | fields)

@@ -1,5 +1,5 @@
-"""What runs found: run folders, frames, figures, reports and dashboards. No torch.
+"""Analysis of runs: their folders, frames, figures, reports and dashboards.
 
-Computes from files only; evaluates and trains nothing. May import from utils, core, costs and
-search.
+Computes from files only: it evaluates and trains nothing, and needs no torch. May import from
+utils, core, costs and search.
 """

@@ -1,14 +1,16 @@
-"""A run's trials as an Optuna study, for optuna-dashboard: a journal that follows the store.
+"""A run's trials as an Optuna study, for optuna-dashboard.
 
-The store stays the truth; the journal is made from it and may be deleted at any time. It is written
-to while the search is running, by any number of dashboards: a lock keeps them from doing so twice.
+The trial log stays the only state of the search. The study is a copy of it, in an Optuna journal
+beside it, and may be deleted at any time. Any number of dashboards may update the copy while the
+search is running: a lock keeps them from adding a trial twice.
 """
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict
 from socketserver import ThreadingMixIn
+from typing import Any
 from wsgiref.simple_server import WSGIRequestHandler, WSGIServer, make_server
 
 import optuna
@@ -19,51 +21,57 @@ from optuna.trial import FrozenTrial, TrialState, create_trial
 
 from ean_search.analysis.run_folder import Run
 from ean_search.core.trial import Trial
-from ean_search.search.searchers.optuna_logging import quietly
+from ean_search.search.searchers.optuna_logging import silence_optuna
 from ean_search.utils.errors import UserError
 
-EVERY = 2.0  # seconds between looks at the store
+POLL_INTERVAL_SECONDS = 2.0  # between two looks at the trial log
 
 
-class Mirror:
-    """The study that shows a run's trials."""
+class StudyMirror:
+    """The Optuna study that mirrors a run's trials.
+
+    Args:
+        run: The run; the study is created in its folder, or opened if it is there.
+    """
 
     def __init__(self, run: Run) -> None:
-        self.run, self.path, self.axis = run, run.optuna_file, run.cost_axis
+        self.run, self.cost_axis = run, run.cost_axis
         names = ["none", *(attention.name for attention in run.space.attention)]
         self.choices = [f"{number} {name}" for number, name in enumerate(names)]
-        self.lock = JournalFileOpenLock(f"{self.path}.mirror")
-        backend = JournalFileBackend(str(self.path), JournalFileOpenLock(str(self.path)))
+        journal = str(run.optuna_file)
+        self.lock = JournalFileOpenLock(f"{journal}.mirror")
+        backend = JournalFileBackend(journal, JournalFileOpenLock(journal))
         self.storage = JournalStorage(backend)
-        self.size = -1  # of the store, when it was last read
-        with self._alone(), quietly():
+        self.log_bytes = -1  # size of the trial log when it was last read
+        with self._locked(), silence_optuna():
             self.study = optuna.create_study(
                 study_name=run.path.resolve().name,
                 storage=self.storage,
                 directions=["maximize", "minimize"],
                 load_if_exists=True,
             )
-            self.study.set_metric_names(["accuracy", self.axis])
+            self.study.set_metric_names(["accuracy", self.cost_axis])
 
     def update(self) -> None:
-        """Add the trials that the store has and the study has not."""
-        size = self.run.trials_file.stat().st_size if self.run.trials_file.is_file() else 0
-        if size == self.size:
+        """Add the trials that the log has and the study does not have."""
+        log_file = self.run.trials_file
+        log_bytes = log_file.stat().st_size if log_file.is_file() else 0
+        if log_bytes == self.log_bytes:
             return
         trials = self.run.read_trials()
-        with self._alone():
-            known = len(self.study.get_trials(deepcopy=False))
-            for trial in trials[known:]:
+        with self._locked():
+            mirrored = len(self.study.get_trials(deepcopy=False))
+            for trial in trials[mirrored:]:
                 self.study.add_trial(self._convert(trial))
-        self.size = size
+        self.log_bytes = log_bytes
 
     def follow(self, stop: threading.Event) -> None:
-        """Keep adding what the search adds, until told to stop."""
-        while not stop.wait(EVERY):
+        """Keep adding what the search adds, until the event is set."""
+        while not stop.wait(POLL_INTERVAL_SECONDS):
             self.update()
 
     @contextmanager
-    def _alone(self) -> Iterator[None]:
+    def _locked(self) -> Iterator[None]:
         self.lock.acquire()
         try:
             yield
@@ -71,33 +79,55 @@ class Mirror:
             self.lock.release()
 
     def _convert(self, trial: Trial) -> FrozenTrial:
-        """Make a trial of accuracy and the run's cost axis; all else becomes an attribute."""
+        """Return a trial of accuracy and the run's cost axis; all else becomes an attribute."""
         sites = enumerate(trial.placement.choices, 1)
         params = {f"site {site:02d}": self.choices[choice] for site, choice in sites}
-        done = trial.accuracy is not None and trial.status != "stopped"
-        about = {"placement": str(trial.placement), "status": trial.status, "note": trial.note}
-        about |= {"reward": trial.reward, "step": trial.step, "seconds": trial.seconds}
+        values = None
+        if trial.accuracy is not None and trial.status != "stopped":
+            values = [trial.accuracy, trial.cost.on(self.cost_axis)]
         return create_trial(
-            state=TrialState.COMPLETE if done else TrialState.FAIL,
-            values=[trial.accuracy, trial.cost.on(self.axis)] if done else None,
+            state=TrialState.FAIL if values is None else TrialState.COMPLETE,
+            values=values,
             params=params,
             distributions=dict.fromkeys(params, CategoricalDistribution(self.choices)),
-            user_attrs=about | asdict(trial.cost),
+            user_attrs=_attributes(trial),
             constraints={"limits": float(trial.status == "infeasible")},
         )
 
 
+def _attributes(trial: Trial) -> dict[str, Any]:
+    """Return what the dashboard shows of a trial beside its two values."""
+    return {
+        "placement": str(trial.placement),
+        "status": trial.status,
+        "note": trial.note,
+        "reward": trial.reward,
+        "step": trial.step,
+        "seconds": trial.seconds,
+        **asdict(trial.cost),
+    }
+
+
 @contextmanager
 def dashboard(run: Run, host: str, port: int) -> Iterator[WSGIServer]:
-    """Give a server of a run's dashboard, and follow the search meanwhile."""
-    try:
-        from optuna_dashboard import wsgi
-    except ImportError as error:
-        raise UserError("expected optuna-dashboard: pip install 'ean-search[dashboard]'") from error
-    mirror, stop = Mirror(run), threading.Event()
+    """Open a server of a run's dashboard, and follow the search until the context is left.
+
+    Args:
+        run: The run, finished or not.
+        host: The name or address to serve on.
+        port: The port to serve on; with 0, the system chooses one.
+
+    Yields:
+        The server; the caller calls its `serve_forever`.
+
+    Raises:
+        UserError: If optuna-dashboard is not installed or the port is in use.
+    """
+    make_app = _import_wsgi()  # first: without it, nothing is written
+    mirror, stop = StudyMirror(run), threading.Event()
     mirror.update()
     try:
-        server = make_server(host, port, wsgi(mirror.storage), _Server, _Quiet)
+        server = make_server(host, port, make_app(mirror.storage), _ThreadingServer, _SilentHandler)
     except OSError as error:
         raise UserError(f"cannot serve on {host}:{port}: {error.strerror}") from error
     follower = threading.Thread(target=mirror.follow, args=(stop,), daemon=True)
@@ -110,10 +140,20 @@ def dashboard(run: Run, host: str, port: int) -> Iterator[WSGIServer]:
         server.server_close()
 
 
-class _Server(ThreadingMixIn, WSGIServer):
+def _import_wsgi() -> Callable[[JournalStorage], Any]:
+    """Import the function that makes the dashboard's application."""
+    try:
+        from optuna_dashboard import wsgi
+    except ImportError as error:
+        raise UserError("expected optuna-dashboard: pip install 'ean-search[dashboard]'") from error
+    make_app: Callable[[JournalStorage], Any] = wsgi
+    return make_app
+
+
+class _ThreadingServer(ThreadingMixIn, WSGIServer):
     daemon_threads = True
 
 
-class _Quiet(WSGIRequestHandler):
+class _SilentHandler(WSGIRequestHandler):
     def log_message(self, *_: object) -> None:
-        """Say nothing of requests."""
+        """Log no requests."""

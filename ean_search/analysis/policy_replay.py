@@ -1,9 +1,9 @@
-"""What a searcher leant to over time, from the store alone.
+"""What a searcher preferred over time, computed from the log of trials alone.
 
-A controller's policy is found by running the search again on its trials. Nothing is evaluated:
-every placement the searcher proposes has its trial already, and where it does not, another version
-or other settings made the run, and the replay says so. Searchers without a policy are described by
-what they proposed.
+A searcher's policy is found by running the search again on its trials. Nothing is evaluated: the
+log has a trial of every placement that the searcher proposes. If it has another one, the run was
+made with another version or other settings, and the replay raises an error. Searchers without a
+policy are described by what they proposed.
 """
 
 from collections.abc import Callable, Iterator, Sequence
@@ -21,31 +21,37 @@ from ean_search.search.searchers.base import Searcher
 from ean_search.search.searchers.registry import make_searcher
 from ean_search.search.trial_log import InMemoryTrialLog
 
-WINDOW = 16  # proposals that shares are taken of
+PROPOSALS_PER_SHARE = 16  # latest proposals that a share is taken of
 
 
 class EndOfTrialsError(Exception):
-    """There are no more trials: the run stopped among its first placements."""
+    """The log has no more trials."""
 
 
-class NoEvaluator:
-    """An evaluator that ends the replay where something would have to be evaluated."""
+class EndOfTrialsEvaluator:
+    """An evaluator that ends a replay when something would have to be evaluated."""
 
-    def evaluate(self, placements: Sequence[Placement]) -> Iterator[EvaluationResult]:
+    def evaluate(self, placements: Sequence[Placement], /) -> Iterator[EvaluationResult]:
         """End the replay."""
         raise EndOfTrialsError
 
 
-class WatchedSearcher(Searcher):
-    """A searcher, and the probabilities of its policy before every step."""
+class PolicyRecorder(Searcher):
+    """A searcher that also records its policy before every step."""
 
     def __init__(self, searcher: Searcher) -> None:
         self.searcher, self.cohort = searcher, searcher.cohort
-        self.steps: list[np.ndarray] = []  # (sites, choices) each
+        self.policies: list[np.ndarray] = []  # (sites, choices) each
+
+    def record(self) -> None:
+        """Record the policy as it is now."""
+        policy = self.searcher.probabilities()
+        assert policy is not None, "only searchers with a policy are recorded"
+        self.policies.append(policy)
 
     def ask(self, n: int, rng: np.random.Generator) -> list[Placement]:
-        """Note the policy and let the searcher propose."""
-        self.steps.append(self.searcher.probabilities())
+        """Record the policy and let the searcher propose."""
+        self.record()
         return self.searcher.ask(n, rng)
 
     def tell(self, trials: Sequence[Trial]) -> None:
@@ -53,56 +59,76 @@ class WatchedSearcher(Searcher):
         self.searcher.tell(trials)
 
 
-def replay(run: Run) -> pd.DataFrame | None:
-    """Return a row a step, site and choice with its probability; none if there is no policy."""
+def replay_policy(run: Run) -> pd.DataFrame | None:
+    """Return the policy of a run's searcher before every step and after the last one.
+
+    Args:
+        run: The run; if it was stopped, the policy ends with its last complete step.
+
+    Returns:
+        A frame as `policy_frame` describes it, or None if the searcher has no policy or the run
+        has no trials.
+
+    Raises:
+        UserError: If the trials are not those that the searcher proposes.
+    """
     trials, fields = run.read_trials(), run.fields["search"]
-    goal = Objective.parse(fields["objective"], fields["limits"])
-    problem = Problem(run.space, goal, _price(run, trials))
+    objective = Objective.parse(fields["objective"], fields["limits"])
+    problem = Problem(run.space, objective, _logged_price(run, trials))
     searcher = make_searcher(fields["searcher"], problem, **fields["options"])
     if searcher.probabilities() is None or not trials:
         return None
-    watched = WatchedSearcher(searcher)
+    recorder = PolicyRecorder(searcher)
     with suppress(EndOfTrialsError):
         run_search(
             problem,
-            watched,
-            NoEvaluator(),
+            recorder,
+            EndOfTrialsEvaluator(),
             InMemoryTrialLog(trials, run.trials_file),
             SearchSettings(len(trials), fields["cohort"], fields["steps"], run.fields["seed"]),
         )
-    watched.steps.append(searcher.probabilities())
-    return policy_frame(np.stack(watched.steps), run.space)
+    recorder.record()
+    return policy_frame(np.stack(recorder.policies), run.space)
 
 
 def proposal_shares(trials: Sequence[Trial], space: Space) -> pd.DataFrame | None:
-    """Return a row a step, site and choice with its share of the latest proposals evaluated."""
-    proposed = [trial for trial in trials if trial.step > 0]  # what a run begins with is step 0
+    """Return how many of the latest proposals chose what at each site, for every step.
+
+    Args:
+        trials: The trials of a search; those of step 0, which every run begins with, do not count.
+        space: Their space.
+
+    Returns:
+        A frame as `policy_frame` describes it, of shares instead of probabilities, or None if
+        nothing was proposed yet.
+    """
+    proposed = [trial for trial in trials if trial.step > 0]
     if not proposed:
         return None
     chosen = np.eye(space.choices)[[trial.placement.choices for trial in proposed]]
     steps = np.array([trial.step for trial in proposed])
-    ends = np.flatnonzero(np.append(steps[1:] != steps[:-1], True)) + 1
-    shares = [chosen[max(0, end - WINDOW) : end].mean(axis=0) for end in ends]
+    step_ends = np.flatnonzero(np.append(steps[1:] != steps[:-1], True)) + 1
+    shares = [chosen[max(0, end - PROPOSALS_PER_SHARE) : end].mean(axis=0) for end in step_ends]
     return policy_frame(np.stack(shares), space)
 
 
 def policy_frame(policies: np.ndarray, space: Space) -> pd.DataFrame:
-    """Spread out policies (steps, sites, choices) over rows."""
+    """Return policies, (steps, sites, choices), as one row per step, site and choice."""
     steps, sites, choices = (axis.ravel() for axis in np.indices(policies.shape))
     names = np.array(["none", *(attention.name for attention in space.attention)])
-    return pd.DataFrame(
-        {
-            "step": steps,
-            "site": sites,
-            "stage": np.array(space.groups)[sites],
-            "choice": choices,
-            "attention": names[choices],
-            "probability": policies.ravel(),
-        }
-    )
+    columns = {
+        "step": steps,
+        "site": sites,
+        "stage": np.array(space.stage_of_site)[sites],
+        "choice": choices,
+        "attention": names[choices],
+        "probability": policies.ravel(),
+    }
+    frame: pd.DataFrame = pd.DataFrame(columns)
+    return frame
 
 
-def _price(run: Run, trials: Sequence[Trial]) -> Callable[[Placement], Cost]:
+def _logged_price(run: Run, trials: Sequence[Trial]) -> Callable[[Placement], Cost]:
     """Price placements as their trials say, and others by the run's table."""
-    table, known = run.read_costs(), {trial.placement: trial.cost for trial in trials}
-    return lambda placement: known.get(placement) or table.price(placement)
+    table, logged = run.read_costs(), {trial.placement: trial.cost for trial in trials}
+    return lambda placement: logged.get(placement) or table.price(placement)

@@ -1,7 +1,7 @@
-"""Estimates of shared weights beside what the same placements reached alone; imports no torch.
+"""Estimates of shared weights beside the accuracies of the same placements trained alone.
 
-Reads what `run --verify` and `retrain` left in a run's folder. Estimate and training differ in more
-than noise, in data seen, split and schedule; what should agree is the order.
+Reads what `run --verify` and `retrain` left in a run's folder. An estimate and a training differ in
+data, split and schedule as well as in noise, so only their order should agree.
 """
 
 from collections.abc import Iterator
@@ -12,17 +12,30 @@ import pandas as pd
 from ean_search.analysis.run_folder import Run
 from ean_search.search.trial_log import read_trials
 
-COLUMNS = ("placement", "note", "estimate", "alone", "kind", "seed")
+COLUMNS = ["placement", "note", "estimate", "alone", "kind", "seed"]
+MIN_PLACEMENTS_TO_RANK = 3  # the order of two says nothing
 
 
 def agreement_frame(run: Run) -> pd.DataFrame:
-    """Return a row a finished training: the placement's estimate, and its accuracy alone."""
-    alone = pd.DataFrame([*_verified(run), *_retrained(run)])
-    if alone.empty:
-        return pd.DataFrame(columns=list(COLUMNS))
+    """Return the estimate and the accuracy of every placement that was trained alone.
+
+    Args:
+        run: The run, with or without such trainings.
+
+    Returns:
+        One row per finished training: `placement`, `note` (its name, if it has one), `estimate`
+        (nan if the search did not evaluate it), `alone` (accuracy of the network trained alone),
+        `kind` (`verified` or `retrained`) and `seed`.
+    """
+    trainings = [*_verified(run), *_retrained(run)]
+    if not trainings:
+        empty: pd.DataFrame = pd.DataFrame(columns=COLUMNS)
+        return empty
     estimates = run.frame()[["placement", "note", "accuracy"]]
-    frame = alone.merge(estimates.rename(columns={"accuracy": "estimate"}), "left", "placement")
-    return frame.fillna({"note": ""})[list(COLUMNS)]
+    estimates = estimates.rename(columns={"accuracy": "estimate"})
+    frame = pd.DataFrame(trainings).merge(estimates, how="left", on="placement")
+    agreement: pd.DataFrame = frame.fillna({"note": ""})[COLUMNS]
+    return agreement
 
 
 def _verified(run: Run) -> Iterator[dict[str, Any]]:
@@ -34,20 +47,30 @@ def _verified(run: Run) -> Iterator[dict[str, Any]]:
 
 
 def _retrained(run: Run) -> Iterator[dict[str, Any]]:
-    """Read the whole trainings, by whatever recipe; they are tested on the test split."""
+    """Read the full trainings by any recipe; they are tested on the test split."""
     for training in run.trainings():
-        metrics = training.read_metrics() or {}
+        metrics = training.read_metrics()
+        assert metrics is not None, "Run.trainings lists finished trainings only"
         row = {"placement": metrics["placement"], "alone": metrics["test_accuracy"]}
         yield row | {"kind": "retrained", "seed": metrics["seed"]}
 
 
 def rank_correlations(frame: pd.DataFrame) -> dict[str, float]:
-    """Return Kendall's tau of estimates and mean accuracies, by kind of training."""
+    """Return Kendall's tau of estimates and mean accuracies, by kind of training.
+
+    Args:
+        frame: One row per training, as `agreement_frame` returns it.
+
+    Returns:
+        A value in [-1, 1] for each kind with at least three placements; accuracies of several
+        seeds are averaged first.
+    """
     from scipy.stats import kendalltau  # takes a second to import
 
-    found = {}
+    correlations = {}
     for kind, part in frame.dropna(subset=["estimate", "alone"]).groupby("kind"):
         means = part.groupby("placement")[["estimate", "alone"]].mean()
-        if len(means) > 2:  # of two, the order says nothing
-            found[kind] = float(kendalltau(means.estimate, means.alone).statistic)
-    return found
+        if len(means) >= MIN_PLACEMENTS_TO_RANK:
+            tau = kendalltau(means["estimate"], means["alone"]).statistic
+            correlations[str(kind)] = float(tau)
+    return correlations

@@ -1,7 +1,4 @@
-"""Everything a report shows of one run, as frames; and what a half-written run lacks, as lines.
-
-Draws nothing and imports no torch, unless a controller that needs it is replayed.
-"""
+"""All that a report shows of one run, as frames, and all that is missing from it, as lines."""
 
 import json
 from collections.abc import Callable
@@ -14,146 +11,192 @@ import pandas as pd
 import yaml
 
 from ean_search.analysis.history import history
-from ean_search.analysis.policy_replay import proposal_shares, replay
+from ean_search.analysis.policy_replay import proposal_shares, replay_policy
 from ean_search.analysis.rank_correlation import agreement_frame
-from ean_search.analysis.run_folder import TRIAL_COLUMNS, Run, load_run
+from ean_search.analysis.run_folder import Run, load_run
 from ean_search.analysis.site_effects import site_frame
+from ean_search.analysis.trial_frame import COST_FIELDS, TRIAL_COLUMNS
 from ean_search.core import pareto
-from ean_search.core.trial import Cost
 from ean_search.utils.errors import UserError
 
 T = TypeVar("T")
-MADE = {  # what a run leaves, and what it means if it is not there
-    "experiment.yaml": "the run was stopped before it began, or this is no run's folder",
-    "provenance.json": "what the run was made with is not known",
-    "costs.json": "costs have not been measured yet",
-    "trials.jsonl": "the search has not begun",
-    "summary.json": "the run has not come to its conclusions yet",
-}
-BROKEN = (UserError, OSError, ValueError, LookupError, TypeError, AttributeError, yaml.YAMLError)
+READ_ERRORS = (  # what reading a broken file may raise
+    UserError,
+    OSError,
+    ValueError,
+    LookupError,
+    TypeError,
+    AttributeError,
+    yaml.YAMLError,
+)
 
 
 def open_run(path: Path) -> Run:
-    """Open a run's folder, even one that was only just made."""
-    if path.is_dir() and all(entry.name == "provenance.json" for entry in path.iterdir()):
+    """Open a run's folder, even one that was only just made.
+
+    Args:
+        path: The folder; it may be empty or lack any of the files of a run.
+
+    Raises:
+        UserError: If the folder holds other files, or does not exist.
+    """
+    first_file = Run(path).provenance_file.name
+    if path.is_dir() and all(entry.name == first_file for entry in path.iterdir()):
         return Run(path)
     return load_run(path)
 
 
+def _meaning_of_absence(run: Run) -> dict[Path, str]:
+    """Map each file of a finished run to what it means if the file is not there."""
+    return {
+        run.experiment_file: "the run was stopped before it began, or this is no run's folder",
+        run.provenance_file: "what the run was made with is not known",
+        run.costs_file: "costs have not been measured yet",
+        run.trials_file: "the search has not begun",
+        run.summary_file: "the run has not come to its conclusions yet",
+    }
+
+
 @dataclass(frozen=True)
 class RunAnalysis:
-    """What one run found. Each frame is made when asked for; what cannot be made is noted."""
+    """What one run found. Each frame is computed when it is first asked for.
+
+    A run may be unfinished or damaged: what cannot be read is empty or None, and `problems` lists
+    the reasons.
+
+    Args:
+        run: The folder of the run.
+
+    Example:
+        >>> analysis = RunAnalysis(load_run("results/example"))
+        >>> analysis.front()[["placement", "accuracy", "latency_ms"]]
+        >>> analysis.sites.sort_values("effect")
+    """
 
     run: Run
-    notes: dict[str, str] = field(default_factory=dict)  # what is missing, and why
+    _reasons: dict[str, str] = field(default_factory=dict, init=False, repr=False, compare=False)
 
     @property
     def name(self) -> str:
-        """Name the run by its folder, and its space if that says more."""
+        """The run's folder, after the name of its space if that is another one."""
         space = self.fields.get("space", {}).get("name", "")
         folder = self.run.path.resolve().name
         return folder if not space or folder == space else f"{space}/{folder}"
 
     @cached_property
     def fields(self) -> dict[str, Any]:
-        """Read the experiment; nothing if there is none."""
-        return self._read("experiment.yaml", lambda: dict(self.run.fields), {})
+        """The fields of the experiment."""
+        return self._read(self.run.experiment_file.name, lambda: dict(self.run.fields), {})
 
     @cached_property
     def summary(self) -> dict[str, Any]:
-        """Read what the run concluded."""
-        return self._read("summary.json", lambda: json.loads(self.run.summary_file.read_text()), {})
+        """The conclusions of the run."""
+        return self._read_json(self.run.summary_file)
 
     @cached_property
     def provenance(self) -> dict[str, Any]:
-        """Read what the run was made with."""
-        read = self.run.provenance_file.read_text
-        return self._read("provenance.json", lambda: json.loads(read()), {})
+        """The versions and the hardware that the run was made with."""
+        return self._read_json(self.run.provenance_file)
 
     @cached_property
     def trials(self) -> pd.DataFrame:
-        """Give the tidy frame of all trials."""
-        empty = pd.DataFrame(columns=list(TRIAL_COLUMNS))
-        return self._read("trials.jsonl", self.run.frame, empty)
+        """One row per trial, as `trial_frame` describes it."""
+        empty: pd.DataFrame = pd.DataFrame(columns=[*TRIAL_COLUMNS])
+        return self._read(self.run.trials_file.name, self.run.frame, empty)
 
     @property
-    def measured(self) -> pd.DataFrame:
-        """Give the trials that were evaluated to the end, those over a limit included."""
-        return self.trials[self.trials.status.isin(("done", "infeasible")) & self._has_accuracy]
+    def evaluated(self) -> pd.DataFrame:
+        """The trials that were evaluated to the end, also those over a limit."""
+        status, accuracy = self.trials["status"], self.trials["accuracy"]
+        evaluated: pd.DataFrame = self.trials[
+            status.isin(("done", "infeasible")) & accuracy.notna()
+        ]
+        return evaluated
 
     @property
-    def _has_accuracy(self) -> pd.Series:
-        return self.trials.accuracy.notna()
-
-    @property
-    def axes(self) -> list[str]:
-        """List the cost axes, the run's own first."""
-        names = [f for f in Cost.__dataclass_fields__ if f != self.axis]
-        return [self.axis, *names]
-
-    @property
-    def axis(self) -> str:
-        """Name the run's own cost axis."""
+    def cost_axis(self) -> str:
+        """The run's own cost axis, a field of `Cost`."""
         return self.run.cost_axis if "cost_axis" in self.fields else "latency_ms"
 
+    @property
+    def cost_axes(self) -> list[str]:
+        """All cost axes, the run's own first."""
+        return [self.cost_axis, *(axis for axis in COST_FIELDS if axis != self.cost_axis)]
+
     def front(self, x: str | None = None) -> pd.DataFrame:
-        """Give the members of the front against a cost axis."""
-        done = self.trials[(self.trials.status == "done") & self._has_accuracy]
-        return pareto.front(done, x or self.axis) if len(done) else done
+        """Return the members of the front of accuracy against a cost, cheapest first.
+
+        Args:
+            x: The cost axis, a field of `Cost`; the run's own if None.
+        """
+        evaluated = self.evaluated
+        done: pd.DataFrame = evaluated[evaluated["status"] == "done"]
+        return pareto.front(done, x or self.cost_axis) if len(done) else done
 
     @cached_property
-    def marks(self) -> pd.DataFrame:
-        """Give the placements that have names, and the mean of the random ones, with costs."""
-        named = self.measured[self.measured.note.isin(self.run.space.named)] if self.fields else ()
-        rows = pd.DataFrame(named, columns=list(TRIAL_COLUMNS)).rename(columns={"note": "name"})
-        rows = rows[["name", "placement", "accuracy", *Cost.__dataclass_fields__]]
-        chance = self._read("random placements", self._chance, [])
-        return pd.concat([rows.assign(deviation=0.0), pd.DataFrame(chance)], ignore_index=True)
+    def reference_placements(self) -> pd.DataFrame:
+        """The placements that have names, and the mean of the random ones.
 
-    def _chance(self) -> list[dict[str, Any]]:
-        """Average the random placements that the summary compares with."""
+        One row per name: `name`, `placement`, `accuracy`, `deviation` (of the random ones'
+        accuracies), and the costs.
+        """
+        names = [*self.run.space.named] if self.fields else []
+        named = self.evaluated[self.evaluated["note"].isin(names)].rename(columns={"note": "name"})
+        named = named[["name", "placement", "accuracy", *COST_FIELDS]].assign(deviation=0.0)
+        no_rows: list[dict[str, Any]] = []
+        random = pd.DataFrame(self._read("random placements", self._random_mean, no_rows))
+        both: pd.DataFrame = pd.concat([named, random], ignore_index=True)
+        return both
+
+    def _random_mean(self) -> list[dict[str, Any]]:
+        """Average the random placements that the summary compares with, if it has some."""
         random = self.summary.get("comparison", {}).get("random")
         if not random:
             return []
         table = self.run.read_costs()
         costs = [asdict(table.price(self.run.find(text))) for text in random["placements"]]
-        found = {"name": "random", "placement": f"mean of {len(costs)} random placements"}
-        found |= {"accuracy": random["accuracy"], "deviation": random["deviation"]}
-        return [found | pd.DataFrame(costs).mean().to_dict()]
+        row = {
+            "name": "random",
+            "placement": f"mean of {len(costs)} random placements",
+            "accuracy": random["accuracy"],
+            "deviation": random["deviation"],
+        }
+        means = pd.DataFrame(costs).mean()
+        return [row | {name: float(means[name]) for name in COST_FIELDS}]
 
     @cached_property
     def comparison(self) -> pd.DataFrame:
-        """Give best, knee, none, all and random as the run compared them in the end."""
+        """The placements best, knee, none, all and random, as the run compared them at its end."""
         rows = self.summary.get("comparison", {})
         frame = pd.DataFrame.from_dict(rows, orient="index")
-        return frame.rename_axis("name").reset_index()
+        named: pd.DataFrame = frame.rename_axis("name").reset_index()
+        return named
 
     @cached_property
     def sites(self) -> pd.DataFrame | None:
-        """Give every site's share of the front and its effect."""
-        if self.measured.empty:
+        """The share of the front and the effect of each site, as `site_frame` describes it."""
+        if self.evaluated.empty:
             return None
-        return self._read("sites", self._sites, None)
-
-    def _sites(self) -> pd.DataFrame:
-        return site_frame(self.trials, self.front(), self.run.space)
+        return self._read(
+            "sites", lambda: site_frame(self.trials, self.front(), self.run.space), None
+        )
 
     @cached_property
     def history(self) -> pd.DataFrame | None:
-        """Give the best so far and the hypervolume after every trial."""
-        done = (self.trials.status == "done").any()
-        return history(self.trials, self.axis) if done else None
+        """The best so far and the hypervolume after every trial, as `history` describes it."""
+        done = (self.trials["status"] == "done").any()
+        return history(self.trials, self.cost_axis) if done else None
 
     @cached_property
     def policy(self) -> pd.DataFrame | None:
-        """Give the controller's probabilities at every step; none for searchers without them."""
+        """The searcher's policy at every step; None for searchers that have none."""
         if self.trials.empty:
             return None
-        return self._read("policy", lambda: replay(self.run), None)
+        return self._read("policy", lambda: replay_policy(self.run), None)
 
     @cached_property
     def proposals(self) -> pd.DataFrame | None:
-        """Give what was proposed lately at every step, whoever did it."""
+        """The shares of the latest proposals at every step, for every searcher."""
         if self.trials.empty:
             return None
         return self._read(
@@ -162,35 +205,42 @@ class RunAnalysis:
 
     @cached_property
     def agreement(self) -> pd.DataFrame:
-        """Give estimates beside accuracies of networks that were trained alone."""
-        return self._read("trainings", lambda: agreement_frame(self.run), pd.DataFrame())
+        """The estimates beside the accuracies of networks that were trained alone."""
+        empty: pd.DataFrame = pd.DataFrame()
+        return self._read("trainings", lambda: agreement_frame(self.run), empty)
 
     @cached_property
     def costs(self) -> pd.DataFrame | None:
-        """Give what every attention adds at every site."""
-        return self._read("costs.json", self._costs, None)
+        """What every attention adds at every site: one row for each of them."""
+        return self._read(self.run.costs_file.name, self._costs, None)
 
     def _costs(self) -> pd.DataFrame:
         space, rows = self.run.space, []
-        for site, row in enumerate(self.run.read_costs().attachments):
-            for choice, attachment in zip(space.attention, row, strict=True):
-                where = {"site": site, "stage": space.groups[site], "attention": choice.name}
-                rows.append(where | asdict(attachment))
-        return pd.DataFrame(rows)
+        for site, attachments in enumerate(self.run.read_costs().attachments):
+            for choice, attachment in zip(space.attention, attachments, strict=True):
+                stage = space.stage_of_site[site]
+                row = {"site": site, "stage": stage, "attention": choice.name}
+                rows.append(row | asdict(attachment))
+        frame: pd.DataFrame = pd.DataFrame(rows)
+        return frame
 
-    def missing(self) -> list[str]:
-        """List what is not there, or could not be read, and why."""
-        for name, reason in MADE.items():
-            if not (self.run.path / name).is_file():
-                self.notes[name] = f"not there: {reason}"
-        for make in ("fields", "summary", "provenance", "trials", "marks", "sites", "policy"):
-            getattr(self, make)
-        _ = self.agreement, self.costs
-        return [f"{name}: {reason}" for name, reason in self.notes.items()]
+    def problems(self) -> list[str]:
+        """List the parts that are not there or could not be read, each with the reason."""
+        for file, meaning in _meaning_of_absence(self.run).items():
+            if not file.is_file():
+                self._reasons[file.name] = f"not there: {meaning}"
+        # Reading everything finds what cannot be read.
+        _ = self.fields, self.summary, self.provenance, self.trials, self.reference_placements
+        _ = self.sites, self.policy, self.agreement, self.costs
+        return [f"{part}: {reason}" for part, reason in self._reasons.items()]
 
-    def _read(self, what: str, read: Callable[[], T], instead: T) -> T:
+    def _read_json(self, file: Path) -> dict[str, Any]:
+        return self._read(file.name, lambda: dict(json.loads(file.read_text())), {})
+
+    def _read(self, part: str, read: Callable[[], T], default: T) -> T:
+        """Read a part; if that fails, note the reason and return the default."""
         try:
             return read()
-        except BROKEN as error:
-            self.notes.setdefault(what, " ".join(str(error).split()) or type(error).__name__)
-            return instead
+        except READ_ERRORS as error:
+            self._reasons.setdefault(part, " ".join(str(error).split()) or type(error).__name__)
+            return default

@@ -1,4 +1,4 @@
-"""A run's figures on paper: the frames of its findings, drawn by `plots.py` into PNG and SVG."""
+"""A run's figures on paper: draws the frames of its analysis into PNG and SVG files."""
 
 import math
 from collections.abc import Iterator, Sequence
@@ -7,66 +7,102 @@ from pathlib import Path
 import pandas as pd
 from matplotlib.figure import Figure
 
-from ean_search.analysis import matplotlib_figures as plots
+from ean_search.analysis.matplotlib_figures import (
+    plot_agreement,
+    plot_front,
+    plot_history,
+    plot_policy,
+    plot_sites,
+    save_figure,
+)
 from ean_search.analysis.run_analysis import RunAnalysis
 from ean_search.analysis.run_folder import Run
+from ean_search.core.space import Placement
 
-KINDS = ("png", "svg")
+FILE_TYPES = ("png", "svg")
 
 
 def standard_error(accuracy: float, images: int) -> float:
-    """Return the standard error of an accuracy on so many images."""
+    """Return the standard error of an accuracy that was measured on so many images."""
     return math.sqrt(accuracy * (1 - accuracy) / images)
 
 
 def front_picture(
     run: Run, frame: pd.DataFrame, front: pd.DataFrame, images: int | None = None
 ) -> Figure:
-    """Draw a run's front with the placements on it."""
-    strips = {}
+    """Draw a run's front with the placements on it.
+
+    Args:
+        run: The run.
+        frame: One row per trial, as `Run.frame` returns it.
+        front: The members of the front, cheapest first, at least one.
+        images: The number of images that accuracies were measured on, for their standard error.
+    """
+    strips: dict[str, Placement] = {}
     for _, row in front.iloc[::-1].iterrows():
-        label = f"{100 * row.accuracy:.1f} %  {row.note}".strip()
-        strips.setdefault(label + " " * list(strips).count(label), run.find(row.placement))
+        label = f"{100 * row['accuracy']:.1f} %  {row['note']}".strip()
+        strips[_unused_label(label, strips)] = run.find(row["placement"])
     attentions = [attention.name.upper() for attention in run.space.attention]
     title = f"{run.space.name}: {len(frame)} placements evaluated, {len(front)} on the front"
     if images:
-        error = 100 * standard_error(front.accuracy.max(), images)
+        error = 100 * standard_error(front["accuracy"].max(), images)
         title += f"; standard error of an accuracy: {error:.1f} points"
-    named = frame[frame.note.isin(run.space.named) & frame.accuracy.notna()]
-    return plots.plot_front(frame, front, named, strips, attentions, x=run.cost_axis, title=title)
+    named = frame[frame["note"].isin([*run.space.named]) & frame["accuracy"].notna()]
+    return plot_front(frame, front, named, strips, attentions, x=run.cost_axis, title=title)
 
 
-def write_pictures(runs: Sequence[RunAnalysis], folder: Path) -> list[Path]:
-    """Write what the page of some runs draws as PNG and SVG."""
+def _unused_label(label: str, used: dict[str, Placement] | dict[str, pd.DataFrame]) -> str:
+    """Return a label that looks the same but is not in use yet."""
+    while label in used:
+        label += " "
+    return label
+
+
+def write_pictures(analyses: Sequence[RunAnalysis], folder: Path) -> list[Path]:
+    """Write the figures of a page as PNG and SVG.
+
+    Args:
+        analyses: The runs of the page.
+        folder: Where to write; it is made if it does not exist.
+
+    Returns:
+        The files.
+    """
     folder.mkdir(parents=True, exist_ok=True)
     paths = []
-    for name, figure in _figures(runs):
-        for kind in KINDS:
-            paths.append(folder / f"{name}.{kind}")
-            plots.save_figure(figure, paths[-1])
+    for name, figure in _figures(analyses):
+        for file_type in FILE_TYPES:
+            paths.append(folder / f"{name}.{file_type}")
+            save_figure(figure, paths[-1])
     return paths
 
 
-def _figures(runs: Sequence[RunAnalysis]) -> Iterator[tuple[str, Figure]]:
-    """Yield what can be drawn; with several runs, each one's figures carry its number."""
+def _figures(analyses: Sequence[RunAnalysis]) -> Iterator[tuple[str, Figure]]:
+    """Yield what can be drawn; with several runs, the figures of each have its number."""
     histories: dict[str, pd.DataFrame] = {}
-    for run in runs:
-        if run.history is not None:
-            histories[run.name + " " * sum(run.name in name for name in histories)] = run.history
+    for analysis in analyses:
+        if analysis.history is not None:
+            histories[_unused_label(analysis.name, histories)] = analysis.history
     if histories:
-        yield "history", plots.plot_history(histories)
-    for number, run in enumerate(runs, 1):
-        tail = f"_{number}" if len(runs) > 1 else ""
-        if run.history is None:
-            continue
-        images = run.summary.get("search_images")
-        stages = run.run.space.stages
-        yield f"front{tail}", front_picture(run.run, run.trials, run.front(), images)
-        yield f"sites{tail}", plots.plot_sites(run.sites, stages)
-        if run.policy is not None:
-            yield f"policy{tail}", plots.plot_policy(run.policy, stages)
-        elif run.proposals is not None:
-            label = "share of the latest proposals"
-            yield f"proposals{tail}", plots.plot_policy(run.proposals, stages, label)
-        if len(run.agreement):
-            yield f"agreement{tail}", plots.plot_agreement(run.agreement)
+        yield "history", plot_history(histories)
+    for number, analysis in enumerate(analyses, 1):
+        suffix = f"_{number}" if len(analyses) > 1 else ""
+        for name, figure in _run_figures(analysis):
+            yield name + suffix, figure
+
+
+def _run_figures(analysis: RunAnalysis) -> Iterator[tuple[str, Figure]]:
+    if analysis.history is None:
+        return
+    run, stages = analysis.run, analysis.run.space.stages
+    images = analysis.summary.get("search_images")
+    yield "front", front_picture(run, analysis.trials, analysis.front(), images)
+    if analysis.sites is not None:
+        yield "sites", plot_sites(analysis.sites, stages)
+    if analysis.policy is not None:
+        yield "policy", plot_policy(analysis.policy, stages)
+    elif analysis.proposals is not None:
+        label = "share of the latest proposals"
+        yield "proposals", plot_policy(analysis.proposals, stages, label)
+    if len(analysis.agreement):
+        yield "agreement", plot_agreement(analysis.agreement)

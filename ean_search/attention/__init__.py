@@ -1,4 +1,4 @@
-"""Attention modules, one a file, their registry and their base class.
+"""Attention modules, one per file, with their base class and their registry.
 
-Where in a backbone they are attached is the business of networks/. May import from utils and core.
+networks/ decides where in a backbone they are attached. May import from utils and core.
 """

@@ -1,10 +1,11 @@
 """Broad attention (BViT, arXiv 2202.06268): one attention over the features of many layers.
 
-Queries, keys and values of the connected layers are joined on the feature axis of each head. Their
-product is the sum of the layers' own, so the state is that sum and the values; neither queries nor
-keys are kept. It has no parameters. A site is a layer's membership; the sum is finished and added
-after the last block of the stage. Where layers attend within windows, those with the same windows
-are connected, which is our reconstruction.
+Queries, keys and values of the connected layers are joined on the feature axis of each head. The
+product of the joined queries and keys is the sum of the layers' own products, so the state is that
+sum and the values; neither queries nor keys are kept. Broad attention has no parameters. Attaching
+it to a site connects the site's layer; the result is added after the last block of the stage. Where
+layers attend within windows, layers with the same windows are connected, which is our
+reconstruction.
 """
 
 from typing import Any
@@ -21,7 +22,15 @@ State = tuple[Tensor, tuple[Tensor, ...]]  # logits (b, heads, n, n); values (b,
 
 
 class Broad(Attention):
-    """Gather what connected layers attend to, and add it, pooled to the network's width."""
+    """Collect the logits and values of the connected layers; add their attention to the stage.
+
+    Args:
+        heads: The number of heads of the layers' self-attention.
+        gamma: The factor of the broad attention where it is added.
+        scale: `layer`: logits are divided by the root of one layer's head size, as in the published
+            code; `joint`: by the root of the joined head size.
+        partition: The windows within which the layers attend; empty: they attend to all positions.
+    """
 
     positions = ("qkv",)
     stateful = True
@@ -42,11 +51,11 @@ class Broad(Attention):
         self.heads = heads
         self.gamma = gamma
         self.windows = Windows(partition) if partition else None
-        self.joint = scale == "joint"  # 1 / sqrt(|S| d), not 1 / sqrt(d) as in the published code
+        self.joint = scale == "joint"
 
     @classmethod
     def from_site(cls, site: AttentionSite, **options: Any) -> "Broad":
-        """Build one for a layer."""
+        """Build the attention for the joint projection of a layer."""
         return cls(site.heads, partition=site.partition, **options)
 
     def forward(self, qkv: Tensor, state: State | None) -> tuple[Tensor, State]:
@@ -59,16 +68,16 @@ class Broad(Attention):
         return qkv, (state[0] + logits, (*state[1], value))
 
     def finish(self, x: Tensor, state: State) -> Tensor:
-        """Add the broad attention to a stage's output."""
+        """Add the broad attention to the output of a stage."""
         joined = self.joined(state)
-        return x + self.gamma * (joined if self.windows is None else self.windows.join(joined))
+        return x + self.gamma * (joined if self.windows is None else self.windows.to_map(joined))
 
     def joined(self, state: State) -> Tensor:
-        """Attend over all members at once: (b, n, features of one layer)."""
+        """Attend over all connected layers at once: (b, n, features of one layer)."""
         logits, values = state
         size = values[0].shape[-1]
         logits = logits / (size * len(values) if self.joint else size) ** 0.5
-        weights = (self.windows.masked(logits) if self.windows else logits).softmax(-1)
-        # Per head the members' features lie side by side: (b, n, heads, members * size).
+        weights = (self.windows.mask_logits(logits) if self.windows else logits).softmax(-1)
+        # Per head the layers' features lie side by side: (b, n, heads, layers * size).
         joined = torch.cat([weights @ value for value in values], dim=-1).transpose(1, 2)
         return adaptive_avg_pool1d(joined.flatten(2), self.heads * size)

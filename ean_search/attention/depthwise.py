@@ -1,4 +1,4 @@
-"""The control for layer attention: its depthwise convolution and norm, without any attention."""
+"""The control for layer attention: its depthwise convolution and its norm, without attention."""
 
 from torch import Tensor, nn
 
@@ -7,10 +7,15 @@ from ean_search.attention.branches import MapBranch
 
 
 class Depthwise(Attention):
-    """Add a normed depthwise convolution to the block's output."""
+    """Add a depthwise convolution, after a norm, to the block's output.
+
+    Args:
+        channels: Channels of the map.
+        drop_path: The probability that an image's branch is dropped in training.
+    """
 
     positions = ("block",)
-    shared = ("value",)  # what sites of a group have in common
+    shared = ("value",)
 
     def __init__(self, channels: int, drop_path: float = 0.2):
         super().__init__()
@@ -18,4 +23,4 @@ class Depthwise(Attention):
         self.branch = MapBranch(channels, drop_path)
 
     def forward(self, x: Tensor) -> Tensor:
-        return self.branch.close(x, self.value(x), None)
+        return self.branch.add(x, self.value(x), None)

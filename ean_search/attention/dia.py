@@ -7,9 +7,13 @@ from ean_search.attention.base import Attention
 
 
 class DIA(Attention):
-    """Scale channels by the hidden state of an LSTM that reads one block's means after another.
+    """Scale channels by the hidden state of an LSTM that reads the channel means block by block.
 
-    Its output gate is applied to a sigmoid of the cell, where an LSTM has a tanh: as published.
+    Its output gate is applied to a sigmoid of the cell, as published, where an LSTM has a tanh.
+
+    Args:
+        channels: Channels of the map.
+        reduction: Channels of the map for each unit of the inner layer.
     """
 
     stateful = True
@@ -18,7 +22,7 @@ class DIA(Attention):
         super().__init__()
         self.input_cell = _cell(channels, channels // reduction)
         self.hidden_cell = _cell(channels, channels // reduction)
-        self.gate = nn.Identity()  # a name for the gate, so that its scale can be set
+        self.gate = nn.Identity()  # so that `unit_gate` can scale the gate
 
     def forward(
         self, x: Tensor, state: tuple[Tensor, Tensor] | None

@@ -1,4 +1,4 @@
-"""Ordinary multi-head self-attention as a token mixer on maps: what others are compared with."""
+"""Ordinary multi-head self-attention as a token mixer on maps: the baseline of token mixers."""
 
 from torch import Tensor, nn
 from torch.nn.functional import scaled_dot_product_attention
@@ -8,7 +8,12 @@ from ean_search.utils.errors import UserError
 
 
 class FullAttention(Attention):
-    """Mix positions by products of queries and keys, quadratic in their number."""
+    """Mix positions by products of queries and keys; the cost is quadratic in their number.
+
+    Args:
+        channels: Channels of the map, a multiple of `head_size`.
+        head_size: Channels per head.
+    """
 
     positions = ("mixer",)
 
@@ -20,7 +25,7 @@ class FullAttention(Attention):
             )
         self.head_size = head_size
         self.scale = head_size**-0.5
-        self.fused_attn = True  # timm's name: a counter switches it off, to see the products
+        self.fused_attn = True  # timm's name; a FLOP counter switches it off to see the products
         self.qkv = nn.Conv2d(channels, 3 * channels, 1, bias=False)
         self.out = nn.Conv2d(channels, channels, 1, bias=False)
 

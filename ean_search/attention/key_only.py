@@ -1,8 +1,8 @@
 """Key-only attention: a token mixer without products of queries and keys.
 
-A reconstruction after what is stated of arXiv 2207.00188, whose formulas are not public: one
-saliency a head and position, a softmax of it over positions, one global vector a head. Linear in
-the number of positions, in time and in memory.
+A reconstruction from the description in arXiv 2207.00188, whose formulas are not public: one
+saliency per head and position, a softmax of it over positions, and one global vector per head. Time
+and memory are linear in the number of positions.
 """
 
 from torch import Tensor, nn
@@ -12,7 +12,13 @@ from ean_search.utils.errors import UserError
 
 
 class KeyOnly(Attention):
-    """Mix positions: a saliency's global mean and a local convolution, gated by the keys."""
+    """Mix positions: a global mean weighted by saliency and a local convolution, gated by the keys.
+
+    Args:
+        channels: Channels of the map, a multiple of the number of heads.
+        head_size: Channels per head, where the number of heads is not given.
+        heads: The number of heads; None: as many as `head_size` gives, at least one.
+    """
 
     positions = ("mixer",)
 
@@ -31,5 +37,5 @@ class KeyOnly(Attention):
         key, value = self.key(x), self.value(x)
         weights = self.saliency(key).flatten(2).softmax(-1).unsqueeze(-1)  # (b, heads, n, 1)
         mean = value.unflatten(1, (self.heads, -1)).flatten(3) @ weights  # (b, heads, size, 1)
-        whole = mean.flatten(1)[..., None, None]  # (b, c, 1, 1)
-        return self.out((whole + self.local(value)) * key.sigmoid())
+        global_mean = mean.flatten(1)[..., None, None]  # (b, c, 1, 1)
+        return self.out((global_mean + self.local(value)) * key.sigmoid())

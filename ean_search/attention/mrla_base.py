@@ -1,7 +1,7 @@
 """MRLA-base (arXiv 2302.03985): a layer attends to every attached layer before it in its stage.
 
-The state holds the keys and values so far; it is as large as the layers themselves, and what a site
-costs grows with the number of sites before it.
+The state holds all keys and values so far. It is as large as the layers themselves, and the cost of
+a site grows with the number of attached sites before it.
 """
 
 from typing import Any
@@ -9,22 +9,33 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from ean_search.attention.base import Attention, AttentionSite
-from ean_search.attention.branches import MapBranch, TokenBranch
-from ean_search.attention.mrla_common import Projections, by_head, count_heads, likeness
+from ean_search.attention.branches import Branch, MapBranch, TokenBranch
+from ean_search.attention.mrla_common import (
+    LayerAttention,
+    Projections,
+    by_head,
+    count_heads,
+    scaled_products,
+)
 
 State = tuple[Tensor, Tensor]  # keys (b, t, heads, size), values (b, t, heads, size, h, w)
 
 
-class MRLABase(Attention):
-    """Add a mixture of this layer's and earlier layers' values to the block's output."""
+class MRLABase(LayerAttention):
+    """Add a weighted sum of this layer's and earlier layers' values to the block's output.
 
-    positions = ("block",)
-    num_inputs = 2  # the block's output and its shortcut, which this form does not need
+    Args:
+        channels: Channels of the map, a multiple of the number of heads.
+        head_size: Channels per head, where the number of heads is not given.
+        heads: The number of heads.
+        drop_path: The probability that an image's branch is dropped in training; on maps only.
+        tokens: It takes tokens, not maps.
+        prefix: The number of class tokens; on tokens only.
+        cls_mode: `add` or `skip`, see `TokenBranch`; on tokens only.
+    """
+
     stateful = True
     chain = "mrla_base"
-    takes_tokens = True
-    shared = ("projections",)  # what sites of a group have in common
 
     def __init__(
         self,
@@ -39,49 +50,43 @@ class MRLABase(Attention):
         super().__init__()
         self.heads = count_heads("mrla_base", channels, head_size, heads)
         self.projections = Projections(channels)
-        self.branch = (
+        self.branch: Branch | None = (
             TokenBranch(channels, prefix, cls_mode, norms=1)
             if tokens
             else MapBranch(channels, drop_path, activation=True)
         )
 
-    @classmethod
-    def from_site(cls, site: AttentionSite, **options: Any) -> "MRLABase":
-        """Build one for a site: DeiT's form on tokens."""
-        if site.layout == "tokens":
-            return cls(site.channels, tokens=True, prefix=site.prefix, **options)
-        return cls(site.channels, **options)
-
     def forward(self, x: Tensor, _: Tensor, state: State | None) -> tuple[Tensor, State]:
-        (x_map,), apart = self.branch.open(x)
+        assert self.branch is not None
+        (x_map,), class_token = self.branch.prepare(x)
         y, state = self.attend(x_map, state)
-        return self.branch.close(x, y, apart), state
+        return self.branch.add(x, y, class_token), state
 
     def attend(self, x: Tensor, state: State | None) -> tuple[Tensor, State]:
-        """Attend on a map and on what earlier ones left."""
+        """Attend to a map and to the maps before it; return the mixed values and the next state."""
         query, key, value = self.projections(x)
         keys, values = self._append(key, value, state)
-        weights = likeness(by_head(query, self.heads), keys).softmax(-1)
+        weights = scaled_products(by_head(query, self.heads), keys).softmax(-1)
         return torch.einsum("bht,bthdyx->bhdyx", weights, values).flatten(1, 2), (keys, values)
 
     def _append(self, key: Tensor, value: Tensor, state: State | None) -> State:
-        new = tuple(by_head(x, self.heads).unsqueeze(1) for x in (key, value))
+        keys, values = (by_head(x, self.heads).unsqueeze(1) for x in (key, value))
         if state is None:
-            return new
-        return tuple(torch.cat(pair, dim=1) for pair in zip(state, new, strict=True))
+            return keys, values
+        return torch.cat([state[0], keys], dim=1), torch.cat([state[1], values], dim=1)
 
 
 class MRLAWrite(MRLABase):
-    """Leave a key and a value for later sites, and the map as it is."""
+    """Pass a key and a value on to later sites, and leave the map as it is."""
 
     writes_only = True
 
-    def __init__(self, channels: int, **options):
+    def __init__(self, channels: int, **options: Any):
         super().__init__(channels, **options)
         if isinstance(self.branch, MapBranch):
-            self.branch = None  # it has nothing to add
+            self.branch = None  # it adds nothing
 
     def forward(self, x: Tensor, _: Tensor, state: State | None) -> tuple[Tensor, State]:
-        (x_map,), _ = self.branch.open(x) if self.branch else ((x,), None)
+        x_map = self.branch.prepare(x)[0][0] if self.branch else x
         _, key, value = self.projections(x_map)
         return x, self._append(key, value, state)

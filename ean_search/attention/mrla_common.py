@@ -1,20 +1,52 @@
-"""What both forms of multi-head recurrent layer attention share (MRLA, arXiv 2302.03985).
+"""Parts of both forms of multi-head recurrent layer attention (MRLA, arXiv 2302.03985).
 
 A layer's query and key are its channel means, mixed by short convolutions; its value is a depthwise
-convolution of its map. `mrla_light.py` looks back by a recurrence, `mrla_base.py` at every layer.
+convolution of its map. `mrla_light.py` attends to earlier layers by a recurrence, `mrla_base.py` to
+each of them.
 """
 
 import math
+from collections.abc import Mapping
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor, nn
 from torch.nn.functional import adaptive_avg_pool2d
 
+from ean_search.attention.base import Attention, AttentionSite
+from ean_search.attention.layout import TOKENS
 from ean_search.utils.errors import UserError
 
 
+class LayerAttention(Attention):
+    """Base class of both forms.
+
+    Attributes:
+        token_options: Defaults of options on tokens, where they differ from those on maps.
+    """
+
+    positions = ("block",)
+    num_inputs = 2  # the block's output and its shortcut
+    takes_tokens = True
+    shared = ("projections",)
+    token_options: ClassVar[Mapping[str, Any]] = {}
+
+    @classmethod
+    def from_site(cls, site: AttentionSite, **options: Any) -> Attention:
+        """Build the attention for a site; on tokens, in the form for DeiT."""
+        if site.layout == TOKENS:
+            options = {**cls.token_options, **options}
+            return cls(site.channels, tokens=True, prefix=site.prefix, **options)
+        return cls(site.channels, **options)
+
+
 class Projections(nn.Module):
-    """Query, key and value of a map: (b, c), (b, c), (b, c, h, w)."""
+    """Query, key and value of a map: (b, c), (b, c), (b, c, h, w).
+
+    Args:
+        channels: Channels of the map.
+        value_activation: A GELU follows the convolution of the value.
+    """
 
     def __init__(self, channels: int, value_activation: bool = False):
         super().__init__()
@@ -32,13 +64,23 @@ class Projections(nn.Module):
 
 
 def kernel_size(channels: int) -> int:
-    """Return how many neighbouring channels a query mixes: odd, and growing with their number."""
+    """Return the number of neighbouring channels that a query mixes: odd, growing with channels."""
     t = int(abs((math.log2(channels) + 1) / 2))
     return t if t % 2 else t + 1
 
 
 def count_heads(name: str, channels: int, head_size: int, heads: int | None) -> int:
-    """Return the number of heads, which are contiguous groups of channels."""
+    """Return the number of heads, which are contiguous groups of channels.
+
+    Args:
+        name: The name of the attention, for the error message.
+        channels: Channels of the map, a multiple of the number of heads.
+        head_size: Channels per head, where `heads` is None.
+        heads: The number of heads that was asked for.
+
+    Raises:
+        UserError: If the channels cannot be divided so.
+    """
     if heads is None:
         if channels % head_size:
             raise UserError(
@@ -55,6 +97,6 @@ def by_head(x: Tensor, heads: int) -> Tensor:
     return x.unflatten(1, (heads, x.shape[1] // heads))
 
 
-def likeness(query: Tensor, keys: Tensor) -> Tensor:
+def scaled_products(query: Tensor, keys: Tensor) -> Tensor:
     """Return scaled products of a query (b, h, d) with keys (b, t, h, d): (b, h, t)."""
     return torch.einsum("bhd,bthd->bht", query, keys) / query.shape[-1] ** 0.5

@@ -1,26 +1,36 @@
-"""MRLA-light (arXiv 2302.03985): a layer attends to all before it by way of a recurrence.
+"""MRLA-light (arXiv 2302.03985): a layer attends to all layers before it by a recurrence.
 
-One gate a head weighs the layer's own value; what came before is its shortcut, channel by channel.
-So there is no state, and being attached or not is a site's own affair.
+One gate per head weighs the layer's own value; the block's shortcut, weighed channel by channel,
+stands for the earlier layers. So there is no state, and no site depends on another one.
 """
-
-from typing import Any
 
 import torch
 from torch import Tensor, nn
 
-from ean_search.attention.base import Attention, AttentionSite
 from ean_search.attention.branches import MapBranch, TokenBranch
-from ean_search.attention.mrla_common import Projections, by_head, count_heads, likeness
+from ean_search.attention.mrla_common import (
+    LayerAttention,
+    Projections,
+    by_head,
+    count_heads,
+    scaled_products,
+)
 
 
-class MRLALight(Attention):
-    """Add what a layer's heads and its shortcut are worth to the block's output."""
+class MRLALight(LayerAttention):
+    """Add a layer's gated value and its weighed shortcut to the block's output.
 
-    positions = ("block",)
-    num_inputs = 2  # the block's output and its shortcut
-    takes_tokens = True
-    shared = ("projections",)  # what sites of a group have in common
+    Args:
+        channels: Channels of the map, a multiple of the number of heads.
+        head_size: Channels per head, where the number of heads is not given.
+        heads: The number of heads.
+        drop_path: The probability that an image's branch is dropped in training; on maps only.
+        tokens: It takes tokens, not maps.
+        prefix: The number of class tokens; on tokens only.
+        cls_mode: `add` or `skip`, see `TokenBranch`; on tokens only.
+    """
+
+    token_options = {"head_size": 16}
 
     def __init__(
         self,
@@ -42,22 +52,16 @@ class MRLALight(Attention):
             else MapBranch(channels, drop_path)
         )
 
-    @classmethod
-    def from_site(cls, site: AttentionSite, **options: Any) -> "MRLALight":
-        """Build one for a site: DeiT's form on tokens, with heads of 16 channels."""
-        if site.layout == "tokens":
-            options = {"head_size": 16, **options}
-            return cls(site.channels, tokens=True, prefix=site.prefix, **options)
-        return cls(site.channels, **options)
-
     def forward(self, x: Tensor, previous: Tensor) -> Tensor:
-        maps, apart = self.branch.open(x, previous)
-        return self.branch.close(x, self.attend(*maps), apart)
+        maps, class_token = self.branch.prepare(x, previous)
+        return self.branch.add(x, self.attend(*maps), class_token)
 
     def attend(self, x: Tensor, previous: Tensor) -> Tensor:
-        """Attend on maps: gate * value + decay * previous."""
+        """Attend to maps: gate * value + decay * previous."""
         query, key, value = self.projections(x)
-        products = likeness(by_head(query, self.heads), by_head(key, self.heads).unsqueeze(1))
+        products = scaled_products(
+            by_head(query, self.heads), by_head(key, self.heads).unsqueeze(1)
+        )
         gate = products.sigmoid()[..., None, None]  # (b, heads, 1, 1, 1)
         own = (gate * by_head(value, self.heads)).flatten(1, 2)
         return own + self.decay[:, None, None] * previous

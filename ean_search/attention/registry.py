@@ -1,14 +1,16 @@
-"""Attention modules by name: those written here, and every light one that timm has.
+"""Attention modules by name: those of this folder, and the light ones of timm.
 
-To add one: a file in this folder, or anywhere, and a line in ATTENTIONS, or the name
-`module:Class`; `check_attention` tries out what `base.py` promises for it.
+To add one, write a class as attention/base.py describes, anywhere, and name it as `module:Class`;
+or add a file to this folder and a line to ATTENTIONS.
 """
 
+from collections.abc import Callable
 from typing import Any
 
-from timm.layers import get_attn
+from timm.layers.create_attn import get_attn
+from torch import nn
 
-from ean_search.attention.base import Attention, AttentionSite, as_attention
+from ean_search.attention.base import DECLARED_NAMES, Attention, AttentionSite, as_attention
 from ean_search.attention.layout import CHANNELS_FIRST, CHANNELS_LAST, LayoutAdapter
 from ean_search.attention.unit_gate import set_unit_gates
 from ean_search.utils.errors import UserError, unknown_name
@@ -27,22 +29,24 @@ ATTENTIONS = {
     "key_only": "ean_search.attention.key_only:KeyOnly",
     "full": "ean_search.attention.full_attention:FullAttention",
 }
-# What timm's own registry has besides; it is an elif chain that cannot be listed.
+# Further names that timm knows; its own registry cannot be listed.
 TIMM_ATTENTIONS = tuple(
     "ese eca ecam ceca ge gc gca cbam lcbam coord scoord ela strip "
     "sk splat lambda bottleneck halo nl bat".split()
 )
 
 
-def find_attention(name: str) -> type[Attention]:
+def find_attention(name: str | type[nn.Module]) -> type[Attention]:
     """Return the class of an attention.
 
     Args:
-        name: A key of ATTENTIONS, one of TIMM_ATTENTIONS, or `module:Class`.
+        name: A key of ATTENTIONS, one of TIMM_ATTENTIONS, `module:Class`, or a class itself.
 
     Raises:
-        UserError: If the name is none of these.
+        UserError: If the name is none of these, or names no module class.
     """
+    if isinstance(name, type):
+        return as_attention(name)
     if name in ATTENTIONS or ":" in name:
         return as_attention(lookup(name, ATTENTIONS, "attention"))
     if name not in TIMM_ATTENTIONS:
@@ -51,19 +55,39 @@ def find_attention(name: str) -> type[Attention]:
 
 
 def make_attention(
-    name: str, channels: int, *, unit_gate: bool = False, **options: Any
+    name: str | type[nn.Module], channels: int, *, unit_gate: bool = False, **options: Any
 ) -> Attention:
-    """Build an attention by its name, its gates scaled to a mean of 1 on request."""
+    """Build an attention for maps with channels first.
+
+    Args:
+        name: The attention's name, see `find_attention`.
+        channels: Channels of the map.
+        unit_gate: Scale its gates to a mean of 1, see attention/unit_gate.py.
+        **options: Options of the attention's constructor.
+
+    Raises:
+        UserError: If the name is unknown, the options do not fit, or there is no gate to scale.
+    """
     attention = _build(name, find_attention(name), channels, options)
     if unit_gate:
-        set_unit_gates(attention, name, channels)
+        set_unit_gates(attention, str(name), channels)
     return attention
 
 
 def make_attention_for_site(
-    site: AttentionSite, name: str, *, unit_gate: bool = False, **options: Any
+    site: AttentionSite, name: str | type[nn.Module], *, unit_gate: bool = False, **options: Any
 ) -> Attention:
-    """Build an attention for the maps of a site, with an adapter where the layouts differ."""
+    """Build an attention for a site, with an adapter where layouts or numbers of maps differ.
+
+    Args:
+        site: The site.
+        name: The attention's name, see `find_attention`.
+        unit_gate: Scale its gates to a mean of 1, see attention/unit_gate.py.
+        **options: Options of the attention's constructor.
+
+    Raises:
+        UserError: If the name is unknown, the options do not fit, or there is no gate to scale.
+    """
     kind = find_attention(name)
     if kind.takes_tokens:
         if unit_gate:
@@ -78,8 +102,22 @@ def make_attention_for_site(
     return LayoutAdapter(attention, layout, site.prefix, site.num_maps)
 
 
-def _build(name: str, make: Any, where: Any, options: dict[str, Any]) -> Attention:
+def _build(
+    name: str | type[nn.Module],
+    make: Callable[..., Attention],
+    where: Any,
+    options: dict[str, Any],
+) -> Attention:
     try:
-        return make(where, **options)
+        attention = make(where, **options)
     except (TypeError, AssertionError) as error:
         raise UserError(f"attention {name!r} cannot be built with {options}: {error}") from error
+    parts = {key for key, _ in attention.named_children()}
+    parts |= {key for key, _ in attention.named_parameters(recurse=False)}
+    parts |= {key for key, _ in attention.named_buffers(recurse=False)}
+    if hidden := sorted(parts & DECLARED_NAMES):
+        raise UserError(
+            f"attention {name!r} calls a part of it {hidden[0]!r}, which is the name of a class "
+            "attribute of attentions: give the part another name"
+        )
+    return attention

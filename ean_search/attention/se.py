@@ -1,6 +1,6 @@
 """Squeeze-and-excitation (arXiv 1709.01507): timm's module with the paper's exact reduction."""
 
-from timm.layers import SEModule
+from timm.layers.squeeze_excite import SEModule
 from torch import Tensor
 from torch.nn import functional as F
 
@@ -8,13 +8,18 @@ from ean_search.attention.base import Attention
 
 
 class SE(SEModule, Attention):
-    """Scale channels by a gate of their means.
+    """Scale channels by a gate that is computed from their means.
 
     timm rounds the inner width up to a multiple of 8; the published counts do not.
 
-    Training computes the convolutions of single pixels as the matrix products that they are: on a
-    CPU in half the time. Evaluation does not: a product's rounding depends on how many images there
-    are, and a cohort's branches side by side must give what single passes give.
+    Training computes the convolutions of single pixels as matrix products, which takes half the
+    time on a CPU. Evaluation does not, because the rounding of a matrix product depends on the
+    number of images, and a pass over many placements side by side must give the results of single
+    passes.
+
+    Args:
+        channels: Channels of the map.
+        reduction: Channels of the map for each unit of the inner layer.
     """
 
     def __init__(self, channels: int, reduction: int = 16):

@@ -1,6 +1,6 @@
 """Spatial group-wise enhance (arXiv 1905.09646).
 
-Every group of channels gates its positions by how much they resemble the group's mean.
+Every group of channels scales its positions by their similarity to the group's mean.
 """
 
 import torch
@@ -11,7 +11,12 @@ from ean_search.utils.errors import UserError
 
 
 class SGE(Attention):
-    """Scale positions, group by group, by their likeness to the group's mean."""
+    """Scale positions, group by group, by their similarity to the group's mean.
+
+    Args:
+        channels: Channels of the map, a multiple of `groups`.
+        groups: The number of groups of channels.
+    """
 
     def __init__(self, channels: int, groups: int = 64):
         super().__init__()
@@ -25,13 +30,13 @@ class SGE(Attention):
     def forward(self, x: Tensor) -> Tensor:
         batch, _, height, width = x.shape
         mean = x.mean((2, 3), keepdim=True)
-        likeness = (x * mean).view(batch, self.groups, -1, height, width).sum(2)
-        likeness = self._normalised(likeness) * self.weight + self.bias
-        gate = self.gate(likeness).unsqueeze(2)  # (batch, groups, 1, height, width)
+        similarity = (x * mean).view(batch, self.groups, -1, height, width).sum(2)
+        similarity = self._normalise(similarity) * self.weight + self.bias
+        gate = self.gate(similarity).unsqueeze(2)  # (batch, groups, 1, height, width)
         return (x.view(batch, self.groups, -1, height, width) * gate).view_as(x)
 
-    def _normalised(self, likeness: Tensor) -> Tensor:
-        centred = likeness - likeness.mean((2, 3), keepdim=True)
-        if likeness.shape[2] * likeness.shape[3] == 1:
-            return centred  # one position has no spread; its unbiased deviation would be NaN
-        return centred / (likeness.std((2, 3), keepdim=True) + 1e-5)
+    def _normalise(self, similarity: Tensor) -> Tensor:
+        centred = similarity - similarity.mean((2, 3), keepdim=True)
+        if similarity.shape[2] * similarity.shape[3] == 1:
+            return centred  # the unbiased deviation of one position would be NaN
+        return centred / (similarity.std((2, 3), keepdim=True) + 1e-5)

@@ -1,4 +1,4 @@
-"""Spatial pyramid attention (SPANet, ICME 2020): a channel gate that sees a coarse layout."""
+"""Spatial pyramid attention (SPANet, ICME 2020): a channel gate that sees a coarse grid."""
 
 import torch
 from torch import Tensor, nn
@@ -8,7 +8,12 @@ from ean_search.attention.base import Attention
 
 
 class SPA(Attention):
-    """Scale channels by a gate of their means over the whole map, its quarters and sixteenths."""
+    """Scale channels by a gate of their means over the whole map, its quarters and sixteenths.
+
+    Args:
+        channels: Channels of the map.
+        reduction: Channels of the map for each unit of the inner layer.
+    """
 
     def __init__(self, channels: int, reduction: int = 16):
         super().__init__()

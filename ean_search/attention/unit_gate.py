@@ -1,10 +1,12 @@
 """Gates whose mean is 1 at initialisation.
 
-A fresh gate averages .5 (SE), .73 (SGE) or .25 (DIA), so switching a site rescales its residual
-branch, and a weight-sharing network is asked about the scale before it is asked about attention.
-Multiplying the gate by the inverse of its first mean takes that out. The factor sits on the gate,
-not on the map, so it costs nothing; it is stored with the weights, because it belongs to them.
+A new gate has a mean of 0.5 (SE), 0.73 (SGE) or 0.25 (DIA), so switching a site on rescales its
+residual branch, and the comparison of placements in a weight-sharing network is first of all one of
+scales. Multiplying the gate by the inverse of its first mean removes that effect. The factor is
+applied to the gate, not to the map, so it costs nothing; it is a buffer, stored with the weights.
 """
+
+from collections.abc import Callable
 
 import torch
 from torch import Tensor, nn
@@ -16,6 +18,8 @@ from ean_search.utils.errors import UserError
 class UnitGate(nn.Module):
     """A gate times the inverse of its mean at initialisation."""
 
+    scale: Tensor
+
     def __init__(self, gate: nn.Module):
         super().__init__()
         self.gate = gate
@@ -26,15 +30,26 @@ class UnitGate(nn.Module):
 
 
 def set_unit_gates(attention: Attention, name: str, channels: int) -> None:
-    """Wrapper every submodule called `gate` and set its scale from a forward pass on noise."""
-    owners = [module for module in attention.modules() if isinstance(_gate(module), nn.Module)]
-    if not owners:
+    """Wrap every submodule called `gate` and set its scale from a forward pass on noise.
+
+    Args:
+        attention: The attention, which takes a map with channels first.
+        name: Its name, for the error message.
+        channels: Channels of the map.
+
+    Raises:
+        UserError: If it has no submodule of that name.
+    """
+    gates = [(module, gate) for module in attention.modules() if (gate := _gate_of(module))]
+    if not gates:
         raise UserError(
             f"attention {name!r} has no submodule `gate` to scale to a mean of 1: --no-unit-gate"
         )
-    for owner in owners:
-        owner.gate = UnitGate(owner.gate)
-    hooks = [owner.gate.gate.register_forward_hook(_set_scale(owner.gate)) for owner in owners]
+    hooks = []
+    for owner, gate in gates:
+        unit = UnitGate(gate)
+        owner.gate = unit
+        hooks.append(gate.register_forward_hook(_scale_setter(unit)))
     generator = torch.Generator().manual_seed(0)
     noise = torch.randn(32, channels, 8, 8, generator=generator)
     with torch.no_grad():
@@ -43,11 +58,14 @@ def set_unit_gates(attention: Attention, name: str, channels: int) -> None:
         hook.remove()
 
 
-def _gate(module: nn.Module) -> object:
-    return None if isinstance(module, UnitGate) else getattr(module, "gate", None)
+def _gate_of(module: nn.Module) -> nn.Module | None:
+    gate = None if isinstance(module, UnitGate) else getattr(module, "gate", None)
+    return gate if isinstance(gate, nn.Module) else None
 
 
-def _set_scale(unit: UnitGate):
+def _scale_setter(unit: UnitGate) -> Callable[[nn.Module, object, Tensor], None]:
+    """Return a forward hook of a gate that sets the scale of its unit gate."""
+
     def hook(module: nn.Module, inputs: object, output: Tensor) -> None:
         unit.scale.fill_(1 / float(output.mean()))
 

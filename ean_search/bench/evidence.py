@@ -1,7 +1,7 @@
-"""Whole chains: search, then retrain what was found and its rivals with paired seeds.
+"""Whole chains: search, then retrain the placement that was found and others with paired seeds.
 
-One experiment gives a handful of rows in one table. A chain that was stopped goes on where it was:
-its run resumes and its finished trainings are kept.
+One experiment gives a few rows in one table. A chain that was stopped continues: its run resumes,
+and its finished trainings are kept.
 """
 
 from pathlib import Path
@@ -17,7 +17,7 @@ from ean_search.utils.errors import UserError
 from ean_search.utils.progress import Progress, silent
 from ean_search.utils.provenance import hardware
 
-ROUNDS = 500  # of timing; the networks are small, and a tenth of that moved shares by .1 and more
+TIMING_ROUNDS = 500  # for small networks: with 50, shares of latency moved by 0.1 and more
 
 
 def bench_evidence(
@@ -30,32 +30,55 @@ def bench_evidence(
     seeds: int = 5,
     progress: Progress = silent,
 ) -> pd.DataFrame:
-    """Do what is left of an experiment's chain, and return a row a contestant.
+    """Do what is missing of an experiment's chain.
 
-    What it found is the best of those it trained alone, or of those it only estimated.
+    Args:
+        experiment: The experiment to run.
+        folder: The folder of its run; created or continued.
+        others: Placements to compare with, as in `ean-search compare`: names or `random:N`.
+        name: Name of the experiment in the rows; that of the folder by default.
+        placement: What to compare, such as `best`. By default the best placement that the run
+            trained stand-alone, or the best by its estimates if it trained none.
+        seeds: Trainings per placement.
+        progress: Receives the progress of the run and of the trainings.
+
+    Returns:
+        One row per compared placement.
+
+    Raises:
+        UserError: If the folder holds a run of another experiment.
     """
     run = _start_or_resume(experiment, folder)
     if not run.summary_file.is_file():
         do_run(run, progress)
     plan = plan_retraining(run)
     first = plan.experiment.seed
-    found = placement or ("verified" if experiment.search.verify else "best")
-    chosen = select_placements(run, found, others, first)
-    frame = compare(plan, chosen, range(first, first + seeds), progress, ROUNDS)
-    save_comparison(plan, frame, each_training(plan, chosen, range(first, first + seeds)))
-    about = {
-        "experiment": name or run.path.name,
+    paired_seeds = range(first, first + seeds)
+    placement = placement or ("verified" if experiment.search.verify else "best")
+    chosen = select_placements(run, placement, others, first)
+    frame = compare(plan, chosen, paired_seeds, progress, TIMING_ROUNDS)
+    save_comparison(plan, frame, each_training(plan, chosen, paired_seeds))
+    return _add_origin(frame, run, name or run.path.name, plan.experiment.device)
+
+
+def _add_origin(frame: pd.DataFrame, run: Run, name: str, device: str) -> pd.DataFrame:
+    """Put columns first that say where the rows come from."""
+    origin = {
+        "experiment": name,
         "space": run.space.name,
         "attention": " ".join(choice.name for choice in run.space.attention),
-        "hardware": hardware(plan.experiment.device),
+        "hardware": hardware(device),
     }
-    for column, value in reversed(about.items()):
-        frame.insert(0, column, value)
-    return frame
+    return frame.assign(**origin)[[*origin, *frame.columns]]
 
 
 def add_rows(frame: pd.DataFrame, path: Path) -> pd.DataFrame:
-    """Return a table with an experiment's rows in place of those it had."""
+    """Return the table of a file with the rows of an experiment, in place of its earlier ones.
+
+    Args:
+        frame: The result of `bench_evidence`.
+        path: CSV file of all experiments; it need not exist, and is not changed.
+    """
     if not path.is_file():
         return frame
     old = pd.read_csv(path, dtype={"placement": str, "experiment": str})

@@ -1,8 +1,9 @@
-"""Every placement of a small space trained on its own: what estimates are to be compared with.
+"""Every placement of a small space trained on its own: the truth that estimates are compared with.
 
-One line a training is appended to a file, so that it can be stopped and continued, shared among
-processes, and extended by more seeds. All placements of a seed share the order of the data and the
-first weights. What the spread between placements is worth beside that between seeds, `noise` says.
+One line per training is appended to a file, so that the work can be stopped and continued, shared
+among processes, and extended by more seeds. All placements of a seed share the order of the data
+and the first weights. `noise_statistics` compares the spread between placements with that between
+seeds.
 """
 
 import json
@@ -16,8 +17,8 @@ import pandas as pd
 from scipy.stats import f as f_distribution
 
 from ean_search.core.space import Placement, Space
-from ean_search.data.datasets import load_data
-from ean_search.evaluation.shared_weights import score
+from ean_search.data.datasets import Data, load_data
+from ean_search.evaluation.shared_weights import top1_accuracy
 from ean_search.networks.builder import build, prune
 from ean_search.runs.experiment import Experiment, load_experiment
 from ean_search.training.trainer import TrainingContext, fit
@@ -27,7 +28,8 @@ from ean_search.utils.jsonl import append_row, read_rows
 from ean_search.utils.progress import Progress, silent
 
 T = TypeVar("T")
-MOST = 1024  # placements that anybody would train one by one
+MAX_PLACEMENTS = 1024  # of a space whose placements are all trained
+COLUMNS = ["placement", "seed", "accuracy"]
 
 
 def train_all(
@@ -38,61 +40,80 @@ def train_all(
     part: tuple[int, int] = (1, 1),
     pilot: int | None = None,
 ) -> pd.DataFrame:
-    """Train what is not in the file yet, or a part of it; return accuracies on the search split.
+    """Train every placement that is not in the file yet.
 
-    A pilot trains some placements only, to see whether the task tells them apart.
+    Args:
+        experiment: The space, the data and the recipe of training.
+        path: JSON lines of finished trainings; created or continued.
+        seeds: Trainings per placement, with the seeds 0, 1, ...
+        progress: Receives the number of finished trainings.
+        part: (i, n) to do only the i-th of n even parts, counted from 1.
+        pilot: Number of placements to train only, to see whether the task tells them apart.
+
+    Returns:
+        One row per training in the file: placement, seed, accuracy on the search split.
+
+    Raises:
+        UserError: If the space is too large, or the file holds trainings with other settings.
     """
     check_origin(experiment, path)
-    todo = missing(experiment, path, seeds, part, pilot)
-    data = load_data(experiment.data) if todo else None
-    for number, (seed, placement) in enumerate(todo):
-        progress("stand-alone training", number, len(todo), str(placement))
-        network = prune(build(experiment.space, data.classes, seed), placement)
-        context = TrainingContext(seed=seed, device=experiment.device)
-        fit(network, data.train, experiment.supernet.recipe, context)
-        batches = data.search.batches(experiment.eval_batch, device=experiment.device)
-        accuracy = score(network, batches)
-        append_row(path, {"placement": str(placement), "seed": seed, "accuracy": accuracy})
-    if todo:
+    if todo := missing_trainings(experiment, path, seeds, part, pilot):
+        data = load_data(experiment.data)
+        for number, (seed, placement) in enumerate(todo):
+            progress("stand-alone training", number, len(todo), str(placement))
+            accuracy = _train_one(experiment, data, placement, seed)
+            append_row(path, {"placement": str(placement), "seed": seed, "accuracy": accuracy})
         progress("stand-alone training", len(todo), len(todo))
     truth = read_truth(path)
     return truth[truth.seed < seeds].reset_index(drop=True)
 
 
+def _train_one(experiment: Experiment, data: Data, placement: Placement, seed: int) -> float:
+    """Train one placement's network, and return its accuracy on the search split."""
+    network = prune(build(experiment.space, data.classes, seed), placement)
+    context = TrainingContext(seed=seed, device=experiment.device)
+    fit(network, data.train, experiment.supernet.recipe, context)
+    return top1_accuracy(
+        network, data.search.batches(experiment.eval_batch, device=experiment.device)
+    )
+
+
 def check_origin(experiment: Experiment, path: Path) -> None:
-    """Write beside a file what its lines come from, and refuse to add any of another origin."""
-    beside = path.with_name(f"{path.stem}_origin.json")
+    """Write the settings behind a file beside it, or refuse to add results of other settings."""
+    origin_file = path.with_name(f"{path.stem}_origin.json")
     check_same_settings(
         _origin(experiment),
-        beside,
+        origin_file,
         advice=f"{path} was made with them, so name another file",
-        read=lambda: _origin(load_experiment(None, json.loads(beside.read_text()))),
+        read=lambda: _origin(load_experiment(None, json.loads(origin_file.read_text()))),
     )
 
 
 def _origin(experiment: Experiment) -> dict[str, Any]:
     """Return the fields of an experiment that accuracies depend on."""
-    fields = {"space": True, "data": True, "supernet": {"recipe"}}
-    return experiment.model_dump(mode="json", include=fields)
+    fields = experiment.model_dump(mode="json", include={"space", "data", "supernet"})
+    return fields | {"supernet": {"recipe": fields["supernet"]["recipe"]}}
 
 
-def missing(
+def missing_trainings(
     experiment: Experiment,
     path: Path,
     seeds: int,
     part: tuple[int, int] = (1, 1),
     pilot: int | None = None,
 ) -> list[tuple[int, Placement]]:
-    """List the seeds and placements of a part, or of a pilot's, that were not trained yet."""
+    """List the seeds and placements of a part that are not in the file yet.
+
+    The arguments are those of `train_all`.
+    """
     space = experiment.space
-    if space.size > MOST:
-        raise UserError(
-            f"expected a space of at most {MOST} placements, got {space.size:,} in {space.name!r}"
-        )
+    if space.size > MAX_PLACEMENTS:
+        limit = f"at most {MAX_PLACEMENTS} placements"
+        raise UserError(f"expected a space of {limit}, got {space.size:,} in {space.name!r}")
     known = read_truth(path)
     done = set(zip(known.placement, known.seed, strict=True))
-    wanted = space.enumerate() if pilot is None else _pick(space, pilot)
-    work = take_part(list(product(range(seeds), wanted)), part)
+    placements = space.enumerate() if pilot is None else _pick_for_pilot(space, pilot)
+    work = take_part(list(product(range(seeds), placements)), part)
     return [(seed, placement) for seed, placement in work if (str(placement), seed) not in done]
 
 
@@ -102,8 +123,8 @@ def take_part(work: list[T], part: tuple[int, int]) -> list[T]:
     return work[number - 1 :: parts]
 
 
-def _pick(space: Space, count: int) -> list[Placement]:
-    """Choose placements for a pilot: nothing, everything, and others with any number of sites."""
+def _pick_for_pilot(space: Space, count: int) -> list[Placement]:
+    """Choose placements: none, all, and random ones with any number of sites."""
     chosen = dict.fromkeys([space.named["none"], space.named["all"]])
     rng = np.random.default_rng(0)
     while len(chosen) < min(count, space.size):
@@ -112,13 +133,21 @@ def _pick(space: Space, count: int) -> list[Placement]:
 
 
 def read_truth(path: Path) -> pd.DataFrame:
-    """Read what has been trained so far; of what was trained twice, the first."""
-    frame = pd.DataFrame(read_rows(path), columns=["placement", "seed", "accuracy"])
+    """Read the finished trainings; of a training that is there twice, the first line counts."""
+    frame = pd.DataFrame(read_rows(path), columns=COLUMNS)
     return frame.drop_duplicates(["placement", "seed"], ignore_index=True)
 
 
-def noise(accuracies: pd.DataFrame) -> dict[str, float]:
-    """Compare placements with seeds: accuracies have a row a placement and a column a seed."""
+def noise_statistics(accuracies: pd.DataFrame) -> dict[str, float]:
+    """Compare the differences between placements with those between seeds.
+
+    Args:
+        accuracies: One row per placement and one column per seed.
+
+    Returns:
+        The F statistic and its p-value, the mean Kendall's tau between seeds, the greatest tau to
+        expect with the means, and the standard deviation of the placements' means.
+    """
     placements, seeds = accuracies.shape
     statistic = f_statistic(accuracies)
     freedom = placements - 1, (placements - 1) * (seeds - 1)
@@ -133,9 +162,9 @@ def noise(accuracies: pd.DataFrame) -> dict[str, float]:
 
 
 def best_tau(statistic: float) -> float:
-    """Say which Kendall's tau with the means would be expected of who knew what is behind them.
+    """Return the Kendall's tau with the mean accuracies that a perfect ranking would have.
 
-    Means are true in a share 1 - 1 / F of their variance. The rest is luck, taken to be normal.
+    A share 1 - 1 / F of the variance of the means is true. The rest is noise, taken to be normal.
     """
     correlation = max(0.0, 1 - 1 / statistic) ** 0.5
     return 2 / math.pi * math.asin(correlation)

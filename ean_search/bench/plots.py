@@ -1,4 +1,4 @@
-"""Regret against rounds of evaluation, as a figure; frames in, computes nothing."""
+"""Regret against evaluations or rounds, as a figure; draws frames and computes nothing."""
 
 import pandas as pd
 from matplotlib.axes import Axes
@@ -6,27 +6,31 @@ from matplotlib.figure import Figure
 
 from ean_search.analysis.palette import COLOURS, EMPTY, FAINT, INK
 
-LEAST = 1e-2  # a logarithm has no zero: regret below this is drawn at the bottom
-INKS = (*COLOURS, INK, FAINT)
-MARKS = "os^Dvx*Ph"
-COLUMNS = 3  # of panels
+MIN_DRAWN_REGRET = 1e-2  # a logarithm has no zero: less is drawn at the bottom
+LINE_COLOURS = (*COLOURS, INK, FAINT)
+MARKERS = "os^Dvx*Ph"
+PANELS_PER_ROW = 3
 TICKS = [step * 10**power for power in range(4) for step in (1, 2, 3, 5)]
 
 
 def plot_regret(frame: pd.DataFrame) -> Figure:
-    """Draw medians and quartiles of `bench_searchers`, a panel a task and number of workers."""
+    """Draw medians and quartiles of regret, one panel per task and number of workers.
+
+    Args:
+        frame: The result of `bench_searchers`, or a part of its rows.
+
+    Returns:
+        A figure with one legend for all panels; colours follow the searchers' first rows.
+    """
     shown = frame[["task", "workers"]].drop_duplicates().to_numpy().tolist()
-    columns = min(COLUMNS, len(shown))
+    names = list(frame.searcher.unique())
+    columns = min(PANELS_PER_ROW, len(shown))
     rows = -(-len(shown) // columns)
     figure = Figure(figsize=(4.6 * columns + 1.6, 4 * rows), layout="constrained", dpi=110)
     panels = list(figure.subplots(rows, columns, squeeze=False).flat)
-    names = list(frame.searcher.unique())
     for axes, (task, workers) in zip(panels, shown, strict=False):
         _draw(axes, frame[(frame.task == task) & (frame.workers == workers)], names)
-        title = task if workers == 1 else f"{task}, {workers} workers"
-        axes.set_title(title, loc="left", color=INK, fontsize=11)
-        axes.set_xlabel("distinct evaluations" if workers == 1 else "rounds of evaluation")
-        axes.set_ylabel("regret (standard deviations)")
+        _label(axes, task, workers)
     for axes in panels[len(shown) :]:
         axes.set_visible(False)
     lines = {line.get_label(): line for axes in figure.axes for line in axes.lines}
@@ -36,23 +40,36 @@ def plot_regret(frame: pd.DataFrame) -> Figure:
     return figure
 
 
+def _label(axes: Axes, task: str, workers: int) -> None:
+    title = task if workers == 1 else f"{task}, {workers} workers"
+    axes.set_title(title, loc="left", color=INK, fontsize=11)
+    axes.set_xlabel("distinct evaluations" if workers == 1 else "rounds of evaluation")
+    axes.set_ylabel("regret (standard deviations)")
+
+
 def _draw(axes: Axes, frame: pd.DataFrame, names: list[str]) -> None:
-    """Draw one panel; colours and marks follow the searchers' order."""
-    for i, name in enumerate(names):
+    """Draw one panel; colours and markers follow the searchers' order."""
+    for number, name in enumerate(names):
         runs = frame[frame.searcher == name]
         if runs.empty:
             continue
-        colour = INKS[i % len(INKS)]
-        drawn = runs[["lower", "median", "upper"]].clip(lower=LEAST)
+        colour = LINE_COLOURS[number % len(LINE_COLOURS)]
+        marker = MARKERS[number % len(MARKERS)]
+        regret = runs[["lower", "median", "upper"]].clip(lower=MIN_DRAWN_REGRET)
         x = runs.evaluations if (runs.workers == 1).all() else runs.rounds
-        axes.fill_between(x, drawn.lower, drawn.upper, color=colour, alpha=0.08, lw=0)
-        axes.plot(x, drawn["median"], color=colour, marker=MARKS[i % len(MARKS)], ms=4, label=name)
+        axes.fill_between(x, regret.lower, regret.upper, color=colour, alpha=0.08, lw=0)
+        axes.plot(x, regret["median"], color=colour, marker=marker, ms=4, label=name)
+    _style(axes)
+
+
+def _style(axes: Axes) -> None:
+    """Set logarithmic axes with few ticks, and a faint grid."""
     axes.set(xscale="log", yscale="log")
     low, high = axes.get_xlim()
     ticks = [tick for tick in TICKS if low <= tick <= high]
     axes.set_xticks(ticks, [str(tick) for tick in ticks])
     axes.set_xticks([], minor=True)
-    axes.set_ylim(bottom=0.9 * LEAST)
+    axes.set_ylim(bottom=0.9 * MIN_DRAWN_REGRET)
     axes.spines[["top", "right"]].set_visible(False)
     axes.grid(color=EMPTY)
     axes.set_axisbelow(True)

@@ -28,7 +28,17 @@ OBJECTIVE = "accuracy - 0.02 sites"
 def bench_report(
     searcher: str, sites: list[int], trials: int, progress: Progress = silent
 ) -> pd.DataFrame:
-    """Time the page of a run for every number of sites, the libraries' imports not counted."""
+    """Time the report of a run for each number of sites; imports of libraries do not count.
+
+    Args:
+        searcher: Name of the searcher of the runs.
+        sites: Numbers of sites, of one run each.
+        trials: Trials per run.
+        progress: Receives the progress of the searches.
+
+    Returns:
+        One row per number of sites: seconds, and megabytes of the page.
+    """
     rows = []
     with TemporaryDirectory() as folder:
         for count in sites:
@@ -43,26 +53,33 @@ def bench_report(
 
 
 def make_run(path: Path, searcher: str, sites: int, trials: int, progress: Progress) -> Run:
-    """Leave the folder of a run that searched a landscape."""
+    """Write the folder of a run that searched a landscape, without its conclusions.
+
+    Args:
+        path: Where to create the folder.
+        searcher: Name of the searcher.
+        sites: Sites of the landscape.
+        trials: Trials of the search.
+        progress: Receives the progress of the search.
+    """
     path.mkdir(parents=True)
     landscape, run = Landscape(sites, seed=0), Run(path)
-    space, table = landscape.problem.space, _table(sites)
-    asked = {"searcher": searcher, "options": {}, "budget": trials, "cohort": None, "steps": None}
-    asked |= {"objective": OBJECTIVE, "limits": ""}
-    fields = {"space": space.model_dump(mode="json"), "search": asked}
+    space, table = landscape.problem.space, _make_cost_table(sites)
+    search = {"searcher": searcher, "options": {}, "budget": trials, "cohort": None, "steps": None}
+    search |= {"objective": OBJECTIVE, "limits": ""}
+    fields = {"space": space.model_dump(mode="json"), "search": search}
     run.experiment_file.write_text(yaml.safe_dump(fields | {"cost_axis": "latency_ms", "seed": 0}))
     save_json(provenance("cpu"), run.provenance_file)
     table.save(run.costs_file)
     problem = Problem(space, Objective.parse(OBJECTIVE), table.price)
-    found = make_searcher(searcher, problem)
-    store = TrialLog(run.trials_file, space)
-    settings = SearchSettings(trials, found.cohort)
-    run_search(problem, found, landscape, store, settings, progress=progress)
+    strategy, log = make_searcher(searcher, problem), TrialLog(run.trials_file, space)
+    settings = SearchSettings(trials, strategy.cohort)
+    run_search(problem, strategy, landscape, log, settings, progress=progress)
     return run
 
 
-def _table(sites: int) -> CostTable:
-    """Make up prices, so that every site's differs."""
+def _make_cost_table(sites: int) -> CostTable:
+    """Make up prices that differ between sites."""
     times = np.random.default_rng(0).uniform(0.1, 0.5, sites).tolist()
     rows = tuple((Attachment(i, 10_000, 0, 10_000, 10_000, t, 10**6),) for i, t in enumerate(times))
     return CostTable(Cost(0, 10**7, 4 * 10**9, 4 * 10**9, 50.0, 10**8), rows, 224, 1, "made up")

@@ -1,14 +1,14 @@
 """Searchers against each other on tasks whose optimum is known: landscapes and tables.
 
-Every searcher meets the same tasks, one a seed, so that tests are paired. Tasks are independent
-and are shared out to processes. On landscapes nothing is said of trained networks.
+All searchers run on the same tasks, one task per seed, so that tests are paired. Tasks are
+independent and can be shared out to processes. Landscapes say nothing about trained networks.
 """
 
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from functools import partial
 from multiprocessing import get_context
-from typing import Any
+from typing import TypeVar
 
 import numpy as np
 import pandas as pd
@@ -20,10 +20,12 @@ from ean_search.search.searchers.registry import DEFAULT_SEARCHER
 from ean_search.search.tabular.placement_bench import PlacementBench
 from ean_search.utils.progress import Progress, silent
 
-RIVALS = tuple(dict.fromkeys(("random", "ean", DEFAULT_SEARCHER)))
-SAME = ["task", "workers", "evaluations"]
-NEVER = 1e9  # evaluations: only its rank among differences counts
-EARLY = 50  # evaluations after which a first look is taken
+T = TypeVar("T")
+Row = dict[str, object]
+REFERENCE_SEARCHERS = tuple(dict.fromkeys(("random", "ean", DEFAULT_SEARCHER)))
+PAIRING_COLUMNS = ["task", "workers", "evaluations"]
+UNREACHED_EVALUATIONS = 1e9  # for a goal never reached: only the rank of a difference counts
+EARLY_CHECKPOINT = 50  # evaluations after which the digest looks first
 
 
 def bench_searchers(
@@ -35,9 +37,20 @@ def bench_searchers(
     processes: int = 0,
     progress: Progress = silent,
 ) -> pd.DataFrame:
-    """Compare searchers: a row for each of them, task, number of workers and checkpoint.
+    """Compare searchers on tasks.
 
-    The tasks are shared out to processes; with 0 all is done in this one.
+    Args:
+        names: Names of searchers; options may follow a name, as in `optuna-tpe multi=true`.
+        tasks: Landscapes and tables, see `make_landscapes` and `make_tables`.
+        workers: Numbers of simulated workers. Other numbers than one are tried only on tables that
+            show the mean of all trainings, because only there the optimum can be found.
+        budget: Greatest number of distinct evaluations of a run.
+        processes: Processes to share the tasks out to; with 0, this one does everything.
+        progress: Receives the number of finished tasks.
+
+    Returns:
+        One row per task, number of workers, checkpoint and searcher: regret over all seeds, the
+        evaluations until each goal, and p-values against the reference searchers.
     """
     return summarise(
         trace_searchers(
@@ -55,21 +68,22 @@ def trace_searchers(
     processes: int = 0,
     progress: Progress = silent,
 ) -> pd.DataFrame:
-    """Run all searchers on all tasks and return a row a checkpoint of each run."""
-    work, rows = partial(_meet, names, workers, budget), []
-    for done, part in enumerate(_share_out(work, tasks, processes)):
-        rows += part
-        progress("searchers", done + 1, len(tasks), tasks[done].name)
+    """Run all searchers on all tasks; return one row per run and checkpoint.
+
+    The arguments are those of `bench_searchers`.
+    """
+    run = partial(_run_on_task, names, workers, budget)
+    rows: list[Row] = []
+    for number, task_rows in enumerate(_share_out(run, tasks, processes)):
+        rows += task_rows
+        progress("searchers", number + 1, len(tasks), tasks[number].name)
     return pd.DataFrame(rows)
 
 
-def _meet(
+def _run_on_task(
     names: Sequence[str], workers: Sequence[int], budget: int, task: Task
-) -> list[dict[str, object]]:
-    """Let searchers meet a task: an exhaustive one only where the budget is for everything.
-
-    Several workers are tried on tables whose optimum can be found, and nowhere else.
-    """
+) -> list[Row]:
+    """Run the searchers on a task: an exhaustive one only if the budget is enough for it."""
     able = [name for name in names if name != "all" or task.problem.space.size <= budget]
     counts = workers if isinstance(task, PlacementBench) and task.sees == "mean" else (1,)
     return [
@@ -77,8 +91,8 @@ def _meet(
     ]
 
 
-def _share_out(work: Callable[[Task], Any], tasks: Sequence[Task], processes: int) -> Iterator[Any]:
-    """Yield what work makes of each task, in order."""
+def _share_out(work: Callable[[Task], T], tasks: Sequence[Task], processes: int) -> Iterator[T]:
+    """Yield the result of the work on each task, in order."""
     if not processes:
         yield from map(work, tasks)
         return
@@ -90,45 +104,64 @@ def _share_out(work: Callable[[Task], Any], tasks: Sequence[Task], processes: in
 def _use_one_thread() -> None:
     """Leave the other cores to the other processes; all arrays here are small."""
     import torch
-    from threadpoolctl import threadpool_limits
+    from threadpoolctl import threadpool_limits  # type: ignore[import-untyped] # has no types
 
     torch.set_num_threads(1)
     threadpool_limits(1)
 
 
 def summarise(traces: pd.DataFrame) -> pd.DataFrame:
-    """Sum runs up: a row for each searcher, task, number of workers and checkpoint."""
+    """Summarise runs over seeds: one row per task, number of workers, checkpoint and searcher."""
     rows = []
-    for (task, workers, evaluations, name), runs in traces.groupby([*SAME, "searcher"], sort=False):
-        regret = runs.regret
+    columns = [*PAIRING_COLUMNS, "searcher"]
+    for (task, workers, evaluations, name), runs in traces.groupby(columns, sort=False):
         row = {"task": task, "searcher": name, "workers": workers, "evaluations": evaluations}
-        row |= {"rounds": runs.rounds.median(), "seeds": len(runs)}
-        row |= {"mean": regret.mean(), "median": regret.median()}
-        row |= {"lower": regret.quantile(0.25), "upper": regret.quantile(0.75)}
-        row["hypervolume"] = runs.hypervolume.mean()
-        # Who never got there took longer than all who did.
-        for column in (column for column in runs if "until" in column):
-            row[column] = runs[column].fillna(np.inf).median()
-        for rival in RIVALS:
-            rivals = traces[traces.searcher == rival]
-            both = runs.merge(rivals, on=[*SAME, "seed"], suffixes=("", "_rival"))
-            row[f"p_{rival}"] = _compare(both, "regret")
-            row[f"p_{rival}_until_1.0%"] = _compare(both, "until_1.0%")
+        row |= _describe(runs)
+        for reference in REFERENCE_SEARCHERS:
+            others = traces[traces.searcher == reference]
+            pairs = runs.merge(others, on=[*PAIRING_COLUMNS, "seed"], suffixes=("", "_reference"))
+            row[f"p_{reference}"] = _p_value(pairs, "regret")
+            row[f"p_{reference}_until_1.0%"] = _p_value(pairs, "until_1.0%")
         rows.append(row | {"ms_per_evaluation": runs.ms_per_evaluation.median()})
     return pd.DataFrame(rows)
 
 
-def _compare(both: pd.DataFrame, column: str) -> float:
-    """Return the two-sided p-value of a searcher against a rival on the same tasks."""
-    gaps = both[column].fillna(NEVER) - both[f"{column}_rival"].fillna(NEVER)
+def _describe(runs: pd.DataFrame) -> Row:
+    """Return rounds, regret, hypervolume and evaluations until goals of one searcher's runs."""
+    regret = runs.regret
+    row: Row = {"rounds": runs.rounds.median(), "seeds": len(runs)}
+    row |= {"mean": regret.mean(), "median": regret.median()}
+    row |= {"lower": regret.quantile(0.25), "upper": regret.quantile(0.75)}
+    row["hypervolume"] = runs.hypervolume.mean()
+    for column in _goal_columns(runs):  # a run that never reaches a goal takes longer than all
+        row[column] = runs[column].fillna(np.inf).median()
+    return row
+
+
+def _goal_columns(frame: pd.DataFrame) -> list[str]:
+    """List the columns of evaluations and rounds until goals, without those of p-values."""
+    columns = [str(column) for column in frame.columns]
+    return [name for name in columns if "until" in name and not name.startswith("p_")]
+
+
+def _p_value(pairs: pd.DataFrame, column: str) -> float:
+    """Test a searcher against a reference on the same tasks, two-sided; NaN without differences."""
+    own, reference = pairs[column], pairs[f"{column}_reference"]
+    gaps = own.fillna(UNREACHED_EVALUATIONS) - reference.fillna(UNREACHED_EVALUATIONS)
     return float(wilcoxon(gaps).pvalue) if gaps.any() else float("nan")
 
 
 def digest(frame: pd.DataFrame) -> pd.DataFrame:
-    """Pick the figures to look at first, a row for each task, number of workers and searcher."""
+    """Pick the figures to look at first: one row per task, number of workers and searcher.
+
+    Args:
+        frame: The result of `bench_searchers`.
+
+    Returns:
+        The figures at the last checkpoint, and regret and hypervolume at an early one.
+    """
     keys = ["task", "workers", "searcher"]
     last = frame.groupby(keys, sort=False).last().reset_index()
-    early = frame[frame.evaluations == EARLY].set_index(keys)
-    early = early[["mean", "hypervolume"]].add_suffix(f" at {EARLY}")
-    until = [column for column in frame if "until" in column and not column.startswith("p_")]
-    return last[[*keys, "evaluations", "mean", *until]].join(early, on=keys)
+    early = frame[frame.evaluations == EARLY_CHECKPOINT].set_index(keys)
+    early = early[["mean", "hypervolume"]].add_suffix(f" at {EARLY_CHECKPOINT}")
+    return last[[*keys, "evaluations", "mean", *_goal_columns(frame)]].join(early, on=keys)

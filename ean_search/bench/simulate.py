@@ -1,16 +1,17 @@
-"""One searcher on one task: what it lacks after so many evaluations, and how long they took.
+"""One searcher on one task: its regret after so many evaluations, and how long they took.
 
-Regret is what the placement with the best measured reward lacks, in truth, to the optimum, in
-standard deviations of the reward over all placements. It is counted by distinct evaluations: what
-repeats is free.
+Regret is how far the true reward of the placement with the best measured reward is below the
+optimum, in standard deviations of the reward over all placements. It is counted by distinct
+evaluations: repetitions are free.
 
-Time is simulated. An evaluation takes one round of a worker and a proposal none, so a step with c
-new placements takes ceil(c / workers) rounds. A searcher is asked for as many placements as there
-are workers, or for its own cohort if that is larger: with more workers it learns more rarely, and
-what that costs in evaluations and gains in time is what the rounds say.
+Time is simulated. An evaluation takes one round of a worker and a proposal takes none, so a step
+with c new placements takes ceil(c / workers) rounds. A searcher is asked for as many placements as
+there are workers, or for its own cohort if that is larger. With more workers it therefore learns
+less often; the rounds show what that costs in evaluations and gains in time.
 
-On a table, who has seen the best reward there is to see will never prefer another placement, so a
-run ends there. Only runs of one worker who sees the mean go on: the hypervolume is taken from them.
+On a table, a run ends as soon as the best observable reward was seen, because its regret cannot
+change afterwards. Only runs with one worker on the mean of all trainings go on: the hypervolume is
+taken from them.
 """
 
 import math
@@ -31,127 +32,143 @@ from ean_search.search.searchers.registry import make_searcher
 from ean_search.search.tabular.placement_bench import PlacementBench
 from ean_search.search.trial_log import InMemoryTrialLog
 
-CHECKPOINTS = (10, 20, 50, 100, 150, 300, 600, 900)
-GOALS = (0.01, 0.001)  # shares of the range between worst and best reward
-SLOW = {"optuna-tpe": 300}  # evaluations of those whose proposals take longer and longer
+CHECKPOINTS = (10, 20, 50, 100, 150, 300, 600, 900)  # evaluations
+REGRET_GOALS = (0.01, 0.001)  # shares of the range between worst and best reward
+MAX_EVALUATIONS = {"optuna-tpe": 300}  # of searchers whose proposals take longer and longer
 
 
-class BestFoundError(Exception):
-    """Nothing that comes after can change the regret."""
+class _BestRewardSeenError(Exception):
+    """Ends a search whose regret cannot change any more."""
 
 
-class EnoughLog(InMemoryTrialLog):
-    """Ends a search as soon as a reward is enough."""
+class _StoppingTrialLog(InMemoryTrialLog):
+    """Ends a search as soon as a trial reaches a reward."""
 
-    def __init__(self, enough: float) -> None:
+    def __init__(self, stop_reward: float) -> None:
         super().__init__()
-        self.enough = enough
+        self.stop_reward = stop_reward
 
     def append(self, trial: Trial) -> None:
-        """Add a trial, and stop everything when its reward is enough."""
+        """Add a trial, and end the search if its reward is high enough."""
         super().append(trial)
-        if trial.reward >= self.enough:
-            raise BestFoundError
+        if trial.reward >= self.stop_reward:
+            raise _BestRewardSeenError
 
 
 def run_searcher(name: str, task: Task, workers: int, budget: int) -> list[dict[str, object]]:
-    """Run one searcher on one task; return a row a checkpoint.
+    """Run one searcher on one task.
 
-    Options may follow the searcher's name: `optuna-tpe multi=true`.
+    Args:
+        name: Name of a searcher; options may follow it, as in `optuna-tpe multi=true`.
+        task: A landscape or a table.
+        workers: Number of simulated workers.
+        budget: Greatest number of distinct evaluations.
+
+    Returns:
+        One row per checkpoint: regret, rounds, hypervolume, and when the run reaches each goal.
     """
-    budget = min(budget, SLOW.get(name.split()[0], budget), task.problem.space.size)
-    whole = _is_run_whole(task, workers)
+    budget = min(budget, MAX_EVALUATIONS.get(name.split()[0], budget), task.problem.space.size)
+    stop_reward = _stop_reward(task, workers)
     start = time.perf_counter()
-    trials = _run(name, task, workers, budget, math.inf if whole else task.best_observable_reward)
-    spent = (time.perf_counter() - start) / len(trials)
-    regrets, clock = regret(trials, task), rounds(trials, workers)
+    trials = _search(name, task, workers, budget, stop_reward)
+    seconds = (time.perf_counter() - start) / len(trials)
+    regrets, rounds = compute_regrets(trials, task), count_rounds(trials, workers)
     run = {"task": task.name, "searcher": name, "workers": workers, "seed": task.seed}
-    run |= _arrivals(regrets, clock, task) | {"ms_per_evaluation": 1e3 * spent}
+    run |= _until_goals(regrets, rounds, task) | {"ms_per_evaluation": 1e3 * seconds}
     rows = []
-    for n in checkpoints(budget):
-        last = min(n, len(regrets)) - 1  # a searcher that ends early keeps what it found
-        row = {"evaluations": n, "rounds": clock[last], "regret": regrets[last]}
-        seen = [trial.placement for trial in trials[:n]]
-        rows.append(run | row | {"hypervolume": coverage(task, seen) if whole else math.nan})
+    for n in list_checkpoints(budget):
+        last = min(n, len(regrets)) - 1  # a searcher that ends early keeps its regret
+        row = {"evaluations": n, "rounds": rounds[last], "regret": regrets[last]}
+        rows.append(run | row | {"hypervolume": _share_of_front(task, trials[:n], stop_reward)})
     return rows
 
 
-def _run(name: str, task: Task, workers: int, budget: int, enough: float) -> list[Trial]:
-    """Let one searcher search for as long as it takes."""
-    bare, *options = name.split()
-    given = dict(text.partition("=")[::2] for text in options)
-    searcher, store = make_searcher(bare, task.problem, **given), EnoughLog(enough)
-    cohort = max(workers, searcher.cohort)
-    with suppress(BestFoundError):
-        settings = SearchSettings(budget, cohort, seed=task.seed)
-        run_search(task.problem, searcher, task, store, settings)
-    return store.trials
+def _stop_reward(task: Task, workers: int) -> float:
+    """Return the reward that ends a run: on a table, that after which the regret is final."""
+    if isinstance(task, PlacementBench) and not (task.sees == "mean" and workers == 1):
+        return task.best_observable_reward
+    return math.inf
 
 
-def _arrivals(regrets: np.ndarray, clock: np.ndarray, task: Task) -> dict[str, float]:
-    """Say when each goal is reached first, in evaluations and in rounds; nan if it never is."""
-    low, high = task.ends
-    arrivals = {}
-    for goal in GOALS:
-        reached = np.flatnonzero(regrets <= goal * (high - low) / task.spread)
+def _share_of_front(task: Task, trials: Sequence[Trial], stop_reward: float) -> float:
+    """Return the share of the hypervolume, if the run did not end early because of its reward."""
+    if math.isinf(stop_reward):
+        return hypervolume_share(task, [trial.placement for trial in trials])
+    return math.nan
+
+
+def _search(name: str, task: Task, workers: int, budget: int, stop_reward: float) -> list[Trial]:
+    """Run the search loop, and return its trials."""
+    searcher_name, *options = name.split()
+    values = dict(text.partition("=")[::2] for text in options)
+    searcher = make_searcher(searcher_name, task.problem, **values)
+    log = _StoppingTrialLog(stop_reward)
+    settings = SearchSettings(budget, max(workers, searcher.cohort), seed=task.seed)
+    with suppress(_BestRewardSeenError):
+        run_search(task.problem, searcher, task, log, settings)
+    return log.trials
+
+
+def _until_goals(regrets: np.ndarray, rounds: np.ndarray, task: Task) -> dict[str, float]:
+    """Return the evaluations and rounds until each goal is first reached; NaN if it never is."""
+    low, high = task.reward_range
+    until = {}
+    for goal in REGRET_GOALS:
+        reached = np.flatnonzero(regrets <= goal * (high - low) / task.reward_std)
         first = int(reached[0]) if len(reached) else None
-        arrivals[f"until_{goal:.1%}"] = math.nan if first is None else first + 1
-        arrivals[f"rounds_until_{goal:.1%}"] = math.nan if first is None else clock[first]
-    return arrivals
+        until[f"until_{goal:.1%}"] = math.nan if first is None else first + 1
+        until[f"rounds_until_{goal:.1%}"] = math.nan if first is None else rounds[first]
+    return until
 
 
-def _is_run_whole(task: Task, workers: int) -> bool:
-    """Say whether to go on when the best was seen on a table: only the hypervolume needs that."""
-    return not isinstance(task, PlacementBench) or (task.sees == "mean" and workers == 1)
-
-
-def checkpoints(budget: int) -> list[int]:
-    """List the counts of evaluations at which searchers are compared."""
+def list_checkpoints(budget: int) -> list[int]:
+    """List the numbers of evaluations at which searchers are compared."""
     return sorted({budget, *(n for n in CHECKPOINTS if n < budget)})
 
 
-def regret(trials: Sequence[Trial], task: Task) -> np.ndarray:
-    """Return the regret after each trial, choosing by what was measured."""
+def compute_regrets(trials: Sequence[Trial], task: Task) -> np.ndarray:
+    """Return the regret after each trial, of the placement with the best measured reward."""
     rewards = np.array([trial.reward for trial in trials])
     truth = np.array([task.reward(trial.placement) for trial in trials])
-    led = rewards >= np.maximum.accumulate(rewards)
-    leaders = np.maximum.accumulate(np.where(led, np.arange(len(trials)), 0))
-    return (task.ends[1] - truth[leaders]) / task.spread
+    is_best = rewards >= np.maximum.accumulate(rewards)
+    best = np.maximum.accumulate(np.where(is_best, np.arange(len(trials)), 0))
+    return (task.reward_range[1] - truth[best]) / task.reward_std
 
 
-def rounds(trials: Sequence[Trial], workers: int) -> np.ndarray:
-    """Return the round in which each trial is evaluated: steps wait for each other."""
-    times: list[int] = []
+def count_rounds(trials: Sequence[Trial], workers: int) -> np.ndarray:
+    """Return the round in which each trial is evaluated; a step waits for the one before it."""
+    rounds: list[int] = []
     for _, step in groupby(trials, key=lambda trial: trial.step):
-        begun = times[-1] if times else 0
-        times += [begun + 1 + place // workers for place, _ in enumerate(step)]
-    return np.array(times)
+        before = rounds[-1] if rounds else 0
+        rounds += [before + 1 + number // workers for number, _ in enumerate(step)]
+    return np.array(rounds)
 
 
-def coverage(task: Task, placements: Sequence[Placement]) -> float:
-    """Return what share of the hypervolume below a table's true front placements reach.
+def hypervolume_share(task: Task, placements: Sequence[Placement]) -> float:
+    """Return the share of the hypervolume below a table's true front that placements reach.
 
-    Accuracy counts against the cost the objective names first, or latency; the reference point is
-    the table's worst of both. Landscapes have no known front.
+    Accuracy counts against the cost that the objective names first, or against latency. The
+    reference point has the table's worst values of both. Landscapes have no known front: NaN.
     """
     if not isinstance(task, PlacementBench):
         return math.nan
-    reference, whole = _whole(task)
-    return _volume(_points(task, placements), reference) / whole
+    reference, volume = _front_of(task)
+    return _volume(_points(task, placements), reference) / volume
 
 
 @cache
-def _whole(table: PlacementBench) -> tuple[np.ndarray, float]:
+def _front_of(table: PlacementBench) -> tuple[np.ndarray, float]:
+    """Return a table's reference point, and the hypervolume of all its placements."""
     points = _points(table, list(table.costs))
     reference = points.max(axis=0)
     return reference, _volume(points, reference)
 
 
 def _points(table: PlacementBench, placements: Sequence[Placement]) -> np.ndarray:
-    """Give cost and negative accuracy, both to be small: (placements, 2)."""
+    """Return costs and negative accuracies, both to be minimised: (placements, 2)."""
     weights = table.problem.objective.weights
     axis = weights[0][0] if weights else "latency_ms"
-    return np.array([(table.costs[p].on(axis), -table.truth(p)) for p in placements])
+    return np.array([(table.costs[p].on(axis), -table.true_accuracy(p)) for p in placements])
 
 
 def _volume(points: np.ndarray, reference: np.ndarray) -> float:

@@ -1,10 +1,10 @@
-"""Landscapes to compare searchers on: every attachment has a value, and so has every pair.
+"""Synthetic landscapes to compare searchers on: attachments have values, and so have pairs of them.
 
-Values are normal and seeded; terms of three sites are there to be switched on, because a pairwise
-model should not only be judged where it is right. Over all placements the reward's standard
-deviation is one accuracy point. What is measured adds noise of its own to each placement, the same
-at every look. At 16 sites the optimum is found by listing all placements; beyond that by annealing
-from many starts, which is a bound from below that no searcher was seen to pass.
+Values are normal and seeded. Terms of three sites can be switched on, because a pairwise model
+should not only be judged where it is right. Over all placements the reward's standard deviation is
+one accuracy point. Measurements add noise to the reward, the same at every measurement of a
+placement. Up to 16 sites the optimum is found by enumeration. Beyond that it is found by annealing
+from many starts, which is a lower bound that no searcher was seen to exceed.
 """
 
 from collections.abc import Iterator, Sequence
@@ -15,25 +15,38 @@ from itertools import combinations
 import numpy as np
 
 from ean_search.core.objective import Objective, Problem
-from ean_search.core.space import Placement, Space
+from ean_search.core.space import AttentionChoice, Placement, Space
 from ean_search.core.trial import EvaluationResult
 from ean_search.testing.toy import price
 
-STAGES = {16: (3, 4, 6, 3), 54: (18, 18, 18)}
-POINT = 0.01  # the reward's standard deviation over all placements
-LISTED = 16  # sites up to which all placements are looked at
-CHAINS, SWEEPS = 256, 150  # of the annealing
+STAGES = {16: (3, 4, 6, 3), 54: (18, 18, 18)}  # sites per stage, by number of sites
+MEAN_REWARD = 0.6
+REWARD_STD = 0.01  # over all placements
+MAX_ENUMERATED_SITES = 16
+TRIPLES_PER_SITE = 4
+ANNEALING_CHAINS = 256
+ANNEALING_SWEEPS = 150
 
 
 @dataclass(frozen=True)
 class Landscape:
-    """One random landscape of binary sites."""
+    """One random landscape of binary sites.
+
+    It is a task for `run_searcher` and an evaluator for `run_search`.
+
+    Args:
+        sites: Number of sites.
+        seed: Seed of the landscape, of its measurements' noise and of the searcher.
+        pair_share: Share of the reward's variance that pairs of sites make.
+        triple_share: Share that triples of sites make; single sites make the rest.
+        noise: Standard deviation of a measurement, in standard deviations of the reward.
+    """
 
     sites: int
     seed: int
-    pairs: float = 0.4  # share of the variance that pairs of sites make
-    triples: float = 0.0  # and that threes make; single sites make the rest
-    noise: float = 0.1  # of a measurement, in standard deviations of the reward
+    pair_share: float = 0.4
+    triple_share: float = 0.0
+    noise: float = 0.1
 
     @property
     def name(self) -> str:
@@ -41,91 +54,100 @@ class Landscape:
         return f"{self.sites} sites"
 
     @property
-    def spread(self) -> float:
+    def reward_std(self) -> float:
         """Return the standard deviation of rewards."""
-        return POINT
+        return REWARD_STD
 
     @cached_property
     def problem(self) -> Problem:
-        """Ask for what EAN asked for."""
+        """Return the search problem, with the objective of EAN."""
         stages = STAGES.get(self.sites, (self.sites,))
-        space = Space(name=f"m{self.sites}", backbone="none", attention=["se"], stages=stages)
+        attention = (AttentionChoice(name="se"),)
+        space = Space(name=f"m{self.sites}", backbone="none", attention=attention, stages=stages)
         return Problem(space, Objective.parse("accuracy - 0.02 sites"), price)
 
     def reward(self, placement: Placement) -> float:
         """Return a placement's reward without noise."""
-        return 0.6 + POINT * float(self.heights(np.array([placement.choices]))[0])
+        return _to_reward(self.standard_rewards(np.array([placement.choices]))[0])
 
     def evaluate(self, placements: Sequence[Placement]) -> Iterator[EvaluationResult]:
-        """Measure placements as an evaluator does."""
+        """Yield noisy accuracies of placements, as an evaluator does."""
         for placement in placements:
             bits = int("".join(map(str, placement.choices)), 2)
-            luck = np.random.default_rng((self.seed, bits)).normal()
-            reward = self.reward(placement) + POINT * self.noise * luck
+            deviate = np.random.default_rng((self.seed, bits)).normal()
+            reward = self.reward(placement) + REWARD_STD * self.noise * deviate
             yield EvaluationResult(reward + 0.02 * placement.attached / self.sites, 0.0)
 
-    def heights(self, bits: np.ndarray) -> np.ndarray:
-        """Compute rewards in standard deviations around their mean: (placements,)."""
+    def standard_rewards(self, bits: np.ndarray) -> np.ndarray:
+        """Return rewards in standard deviations around their mean, (placements,).
+
+        Args:
+            bits: Whether each site is attached, (placements, sites), as 0 and 1.
+        """
+        single, pair, triple = self._terms
         signs = 2.0 * bits - 1
-        pairs = ((signs @ self._terms[1]) * signs).sum(axis=1) / 2
-        a, b, c = self._threes.T
-        return (
-            signs @ self._terms[0]
-            + pairs
-            + signs[:, a] * signs[:, b] * signs[:, c] @ self._terms[2]
-        )
+        pairs = ((signs @ pair) * signs).sum(axis=1) / 2
+        a, b, c = self._triples.T
+        return signs @ single + pairs + signs[:, a] * signs[:, b] * signs[:, c] @ triple
 
     @cached_property
-    def ends(self) -> tuple[float, float]:
+    def reward_range(self) -> tuple[float, float]:
         """Return the least and the greatest reward."""
-        if self.sites <= LISTED:
+        if self.sites <= MAX_ENUMERATED_SITES:
             index = np.arange(2**self.sites)[:, None]
-            heights = self.heights(index >> np.arange(self.sites) & 1)
-            least, most = heights.min(), heights.max()
-        else:
-            least, most = -self._anneal(-1.0), self._anneal(1.0)
-        return 0.6 + POINT * float(least), 0.6 + POINT * float(most)
+            rewards = self.standard_rewards(index >> np.arange(self.sites) & 1)
+            return _to_reward(rewards.min()), _to_reward(rewards.max())
+        return self.anneal_range()
+
+    def anneal_range(self) -> tuple[float, float]:
+        """Estimate the least and the greatest reward by annealing."""
+        return _to_reward(-self._anneal(-1.0)), _to_reward(self._anneal(1.0))
 
     @cached_property
-    def _threes(self) -> np.ndarray:
-        """Choose the threes that matter: (threes, 3), some four a site."""
+    def _triples(self) -> np.ndarray:
+        """Choose the triples of sites that have a value: (triples, 3)."""
         rng = np.random.default_rng((self.seed, self.sites, 3))
-        every = np.array(list(combinations(range(self.sites), 3)))
-        return rng.permutation(every)[: 4 * self.sites]
+        triples = np.array(list(combinations(range(self.sites), 3)))
+        return rng.permutation(triples)[: TRIPLES_PER_SITE * self.sites]
 
     @cached_property
     def _terms(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """Draw what sites, pairs (a symmetric matrix) and threes are worth."""
-        rng, m = np.random.default_rng((self.seed, self.sites)), self.sites
-        single, triple = rng.normal(size=m), rng.normal(size=len(self._threes))
-        pair = np.triu(rng.normal(size=(m, m)), k=1)
-        shares = (1 - self.pairs - self.triples, self.pairs, self.triples)
-        terms = (single, pair, triple)
-        single, pair, triple = (
-            term * (share / (term**2).sum()) ** 0.5
-            for term, share in zip(terms, shares, strict=True)
-        )
+        """Draw the values of sites, of pairs (a symmetric matrix) and of triples."""
+        rng, sites = np.random.default_rng((self.seed, self.sites)), self.sites
+        single, triple = rng.normal(size=sites), rng.normal(size=len(self._triples))
+        pair = np.triu(rng.normal(size=(sites, sites)), k=1)
+        single = _scale(single, 1 - self.pair_share - self.triple_share)
+        pair, triple = _scale(pair, self.pair_share), _scale(triple, self.triple_share)
         return single, pair + pair.T, triple
 
     def _anneal(self, sign: float) -> float:
-        """Climb with many chains at once from hot to cold; return the greatest height."""
+        """Return the greatest `sign` times standard reward that many chains find while cooling."""
         rng = np.random.default_rng(0)
-        signs = rng.choice([-1.0, 1.0], size=(CHAINS, self.sites))
-        heights = best = sign * self.heights((signs + 1) / 2)
-        for heat in np.geomspace(1.0, 0.01, SWEEPS):
+        signs = rng.choice([-1.0, 1.0], size=(ANNEALING_CHAINS, self.sites))
+        rewards = best = sign * self.standard_rewards((signs + 1) / 2)
+        for temperature in np.geomspace(1.0, 0.01, ANNEALING_SWEEPS):
             for site in rng.permutation(self.sites):
-                change = sign * self._change(signs, site)
-                taken = np.log(rng.random(CHAINS)) < change / heat
-                signs[taken, site] *= -1
-                heights = np.where(taken, heights + change, heights)
-                best = np.maximum(best, heights)
+                change = sign * self._flip_gain(signs, site)
+                accepted = np.log(rng.random(ANNEALING_CHAINS)) < change / temperature
+                signs[accepted, site] *= -1
+                rewards = np.where(accepted, rewards + change, rewards)
+                best = np.maximum(best, rewards)
         return float(best.max())
 
-    def _change(self, signs: np.ndarray, site: int) -> np.ndarray:
-        """Say what changing one site adds to the heights of signs (placements, sites)."""
+    def _flip_gain(self, signs: np.ndarray, site: int) -> np.ndarray:
+        """Return what flipping one site adds to the rewards of signs (placements, sites)."""
         single, pair, triple = self._terms
         force = single[site] + signs @ pair[:, site]
-        if self.triples:
-            here = (self._threes == site).any(axis=1)
-            force += signs[:, self._threes[here]].prod(axis=2) @ triple[here] * signs[:, site]
+        if self.triple_share:
+            here = (self._triples == site).any(axis=1)
+            force += signs[:, self._triples[here]].prod(axis=2) @ triple[here] * signs[:, site]
         return -2 * signs[:, site] * force
+
+
+def _scale(values: np.ndarray, share: float) -> np.ndarray:
+    """Scale values so that their terms make a share of the variance."""
+    return values * (share / (values**2).sum()) ** 0.5
+
+
+def _to_reward(standard_reward: float) -> float:
+    return MEAN_REWARD + REWARD_STD * float(standard_reward)

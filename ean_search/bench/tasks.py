@@ -1,7 +1,7 @@
-"""What searchers are compared on: landscapes and tables alike."""
+"""The tasks that searchers are compared on: landscapes and tables, behind one protocol."""
 
 from collections.abc import Iterable, Iterator, Sequence
-from typing import Protocol
+from typing import Literal, Protocol
 
 from ean_search.bench.synthetic import Landscape
 from ean_search.core.objective import Problem
@@ -9,26 +9,30 @@ from ean_search.core.space import Placement
 from ean_search.core.trial import EvaluationResult
 from ean_search.search.tabular.placement_bench import PlacementBench
 
+TABLE_VIEWS: tuple[Literal["mean", "one"], ...] = ("mean", "one")
+
 
 class Task(Protocol):
-    """Something to search on, whose best placement is known."""
+    """A search problem whose best placement is known."""
 
-    seed: int  # of the task's own luck, and of the searcher's
+    @property
+    def seed(self) -> int:
+        """Return the seed of the task's randomness, and of the searcher."""
 
     @property
     def name(self) -> str:
-        """Name the task, the same for all seeds."""
+        """Return the name of the task, the same for all seeds."""
 
     @property
     def problem(self) -> Problem:
-        """Say what is asked for."""
+        """Return the space, the objective and the prices."""
 
     @property
-    def ends(self) -> tuple[float, float]:
+    def reward_range(self) -> tuple[float, float]:
         """Return the least and the greatest reward."""
 
     @property
-    def spread(self) -> float:
+    def reward_std(self) -> float:
         """Return the standard deviation of the rewards of all placements."""
 
     def evaluate(self, placements: Sequence[Placement]) -> Iterator[EvaluationResult]:
@@ -39,11 +43,11 @@ class Task(Protocol):
 
 
 def make_landscapes(sites: Iterable[int], seeds: int) -> list[Task]:
-    """List landscapes of so many sites, one a seed."""
+    """List landscapes: one per number of sites and seed."""
     return [Landscape(count, seed) for count in sites for seed in range(seeds)]
 
 
 def make_tables(sources: Iterable[str], seeds: int) -> list[Task]:
-    """List both views of each table, as often as there are seeds."""
-    views = [(source, sees) for source in sources for sees in ("mean", "one")]
-    return [PlacementBench(source, seed, sees) for source, sees in views for seed in range(seeds)]
+    """List tables by name or path: each in both views, one per seed."""
+    views = [(source, view) for source in sources for view in TABLE_VIEWS]
+    return [PlacementBench(source, seed, view) for source, view in views for seed in range(seeds)]

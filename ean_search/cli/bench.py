@@ -6,108 +6,114 @@ from pathlib import Path
 from typing import Any
 
 from ean_search.cli.bench_train import add_training_benches
-from ean_search.cli.flags import keep, positive
+from ean_search.cli.flags import positive, save_and_print
 
 
 def add_bench_parser(commands: Any) -> Any:
-    """Describe `ean-search bench` and what it can measure, to which more can be added."""
+    """Describe `ean-search bench`; return its measurements, to which more can be added."""
     bench = commands.add_parser("bench", help="measure: speed, searchers, evidence and more")
     kinds = bench.add_subparsers(title="measurements", required=True, metavar="WHAT")
+    own = [add(kinds) for add in (_add_speed, _add_mixers, _add_racing, _add_searchers)]
+    own += [_add_report(kinds), _add_tune(kinds)]
+    for kind in (*own, *add_training_benches(kinds)):
+        kind.add_argument("--output", type=Path, default=Path("results"), help="folder for files")
+    return kinds
 
+
+def _add_speed(kinds: Any) -> Any:
     speed = kinds.add_parser("speed", help="cohorts against single passes, and finished networks")
     speed.add_argument("--space", default="resnet50_shared")
     speed.add_argument("--run", type=Path, help="time the network this run found, too")
-    speed.add_argument("--image-size", type=positive, default=64, help="of the timed cohorts")
-    speed.add_argument("--images", type=positive, default=128)
-    speed.add_argument("--rounds", type=positive, default=3)
+    _add_timing_flags(speed, "of the timed cohorts")
     speed.add_argument("--compile", action="store_true", help="time compiled networks, too")
     speed.add_argument("--device", default="auto")
     speed.set_defaults(command=_speed)
+    return speed
 
+
+def _add_timing_flags(parser: Any, image_size_help: str | None = None) -> None:
+    parser.add_argument("--image-size", type=positive, default=64, help=image_size_help)
+    parser.add_argument("--images", type=positive, default=128)
+    parser.add_argument("--rounds", type=positive, default=3)
+
+
+def _add_mixers(kinds: Any) -> Any:
     mixers = kinds.add_parser("mixers", help="key-only and full attention as maps grow")
     mixers.add_argument("--channels", type=positive, default=64)
     mixers.add_argument("--device", default="auto")
     mixers.set_defaults(command=_mixers)
+    return mixers
 
+
+def _add_racing(kinds: Any) -> Any:
     racing = kinds.add_parser("racing", help="how often racing loses a winner, on a finished run")
     racing.add_argument("run", type=Path)
     racing.add_argument("--races", type=positive, default=500)
     racing.set_defaults(command=_racing)
+    return racing
 
+
+def _add_searchers(kinds: Any) -> Any:
     searchers = kinds.add_parser("searchers", help="regret on tables and synthetic landscapes")
-    searchers.add_argument(
-        "--searchers",
-        nargs="+",
-        metavar="NAME",
-        help="all by default; with options as in 'optuna-tpe multi=true'",
-    )
-    searchers.add_argument(
-        "--tables", nargs="*", metavar="TABLE", help="names or Parquet files; all by default"
-    )
-    searchers.add_argument(
-        "--sites",
-        type=positive,
-        nargs="*",
-        default=[8, 16, 54],
-        help="of landscapes; none if empty",
-    )
-    searchers.add_argument("--seeds", type=positive, default=50, help="of searchers on each table")
-    searchers.add_argument(
-        "--landscapes", type=positive, default=20, help="of each number of sites"
-    )
-    searchers.add_argument(
-        "--workers", type=positive, nargs="+", default=[1, 8, 64], help="simulated, on tables"
-    )
-    searchers.add_argument("--budget", type=positive, default=900)
-    searchers.add_argument("--processes", type=int, default=os.cpu_count())
+    add = searchers.add_argument
+    names = "all by default; with options as in 'optuna-tpe multi=true'"
+    add("--searchers", nargs="+", metavar="NAME", help=names)
+    tables = "names or Parquet files; all by default"
+    add("--tables", nargs="*", metavar="TABLE", help=tables)
+    sites = "of landscapes; none if empty"
+    add("--sites", type=positive, nargs="*", default=[8, 16, 54], help=sites)
+    add("--seeds", type=positive, default=50, help="of searchers on each table")
+    add("--landscapes", type=positive, default=20, help="of each number of sites")
+    add("--workers", type=positive, nargs="+", default=[1, 8, 64], help="simulated, on tables")
+    add("--budget", type=positive, default=900)
+    add("--processes", type=int, default=os.cpu_count())
     searchers.set_defaults(command=_searchers)
+    return searchers
 
+
+def _add_report(kinds: Any) -> Any:
     report = kinds.add_parser("report", help="seconds and megabytes of a page of many trials")
-    report.add_argument(
-        "--searcher", default="reinforce", help="one with a policy has most to show"
-    )
+    searcher = "one with a policy has most to show"
+    report.add_argument("--searcher", default="reinforce", help=searcher)
     report.add_argument("--sites", type=positive, nargs="+", default=[16, 54])
     report.add_argument("--trials", type=positive, default=5000)
     report.set_defaults(command=_report)
+    return report
 
+
+def _add_tune(kinds: Any) -> Any:
     tune = kinds.add_parser("tune", help="what Ray Tune costs a search, and what workers give")
     tune.add_argument("--space", default="resnet50_shared", help="of the timed cohorts")
     tune.add_argument("--workers", type=positive, nargs="+", default=[1, 2])
     tune.add_argument("--cpus-per-worker", type=float, default=1.0)
     tune.add_argument("--gpus-per-worker", type=float, default=0.0)
-    tune.add_argument("--image-size", type=positive, default=64)
-    tune.add_argument("--images", type=positive, default=128)
-    tune.add_argument("--rounds", type=positive, default=3)
+    _add_timing_flags(tune)
     tune.add_argument("--kills", type=int, default=0, help="workers to kill during searches")
     tune.add_argument("--lose-node", action="store_true", help="take one of two nodes away")
     tune.set_defaults(command=_tune)
-
-    kept = (speed, mixers, racing, searchers, report, tune, *add_training_benches(kinds))
-    for kind in kept:
-        kind.add_argument("--output", type=Path, default=Path("results"), help="folder for files")
-    return kinds
+    return tune
 
 
 def _speed(args: argparse.Namespace) -> None:
     from ean_search.analysis.run_folder import load_run
     from ean_search.bench.speed import bench_speed
+    from ean_search.bench.timing import TimingSettings
     from ean_search.cli.progress import show_progress
     from ean_search.core.space import load_space
     from ean_search.networks.sites import probe
     from ean_search.utils.device import find_device
 
+    device = find_device(args.device)
+    timing = TimingSettings(args.image_size, args.images, args.rounds, device)
     with show_progress() as progress:
         for name, frame in bench_speed(
             probe(load_space(args.space)),
+            timing,
             run=load_run(args.run) if args.run else None,
-            image_size=args.image_size,
-            images=args.images,
-            rounds=args.rounds,
             compiled=args.compile,
-            device=find_device(args.device),
             progress=progress,
         ):
-            keep(frame, args.output / f"{name}.csv")
+            save_and_print(frame, args.output / f"{name}.csv")
     print(f"on {frame.hardware[0]}")
 
 
@@ -120,14 +126,14 @@ def _mixers(args: argparse.Namespace) -> None:
         frame = bench_mixers(
             channels=args.channels, device=find_device(args.device), progress=progress
         )
-    keep(frame, args.output / "mixers.csv")
+    save_and_print(frame, args.output / "mixers.csv")
 
 
 def _racing(args: argparse.Namespace) -> None:
     from ean_search.analysis.run_folder import load_run
     from ean_search.bench.racing import bench_racing
 
-    keep(bench_racing(load_run(args.run), races=args.races), args.output / "racing.csv")
+    save_and_print(bench_racing(load_run(args.run), races=args.races), args.output / "racing.csv")
 
 
 def _searchers(args: argparse.Namespace) -> None:
@@ -148,7 +154,7 @@ def _searchers(args: argparse.Namespace) -> None:
             processes=args.processes,
             progress=progress,
         )
-    keep(frame, args.output / "searchers.csv", digest(frame))
+    save_and_print(frame, args.output / "searchers.csv", digest(frame))
     plot_regret(frame).savefig(args.output / "searchers.png")
 
 
@@ -158,31 +164,30 @@ def _report(args: argparse.Namespace) -> None:
 
     with show_progress() as progress:
         frame = bench_report(args.searcher, args.sites, args.trials, progress)
-    keep(frame, args.output / "report.csv")
+    save_and_print(frame, args.output / "report.csv")
 
 
 def _tune(args: argparse.Namespace) -> None:
     import torch
 
     from ean_search.bench.ray_overhead import bench_tune
+    from ean_search.bench.timing import TimingSettings
     from ean_search.cli.progress import show_progress
     from ean_search.core.space import load_space
     from ean_search.distributed.config import Workers
     from ean_search.networks.sites import probe
 
-    given = {"cpus": args.cpus_per_worker, "gpus": args.gpus_per_worker}
-    crews = [Workers(count=count, **given) for count in args.workers]
-    torch.set_num_threads(crews[0].threads)
+    resources = {"cpus": args.cpus_per_worker, "gpus": args.gpus_per_worker}
+    worker_settings = [Workers(count=count, **resources) for count in args.workers]
+    torch.set_num_threads(worker_settings[0].threads)
     with show_progress() as progress:
         for name, frame in bench_tune(
             probe(load_space(args.space)),
             load_space("tiny"),
-            crews,
-            image_size=args.image_size,
-            images=args.images,
-            rounds=args.rounds,
+            worker_settings,
+            TimingSettings(args.image_size, args.images, args.rounds),
             kills=args.kills,
             nodes=args.lose_node,
             progress=progress,
         ):
-            keep(frame, args.output / f"{name}.csv")
+            save_and_print(frame, args.output / f"{name}.csv")

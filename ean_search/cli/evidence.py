@@ -4,7 +4,7 @@ import argparse
 from pathlib import Path
 from typing import Any
 
-from ean_search.cli.flags import add_set_flag, keep, positive, read_set_flag
+from ean_search.cli.flags import add_set_flag, positive, read_set_flag, save_and_print
 
 
 def add_evidence_parser(kinds: Any) -> None:
@@ -40,4 +40,4 @@ def _evidence(args: argparse.Namespace) -> None:
             progress=progress,
         )
     path = args.output / "evidence.csv"
-    keep(add_rows(frame, path), path)
+    save_and_print(add_rows(frame, path), path)

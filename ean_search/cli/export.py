@@ -1,11 +1,10 @@
-"""What is done with a retrained network: `export` writes it for others, `prune --fold` trims it."""
+"""Commands for a retrained network: `export` writes it for others, `prune` removes idle gates."""
 
 import argparse
 from pathlib import Path
 from typing import Any
 
 from ean_search.cli.retrain import warn_of_unfinished
-from ean_search.utils.errors import UserError
 
 
 def add_export_parser(commands: Any) -> None:
@@ -21,7 +20,9 @@ def add_export_parser(commands: Any) -> None:
     prune = commands.add_parser("prune", help="remove attachments a retrained network hardly uses")
     add_trained_flags(prune)
     prune.add_argument(
-        "--fold", action="store_true", help="merge gates that hardly vary into the norms before"
+        "--fold",
+        action="store_true",
+        help="merge gates that hardly vary into the norms before; done with and without this flag",
     )
     prune.add_argument("--threshold", type=float, default=0.05, help="how much a gate may vary")
     prune.add_argument("--tolerance", type=float, default=0.0, help="accuracy that may be lost")
@@ -65,31 +66,29 @@ def _export(args: argparse.Namespace) -> None:
 def _prune(args: argparse.Namespace) -> None:
     from ean_search.cli.tables import print_table
     from ean_search.data.datasets import load_data
-    from ean_search.retrain.gate_fusion import fold, save_folded
+    from ean_search.retrain.gate_fusion import fuse_gates, save_fused
     from ean_search.utils.device import find_device
 
-    if not args.fold:
-        raise UserError("a retrained network has no empty site; expected --fold, to merge more")
     checkpoint = find_checkpoint(args)
     split = load_data(checkpoint.description.data).search
-    folded = fold(
+    fused = fuse_gates(
         checkpoint,
         split,
         threshold=args.threshold,
         tolerance=args.tolerance,
         device=find_device(args.device),
     )
-    rows = [[str(use.site), f"{use.deviation:.4f}", _outcome(use)] for use in folded.sites]
+    rows = [[str(gate.site), f"{gate.deviation:.4f}", _outcome(gate)] for gate in fused.sites]
     print_table(["site", "deviation", ""], rows)
-    made = save_folded(checkpoint, folded, args.threshold)
+    pruned = save_fused(checkpoint, fused, args.threshold)
     print(
-        f"{checkpoint.trained_placement} -> {folded.placement}, threshold {args.threshold:g}: "
-        f"accuracy on {len(split)} search images {100 * folded.before:.2f} -> "
-        f"{100 * folded.after:.2f} % (drop {100 * folded.drop:+.2f}); {made.path}"
+        f"{checkpoint.trained_placement} -> {fused.placement}, threshold {args.threshold:g}: "
+        f"accuracy on {len(split)} search images {100 * fused.before:.2f} -> "
+        f"{100 * fused.after:.2f} % (drop {100 * fused.drop:+.2f}); {pruned.path}"
     )
 
 
-def _outcome(use: Any) -> str:
-    if use.folded:
-        return f"folded into {use.norm}"
-    return "kept" if use.norm else "kept: no norm before it can take it"
+def _outcome(gate: Any) -> str:
+    if gate.fused:
+        return f"folded into {gate.norm}"
+    return "kept" if gate.norm else "kept: no norm before it can take it"

@@ -1,4 +1,4 @@
-"""What several commands have in common: flags for scripts and for any field, frames to keep."""
+"""What several commands share: flags, how they are read, and frames that are saved and printed."""
 
 import argparse
 from pathlib import Path
@@ -16,6 +16,19 @@ def add_set_flag(parser: argparse.ArgumentParser) -> None:
         metavar="FIELD=VALUE",
         help="any field of the experiment, such as supernet.recipe.optimizer=sgd",
     )
+
+
+def add_space_flags(parser: argparse.ArgumentParser) -> None:
+    """Let a space be named, or described by its backbone and attention."""
+    parser.add_argument("--space", help="name of a shipped space, or a YAML file")
+    parser.add_argument(
+        "--backbone", help="in place of a space: any timm model, or module:function"
+    )
+    parser.add_argument("--attention", help="attention by name, in place of the space's own")
+    parser.add_argument("--position", choices=("residual", "block", "qkv", "mixer"))
+    parser.add_argument("--sharing", choices=("stage", "whole", "none"))
+    parser.add_argument("--unit-gate", action=argparse.BooleanOptionalAction, default=None)
+    parser.add_argument("--image-size", type=positive)
 
 
 def add_json_flag(parser: argparse.ArgumentParser) -> None:
@@ -43,7 +56,20 @@ def read_set_flag(args: argparse.Namespace) -> dict[str, Any]:
     return changes
 
 
-def keep(frame: Any, path: Path, shown: Any = None) -> None:
+def read_space_flags(args: argparse.Namespace) -> dict[str, Any]:
+    """Gather the fields of a space that flags set."""
+    fields = ("attention", "position", "sharing", "unit_gate", "image_size")
+    changes = {name: getattr(args, name) for name in fields}
+    if args.backbone:
+        if args.space:
+            raise UserError("expected --space or --backbone, got both")
+        attention = args.attention or "se"
+        own = {"name": f"{args.backbone}_{attention}".replace(":", "_").replace("/", "_")}
+        changes |= own | {"backbone": args.backbone, "attention": attention}
+    return {name: value for name, value in changes.items() if value is not None}
+
+
+def save_and_print(frame: Any, path: Path, shown: Any = None) -> None:
     """Write a frame and show it, or what is to be seen of it."""
     from ean_search.cli.tables import print_frame
 

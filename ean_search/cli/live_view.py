@@ -1,4 +1,4 @@
-"""The live view of a terminal: a bar a task, and under them the best placement so far, a strip."""
+"""The live view of a terminal: one bar per task, and below them the best placement so far."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -17,24 +17,27 @@ FIGURES = ("best_accuracy", "best_reward", "front", "hypervolume", "entropy")  #
 
 
 class View:
-    """What is shown: bars that know their rates, and the standing of the search."""
+    """The bars of all tasks with their rates, and the status of the search."""
 
     def __init__(self) -> None:
         self.bars = Progress(
-            *(TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn()),
-            *(TextColumn("{task.fields[rate]}"), TimeRemainingColumn()),
+            TextColumn("{task.description}"),
+            BarColumn(),
+            MofNCompleteColumn(),
+            TextColumn("{task.fields[rate]}"),
+            TimeRemainingColumn(),
             TextColumn("{task.fields[detail]}"),
         )
         self.tasks: dict[str, Any] = {}
-        self.standing = Text()
+        self.status = Text()
 
     def __rich__(self) -> Group:
-        return Group(self.bars, self.standing)
+        return Group(self.bars, self.status)
 
     def write(self, task: str, done: int, total: int, detail: str = "") -> None:
         """Show where a task stands."""
         if isinstance(detail, ProgressMessage) and detail.placement:
-            self.standing, detail = describe(detail), ""
+            self.status, detail = describe(detail), ""
         if task not in self.tasks:
             self.tasks[task] = self.bars.add_task(
                 task, total=total, completed=done, rate="", detail=""
@@ -46,14 +49,14 @@ class View:
 
 
 def describe(detail: ProgressMessage) -> Text:
-    """Write a search's standing: the best placement's strip, its text, and figures."""
-    told = [
+    """Write a search's status: the best placement's strip, its text, and figures."""
+    figures = [
         f"{name.replace('_', ' ')} {detail.figures[name]:.4g}"
         for name in FIGURES
         if name in detail.figures
     ]
     lines = [Text("best ").append_text(strip(detail.placement)), Text("     " + detail.placement)]
-    return Text("\n").join([*lines, Text("     " + ", ".join(told))])
+    return Text("\n").join([*lines, Text("     " + ", ".join(figures))])
 
 
 def strip(placement: str) -> Text:

@@ -40,7 +40,7 @@ def _report(args: argparse.Namespace) -> None:
     page = args.output or runs[0].run.report_file
     write_report(runs, page)
     for run in runs:
-        for line in run.missing():
+        for line in run.problems():
             print(f"{run.run.path}: {line}")
     print(page)
     if args.png:

@@ -42,54 +42,64 @@ def add_retrain_parser(commands: Any) -> None:
 
 def _retrain(args: argparse.Namespace) -> None:
     from ean_search.analysis.run_folder import load_run
-    from ean_search.cli.progress import show_progress
-    from ean_search.retrain.retrain import plan_retraining, retrain_placement
+    from ean_search.retrain.retrain import plan_retraining
 
     run = load_run(args.run)
     warn_of_unfinished(run, args.placement)
+    plan = plan_retraining(run, _read_changes(args), args.recipe, args.pretrained)
+    formats = _check_export(args, run, plan)
+    if args.seeds > 1 or args.compare:
+        _compare(args, run, plan)
+    else:
+        _retrain_one(args, run)
+    _export(args, formats, plan.checkpoint(run.find(args.placement), plan.experiment.seed))
+
+
+def _read_changes(args: argparse.Namespace) -> dict[str, Any]:
+    """Gather the fields of the experiment that flags set."""
     changes = {
         "retrain.epochs": args.epochs,
         "seed": args.seed,
         "device": args.device,
         "train_workers": args.train_workers,
     }
-    changes = {field: value for field, value in changes.items() if value is not None}
-    changes |= read_set_flag(args)
+    given = {field: value for field, value in changes.items() if value is not None}
+    return given | read_set_flag(args)
+
+
+def _retrain_one(args: argparse.Namespace, run: Any) -> None:
+    from ean_search.cli.progress import show_progress
+    from ean_search.retrain.retrain import retrain_placement
+
     start = {"recipe": args.recipe, "pretrained": args.pretrained}
-    plan = plan_retraining(run, changes, **start)
-    forms = _check_export(args, run, plan)
-    if args.seeds > 1 or args.compare:
-        _compare(args, run, plan)
-    else:
-        with show_progress(args.json) as progress:
-            metrics = retrain_placement(run, run.find(args.placement), changes, progress, **start)
-        text = (
-            f"{metrics['placement']}: {100 * metrics['test_accuracy']:.2f} % of "
-            f"{metrics['test_images']} test images; {metrics['folder']}"
-        )
-        _say(args, "retrained", metrics, text)
-    trained = plan.checkpoint(run.find(args.placement), plan.experiment.seed)
-    _export(args, forms, trained)
+    placement, changes = run.find(args.placement), _read_changes(args)
+    with show_progress(args.json) as progress:
+        metrics = retrain_placement(run, placement, changes, progress, **start)
+    text = (
+        f"{metrics['placement']}: {100 * metrics['test_accuracy']:.2f} % of "
+        f"{metrics['test_images']} test images; {metrics['folder']}"
+    )
+    _print_event_or_text(args, "retrained", metrics, text)
 
 
 def _check_export(args: argparse.Namespace, run: Any, plan: Any) -> list[str]:
     """Try the formats that are wanted after training."""
-    forms = args.export.split(",") if args.export else []
-    if forms:
+    formats = args.export.split(",") if args.export else []
+    if formats:
         from ean_search.retrain.export import check_export
 
         trained = plan.description(run.find(args.placement), plan.experiment.seed)
-        for form in forms:
-            check_export(trained, form)
-    return forms
+        for name in formats:
+            check_export(trained, name)
+    return formats
 
 
-def _export(args: argparse.Namespace, forms: list[str], checkpoint: Any) -> None:
-    for form in forms:
+def _export(args: argparse.Namespace, formats: list[str], checkpoint: Any) -> None:
+    for name in formats:
         from ean_search.retrain.export import export
 
-        path = str(export(checkpoint, form).path)
-        _say(args, "exported", {"format": form, "path": path}, path)
+        path = str(export(checkpoint, name).path)
+        _print_event_or_text(args, "exported", {"format": name, "path": path}, path)
 
 
 def _compare(args: argparse.Namespace, run: Any, plan: Any) -> None:
@@ -112,11 +122,13 @@ def _compare(args: argparse.Namespace, run: Any, plan: Any) -> None:
         print_comparison(frame, plan.run.read_costs())
     # Through the frame's own JSON: an interval that one seed does not give is null there, not NaN.
     rows = json.loads(frame.to_json(orient="records"))
-    _say(args, "comparison", {"path": str(path), "rows": rows}, str(path))
+    _print_event_or_text(args, "comparison", {"path": str(path), "rows": rows}, str(path))
 
 
-def _say(args: argparse.Namespace, event: str, about: dict[str, Any], text: str) -> None:
-    """Print what was done, as an event or in words."""
+def _print_event_or_text(
+    args: argparse.Namespace, event: str, about: dict[str, Any], text: str
+) -> None:
+    """Print what was done: an event for scripts, or words."""
     from ean_search.cli.progress import print_event
 
     if args.json:

@@ -1,9 +1,9 @@
 """Tables on the terminal: costs, fronts, comparisons and frames."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict
-from typing import Any
+from typing import Any, TypeVar
 
 import pandas as pd
 from rich.console import Console
@@ -14,19 +14,32 @@ from ean_search.core.space import Placement, Space
 from ean_search.core.trial import Cost
 from ean_search.costs.table import CostTable
 
+Row = TypeVar("Row")
+Columns = Sequence[tuple[str, Callable[[Row], str]]]  # headers, and how a row fills the column
+WIDTH_WITHOUT_TERMINAL = 200  # characters; a file or a pipe has room for the whole table
+
 
 def print_table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
-    """Print a table; figures to the right."""
+    """Print a table, with columns of figures aligned to the right."""
     table = Table(box=None, pad_edge=False, header_style="bold")
     for column, name in enumerate(header):
-        figures = all(row[column][:1].isdigit() or row[column] in ("", "-") for row in rows)
-        plain = figures and not any(row[column].count("-") for row in rows)
-        table.add_column(name, justify="right" if plain else "left", no_wrap=True)
+        figures = all(_is_figure(row[column]) for row in rows)
+        table.add_column(name, justify="right" if figures else "left", no_wrap=True)
     for row in rows:
         table.add_row(*row)
     console = Console()
-    console.width = max(console.width, 80) if console.is_terminal else 200
+    console.width = max(console.width, 80) if console.is_terminal else WIDTH_WITHOUT_TERMINAL
     console.print(table)
+
+
+def _is_figure(cell: str) -> bool:
+    """Say whether a cell is a figure or empty; placements have digits and dashes."""
+    return cell in ("", "-") or (cell[:1].isdigit() and "-" not in cell)
+
+
+def _print_columns(columns: Columns[Row], rows: Iterable[Row]) -> None:
+    cells = [[write(row) for _, write in columns] for row in rows]
+    print_table([name for name, _ in columns], cells)
 
 
 def print_frame(frame: pd.DataFrame) -> None:
@@ -39,107 +52,118 @@ def print_costs(
     space: Space, table: CostTable, costs: dict[str, tuple[Placement, Cost]], as_json: bool
 ) -> None:
     """Print what placements cost, as a table or as JSON."""
-    about = {
-        "space": space.name,
-        "attention": [choice.model_dump() for choice in space.attention],
-        "sharing": space.sharing,
-        "image_size": table.image_size,
-        "latency_batch": table.batch_size,
-        "hardware": table.hardware,
-    }
     if as_json:
-        rows = [{"name": n, "placement": str(p), **asdict(c)} for n, (p, c) in costs.items()]
-        print(json.dumps(about | {"placements": rows}, indent=2))
+        print(json.dumps(_describe_costs(space, table, costs), indent=2))
         return
-    plain = costs["none"][1]
-    rows = [
-        [
-            *(name if name != str(placement) else "", str(placement), str(cost.sites)),
-            *(f"{cost.params:,}", f"{cost.macs:,}", f"{cost.flops:,}"),
-            *(f"{cost.latency_ms:.3f}", f"{cost.latency_ms / plain.latency_ms:.3f}x"),
-            f"{cost.activation_bytes / 2**20:.1f}",
-        ]
-        for name, (placement, cost) in costs.items()
+    plain = costs["none"][1].latency_ms
+    columns: Columns[tuple[str, Placement, Cost]] = [
+        ("name", lambda row: "" if row[0] == str(row[1]) else row[0]),
+        ("placement", lambda row: str(row[1])),
+        ("sites", lambda row: str(row[2].sites)),
+        ("params", lambda row: f"{row[2].params:,}"),
+        ("MACs", lambda row: f"{row[2].macs:,}"),
+        ("FLOPs", lambda row: f"{row[2].flops:,}"),
+        ("latency ms", lambda row: f"{row[2].latency_ms:.3f}"),
+        ("", lambda row: f"{row[2].latency_ms / plain:.3f}x"),
+        ("act. MiB", lambda row: f"{row[2].activation_bytes / 2**20:.1f}"),
     ]
-    header = ["name", "placement", "sites", "params", "MACs", "FLOPs", "latency ms", "", "act. MiB"]
-    print_table(header, rows)
+    _print_columns(columns, [(name, *pair) for name, pair in costs.items()])
     print(f"{table.image_size} px, latency of a batch of {table.batch_size} on {table.hardware}")
     print(
         "MACs: convolutions and matrix products; FLOPs: fvcore's total, norms and pooling included"
     )
 
 
+def _describe_costs(
+    space: Space, table: CostTable, costs: dict[str, tuple[Placement, Cost]]
+) -> dict[str, Any]:
+    return {
+        "space": space.name,
+        "attention": [choice.model_dump() for choice in space.attention],
+        "sharing": space.sharing,
+        "image_size": table.image_size,
+        "latency_batch": table.batch_size,
+        "hardware": table.hardware,
+        "placements": [
+            {"name": name, "placement": str(placement), **asdict(cost)}
+            for name, (placement, cost) in costs.items()
+        ],
+    }
+
+
 def print_comparison(frame: pd.DataFrame, table: CostTable, metric: str = "test") -> None:
-    """Print what retraining made of several placements."""
-    rows = [
-        [
-            *(row["name"], row.placement if " " not in row.placement else "their mean"),
-            *(f"{100 * row.accuracy:.2f}", f"{100 * row.deviation:.2f}"),
-            "" if number == 0 else _interval(row),
-            *(f"{row.sites:.0f}", f"{row.params:,.0f}", f"{row.macs:,.0f}", f"{row.flops:,.0f}"),
-            *(f"{row.latency_ms:.3f}", f"{row.latency_x:.3f}x"),
-        ]
-        for number, row in frame.iterrows()
+    """Print how several placements did after training; the first is the one that was found."""
+    rows = frame.to_dict("records")
+    found = rows[0]
+    columns: Columns[Any] = [
+        ("", lambda row: row["name"]),
+        ("placement", lambda row: "their mean" if " " in row["placement"] else row["placement"]),
+        (f"{metric} %", lambda row: f"{100 * row['accuracy']:.2f}"),
+        ("sd", lambda row: f"{100 * row['deviation']:.2f}"),
+        (f"{found['name']} minus this (95 %)", lambda r: "" if r is found else _interval(r)),
+        ("sites", lambda row: f"{row['sites']:.0f}"),
+        ("params", lambda row: f"{row['params']:,.0f}"),
+        ("MACs", lambda row: f"{row['macs']:,.0f}"),
+        ("FLOPs", lambda row: f"{row['flops']:,.0f}"),
+        ("latency ms", lambda row: f"{row['latency_ms']:.3f}"),
+        ("", lambda row: f"{row['latency_x']:.3f}x"),
     ]
-    versus = f"{frame['name'][0]} minus this (95 %)"
-    header = ["", "placement", f"{metric} %", "sd", versus, "sites", "params", "MACs", "FLOPs"]
-    print_table([*header, "latency ms", ""], rows)
+    _print_columns(columns, rows)
     print(
-        f"{frame.seeds[0]} seeds each, paired; {table.image_size} px, latency of a batch of "
+        f"{found['seeds']} seeds each, paired; {table.image_size} px, latency of a batch of "
         f"{table.batch_size}, measured in turn on {table.hardware}"
     )
 
 
-def _interval(row: pd.Series) -> str:
-    return f"{100 * row.found_minus_this:+.2f} ({100 * row.low:+.2f} to {100 * row.high:+.2f})"
+def _interval(row: dict[str, Any]) -> str:
+    low, high = 100 * row["low"], 100 * row["high"]
+    return f"{100 * row['found_minus_this']:+.2f} ({low:+.2f} to {high:+.2f})"
 
 
 def print_summary(run: Run, summary: dict[str, Any]) -> None:
     """Print a run's front, its comparison, and what to type next."""
-    axis = summary["cost_axis"]
-    rows = [
-        [
-            *(row["placement"], f"{100 * row['accuracy']:.2f}", str(row["sites"])),
-            *(f"{row['latency_ms']:.3f}", f"{row['latency_measured_x']:.3f}x", row["note"]),
-        ]
-        for row in summary["front"]
-    ]
-    print(f"\nfront of accuracy against {axis} ({summary['trials']} placements evaluated)")
-    print_table(["placement", "accuracy %", "sites", "latency ms", "measured", "name"], rows)
-    rows = [
-        [
-            *(name, row.get("placement", f"mean of {len(row.get('placements', ()))}")),
-            *(f"{100 * row['accuracy']:.2f}", f"{100 * _spread(row):.2f}"),
-            *(str(row["sites"]), f"{row['latency_ms']:.3f}"),
-        ]
-        for name, row in summary["comparison"].items()
-    ]
+    axis, trials = summary["cost_axis"], summary["trials"]
+    print(f"\nfront of accuracy against {axis} ({trials} placements evaluated)")
+    _print_columns(FRONT_COLUMNS, summary["front"])
     print(f"\nevaluated once more on {summary['search_images']} search images, shared weights")
-    print_table(["", "placement", "accuracy %", "+-", "sites", "latency ms"], rows)
+    _print_columns(COMPARISON_COLUMNS, summary["comparison"].items())
     if summary.get("verified"):
-        _print_verified(summary["verified"])
+        print("\ntrained stand-alone for a short schedule, on the search images")
+        _print_columns(VERIFIED_COLUMNS, summary["verified"])
     print(f"\n{run.front_picture}\nnext:")
     for command in summary["next"]:
         print(f"  {command}")
-
-
-def _print_verified(rows: Sequence[dict[str, Any]]) -> None:
-    """Print the best placements as stand-alone training ranks them."""
-    print("\ntrained stand-alone for a short schedule, on the search images")
-    header = ["placement", "accuracy %", "in the search", "reward", "latency ms", "note"]
-    cells = [
-        [
-            *(row["placement"], _percent(row["accuracy"]), _percent(row["search_accuracy"])),
-            *(f"{row['reward']:.4f}", f"{row['latency_ms']:.3f}", row["note"]),
-        ]
-        for row in rows
-    ]
-    print_table(header, cells)
 
 
 def _percent(share: float | None) -> str:
     return "-" if share is None else f"{100 * share:.2f}"
 
 
-def _spread(row: dict[str, Any]) -> float:
-    return row["standard_error"] if "standard_error" in row else row["deviation"]
+def _name_compared(row: dict[str, Any]) -> str:
+    return row["placement"] if "placement" in row else f"mean of {len(row['placements'])}"
+
+
+FRONT_COLUMNS: Columns[dict[str, Any]] = [
+    ("placement", lambda row: row["placement"]),
+    ("accuracy %", lambda row: _percent(row["accuracy"])),
+    ("sites", lambda row: str(row["sites"])),
+    ("latency ms", lambda row: f"{row['latency_ms']:.3f}"),
+    ("measured", lambda row: f"{row['latency_measured_x']:.3f}x"),
+    ("name", lambda row: row["note"]),
+]
+COMPARISON_COLUMNS: Columns[tuple[str, dict[str, Any]]] = [
+    ("", lambda item: item[0]),
+    ("placement", lambda item: _name_compared(item[1])),
+    ("accuracy %", lambda item: _percent(item[1]["accuracy"])),
+    ("+-", lambda item: _percent(item[1].get("standard_error", item[1].get("deviation")))),
+    ("sites", lambda item: str(item[1]["sites"])),
+    ("latency ms", lambda item: f"{item[1]['latency_ms']:.3f}"),
+]
+VERIFIED_COLUMNS: Columns[dict[str, Any]] = [
+    ("placement", lambda row: row["placement"]),
+    ("accuracy %", lambda row: _percent(row["accuracy"])),
+    ("in the search", lambda row: _percent(row["search_accuracy"])),
+    ("reward", lambda row: f"{row['reward']:.4f}"),
+    ("latency ms", lambda row: f"{row['latency_ms']:.3f}"),
+    ("note", lambda row: row["note"]),
+]

@@ -28,22 +28,14 @@ def add_transfer_parser(commands: Any) -> None:
 
 
 def _transfer(args: argparse.Namespace) -> None:
-    from dataclasses import replace
-
     from ean_search.analysis.run_folder import load_run
     from ean_search.cli.progress import show_progress
     from ean_search.cli.tables import print_comparison
     from ean_search.retrain.compare import select_placements
     from ean_search.retrain.retrain import plan_retraining
     from ean_search.retrain.transfer.runner import Transfer, transfer
-    from ean_search.retrain.transfer.task import make_task
 
-    run = load_run(args.run)
-    options = {"root": args.data_root} if args.data_root else {}
-    options |= {"train": args.images, "test": max(10, args.images // 4)} if args.images else {}
-    task = make_task(args.task, **options)
-    if args.epochs:
-        task = replace(task, recipe=task.recipe.model_copy(update={"epochs": args.epochs}))
+    run, task = load_run(args.run), _make_task(args)
     changes = {"seed": args.seed, "device": args.device}
     changes = {field: value for field, value in changes.items() if value is not None}
     plan = plan_retraining(run, changes, args.recipe)
@@ -55,3 +47,18 @@ def _transfer(args: argparse.Namespace) -> None:
     print(f"{task.metric} of {task.name}; costs are those of the backbones")
     print_comparison(frame, run.read_costs(), task.metric)
     print(transfers.folder / "comparison.csv")
+
+
+def _make_task(args: argparse.Namespace) -> Any:
+    """Make the task, with as many epochs and images as flags say."""
+    from dataclasses import replace
+
+    from ean_search.retrain.transfer.task import make_task
+
+    options = {"root": args.data_root} if args.data_root else {}
+    if args.images:
+        options |= {"train": args.images, "test": max(10, args.images // 4)}
+    task = make_task(args.task, **options)
+    if not args.epochs:
+        return task
+    return replace(task, recipe=task.recipe.model_copy(update={"epochs": args.epochs}))

@@ -1,4 +1,4 @@
-"""The flags that say where a run's work is done."""
+"""The flags that say where the work of a run is done."""
 
 import argparse
 
@@ -8,7 +8,7 @@ from ean_search.utils.errors import UserError
 # Flag: field of Workers, type, help.
 FLAGS: dict[str, tuple[str, type, str]] = {
     "--workers": ("count", int, "Ray workers; without, all is done in this process"),
-    "--gpus-per-worker": ("gpus", float, "such as .25 for four workers on one GPU"),
+    "--gpus-per-worker": ("gpus", float, "such as 0.25 for four workers on one GPU"),
     "--cpus-per-worker": ("cpus", float, "CPUs, and torch threads, of a worker"),
     "--max-failures": ("max_failures", int, "times that a trial whose worker died starts again"),
     "--address": ("address", str, "Ray cluster to join: auto or HOST:PORT"),

@@ -1,4 +1,4 @@
-"""Values: spaces, placements, trials, objectives and Pareto fronts. No networks, files or torch.
+"""Values: spaces, placements, trials, objectives and Pareto fronts; no networks, no torch.
 
 May import from utils.
 """

@@ -1,12 +1,12 @@
-"""What a search is after: a reward made of accuracy and cost, and hard limits.
+"""The goal of a search: a reward made of accuracy and costs, and hard limits on costs.
 
-An objective is a short string, `accuracy - 0.05 latency - 0.01 sites`. Accuracy lies in [0, 1];
-a cost is taken as its share of what attaching everywhere adds: 0 for `none`, 1 for `all`. So the
-published reward of EAN, top-1 % + 2 x (share of unattached sites) - 54, is
-`accuracy - 0.02 sites` in another unit and without its constant.
+An objective is a short string, such as `accuracy - 0.05 latency - 0.01 sites`. Accuracy lies in
+[0, 1]. A cost is normalised: 0 for the placement `none` and 1 for `all`. The published reward of
+EAN, top-1 % + 2 x (share of unattached sites) - 54, is therefore `accuracy - 0.02 sites`, in
+another unit and without its constant.
 
-A limit is a short string too, `latency < 1.10x, sites <= 8`: absolute, or with an x a multiple of
-the plain backbone.
+Limits are a short string too, such as `latency < 1.10x, sites <= 8`. A limit is absolute, or, with
+an x, a multiple of the cost of the plain backbone.
 """
 
 import operator
@@ -27,7 +27,14 @@ COMPARE = {"<": operator.lt, "<=": operator.le, ">": operator.gt, ">=": operator
 
 @dataclass(frozen=True)
 class Limit:
-    """One bound on a cost axis."""
+    """An upper or lower bound on one cost axis.
+
+    Attributes:
+        axis: A field of `Cost`.
+        sign: `<`, `<=`, `>` or `>=`.
+        value: The bound, in the unit of the axis or as a multiple of the plain backbone's cost.
+        relative: Whether `value` is such a multiple.
+    """
 
     axis: str
     sign: str
@@ -35,11 +42,24 @@ class Limit:
     relative: bool
 
     def holds(self, cost: Cost, plain: Cost) -> bool:
-        """Say whether a cost keeps the bound."""
-        return COMPARE[self.sign](cost.on(self.axis), self._bound(plain))
+        """Tell whether a cost keeps the limit.
+
+        Args:
+            cost: The cost of a placement.
+            plain: The cost of the backbone without attention.
+
+        Raises:
+            UserError: If the limit is relative and the plain backbone's cost on its axis is 0.
+        """
+        return bool(COMPARE[self.sign](cost.on(self.axis), self._bound(plain)))
 
     def excess(self, cost: Cost, plain: Cost) -> float:
-        """Return by what share of itself the bound is broken, 0 if it is kept."""
+        """Return by how much a cost breaks the limit, as a share of the bound; 0 if it keeps it.
+
+        Args:
+            cost: The cost of a placement.
+            plain: The cost of the backbone without attention.
+        """
         if self.holds(cost, plain):
             return 0.0
         bound = self._bound(plain)
@@ -53,20 +73,43 @@ class Limit:
 
 @dataclass(frozen=True)
 class Objective:
-    """Weights on normalised costs, and hard limits."""
+    """The weights of the normalised costs in the reward, and the hard limits.
 
-    weights: tuple[tuple[str, float], ...] = ()
+    Example:
+        >>> objective = Objective.parse("accuracy - 0.05 latency", "sites <= 8")
+        >>> objective.weights
+        (('latency_ms', 0.05),)
+    """
+
+    weights: tuple[tuple[str, float], ...] = ()  # (axis, weight)
     limits: tuple[Limit, ...] = ()
 
     @classmethod
     def parse(cls, reward: str = "accuracy", limits: str = "") -> "Objective":
-        """Read an objective from its two short strings."""
+        """Read an objective from its text form.
+
+        Args:
+            reward: Accuracy minus weighted costs, such as "accuracy - 0.05 latency - 0.01 sites".
+            limits: Limits separated by commas, such as "latency < 1.10x, sites <= 8".
+
+        Returns:
+            The objective.
+
+        Raises:
+            UserError: If a text has another form or names an unknown cost axis.
+        """
         return cls(_parse_reward(reward), _parse_limits(limits))
 
 
 @dataclass(frozen=True)
 class Problem:
-    """What a searcher may know: the space, what is wanted, and what placements cost."""
+    """Everything that a searcher may know: the space, the objective, and the costs of placements.
+
+    Attributes:
+        space: The search space.
+        objective: The reward's weights, and the limits.
+        price: Returns the cost of a placement; fast, as nothing is measured or trained for it.
+    """
 
     space: Space
     objective: Objective
@@ -74,16 +117,24 @@ class Problem:
 
     @cached_property
     def plain(self) -> Cost:
-        """Price the backbone without attention."""
+        """Return the cost of the backbone without attention."""
         return self.price(self.space.named["none"])
 
     @cached_property
     def full(self) -> Cost:
-        """Price attention at every site."""
+        """Return the cost of attention at every site."""
         return self.price(self.space.named["all"])
 
     def reward(self, accuracy: float, cost: Cost) -> float:
-        """Value an accuracy at a cost."""
+        """Return the reward of an accuracy at a cost.
+
+        Args:
+            accuracy: In [0, 1].
+            cost: The cost of the placement that has this accuracy.
+
+        Returns:
+            The accuracy minus the weighted, normalised costs.
+        """
         plain, full = self.plain, self.full
         return accuracy - sum(
             weight * _share(cost.on(axis), plain.on(axis), full.on(axis))
@@ -91,11 +142,18 @@ class Problem:
         )
 
     def feasible(self, cost: Cost) -> bool:
-        """Say whether a cost keeps all limits."""
+        """Tell whether a cost keeps all limits."""
         return all(limit.holds(cost, self.plain) for limit in self.objective.limits)
 
     def penalty(self, cost: Cost) -> float:
-        """Value what was not measured: below any accuracy's reward, the more a limit is broken."""
+        """Return the reward of a placement without a valid accuracy.
+
+        Args:
+            cost: The cost of the placement.
+
+        Returns:
+            A reward below that of any accuracy, and the lower the more the limits are broken.
+        """
         floor = -1.0 - sum(weight for _, weight in self.objective.weights)
         return floor - sum(limit.excess(cost, self.plain) for limit in self.objective.limits)
 
@@ -107,10 +165,10 @@ def _share(value: float, plain: float, full: float) -> float:
 def _parse_reward(text: str) -> tuple[tuple[str, float], ...]:
     body = text.strip()
     terms = body.removeprefix("accuracy").strip()
-    found = TERM.findall(terms)
+    weighted_axes = TERM.findall(terms)
     if not body.startswith("accuracy") or TERM.sub("", terms).strip():
         raise UserError(f"expected an objective like 'accuracy - 0.05 latency', got {text!r}")
-    return tuple((axis_field(axis), float(weight or 1)) for weight, axis in found)
+    return tuple((axis_field(axis), float(weight or 1)) for weight, axis in weighted_axes)
 
 
 def _parse_limits(text: str) -> tuple[Limit, ...]:

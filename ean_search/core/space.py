@@ -1,9 +1,11 @@
-"""A search space and the placements in it, as values; knows nothing of networks.
+"""Search spaces and placements, as values that do not depend on networks.
 
-A placement is one integer a site: 0 leaves the backbone as it is, k attaches the space's k-th
-attention. Its text form goes stage by stage, `100-1011-010011-011`, and is the same everywhere.
+A placement has one integer per site: 0 for no attention, k for the space's k-th attention. Its text
+form lists the sites stage by stage, `100-1011-010011-011`. The same text form is used in logs, file
+names, plots and flags.
 """
 
+import importlib
 import math
 from dataclasses import dataclass
 from functools import cached_property
@@ -13,17 +15,24 @@ from typing import Any, Literal
 import numpy as np
 from pydantic import Field, field_validator
 
-import ean_search.search_spaces as search_spaces
 from ean_search.utils.config import FrozenConfig, parse_fields, read_yaml
 from ean_search.utils.errors import UserError, unknown_name
 
-SHIPPED = Path(search_spaces.__file__).parent
+# setup.cfg maps this package to the folder search_spaces/ at the top of the repository.
+SHIPPED = Path(*importlib.import_module("ean_search.search_spaces").__path__)
 DIGITS = "0123456789abcdefghijklmnopqrstuvwxyz"
 
 
 @dataclass(frozen=True, slots=True)
 class Placement:
-    """Which attention each site carries, 0 for none."""
+    """The choice of every site: 0 for no attention, k for the space's k-th attention.
+
+    `str(placement)` is its text form; `Space.parse` reads it back.
+
+    Attributes:
+        choices: One integer per site, in the order in which the sites run.
+        stages: The number of sites in each stage.
+    """
 
     choices: tuple[int, ...]
     stages: tuple[int, ...]
@@ -37,19 +46,37 @@ class Placement:
 
     @property
     def attached(self) -> int:
-        """Count the sites that carry an attention."""
+        """Return the number of sites with an attention."""
         return sum(choice > 0 for choice in self.choices)
+
+    def to_array(self) -> np.ndarray:
+        """Return the choices as an array of int8, (sites,); `Space.placement` reads it back."""
+        return np.array(self.choices, dtype=np.int8)
 
 
 class AttentionChoice(FrozenConfig):
-    """One attention that a site may holder: its name and the options it is built with."""
+    """An attention that a site may have: its registered name and the options to build it with."""
 
     name: str
     options: dict[str, Any] = {}
 
 
 class Space(FrozenConfig):
-    """A backbone, the attentions its sites may carry, and how sites share them."""
+    """A search space: a backbone, the attentions for its sites, and how the sites share them.
+
+    Attributes:
+        name: The name of the space.
+        backbone: A timm model, a key of BACKBONES, or `module:function`.
+        backbone_args: Keyword arguments of the backbone.
+        attention: The attentions that a site may have; choice k is the k-th of them.
+        position: Where attention is attached in a block.
+        sharing: Which sites share one module: those of a stage, all (`whole`), or none.
+        unit_gate: Whether gates are scaled to a mean of 1, as pretrained backbones need.
+        image_size: Height and width of the input, in pixels.
+        stage_length: The greatest number of sites per stage; longer stages are cut.
+        stages: The number of sites in each stage; empty until the backbone was probed.
+        placements: Named placements of this space, as text.
+    """
 
     name: str
     backbone: str
@@ -59,7 +86,7 @@ class Space(FrozenConfig):
     sharing: Literal["stage", "whole", "none"] = "stage"
     unit_gate: bool = False
     image_size: int = Field(default=224, ge=8)
-    stage_length: int | None = Field(default=None, ge=1)  # stages are cut into such pieces
+    stage_length: int | None = Field(default=None, ge=1)
     stages: tuple[int, ...] = ()
     placements: dict[str, str] = {}
 
@@ -71,7 +98,7 @@ class Space(FrozenConfig):
 
     @property
     def sites(self) -> int:
-        """Count the sites."""
+        """Return the number of sites."""
         if not self.stages:
             raise UserError(
                 f"the sites of space {self.name!r} are not known yet: call probe(space)"
@@ -80,37 +107,57 @@ class Space(FrozenConfig):
 
     @property
     def choices(self) -> int:
-        """Count what a site can be, none included."""
+        """Return the number of choices per site, including no attention."""
         return len(self.attention) + 1
 
     @property
     def size(self) -> int:
-        """Count the placements."""
-        return self.choices**self.sites
+        """Return the number of placements."""
+        return int(self.choices**self.sites)
 
     def placement(self, choices: Any) -> Placement:
-        """Make a placement of one integer a site."""
+        """Make a placement.
+
+        Args:
+            choices: An iterable of one integer per site, such as a list or an array.
+
+        Returns:
+            The placement.
+
+        Raises:
+            UserError: If there are more or fewer integers than sites, or one is out of range.
+        """
         values, count = tuple(int(choice) for choice in choices), self.choices
         if len(values) != self.sites:
             raise UserError(f"expected {self.sites} sites in {self.name!r}, got {len(values)}")
-        bad = next((v for v in values if not 0 <= v < count), None)
-        if bad is not None:
-            raise UserError(f"expected choices 0 to {count - 1} in {self.name!r}, got {bad}")
+        invalid = next((v for v in values if not 0 <= v < count), None)
+        if invalid is not None:
+            raise UserError(f"expected choices 0 to {count - 1} in {self.name!r}, got {invalid}")
         return Placement(values, self.stages)
 
     def parse(self, text: str) -> Placement:
-        """Read a placement from its text form, or from its name in this space."""
+        """Read a placement.
+
+        Args:
+            text: Its text form, with or without hyphens, or a key of `named`.
+
+        Returns:
+            The placement.
+
+        Raises:
+            UserError: If the text is no placement of this space.
+        """
         if text in self.named:
             return self.named[text]
-        bare = text.strip().lower()
-        digits = bare.replace("-", "")
+        stripped = text.strip().lower()
+        digits = stripped.replace("-", "")
         if not digits or any(d not in DIGITS[: self.choices] for d in digits):
             raise UserError(
                 f"expected a placement like {self._filled(1)} (digits 0 to "
                 f"{DIGITS[self.choices - 1]}) or one of {', '.join(self.named)}; got {text!r}"
             )
-        parts = tuple(len(part) for part in bare.split("-"))
-        if "-" in bare and parts != self.stages:
+        parts = tuple(len(part) for part in stripped.split("-"))
+        if "-" in stripped and parts != self.stages:
             raise UserError(
                 f"expected stages of {'-'.join(map(str, self.stages))} sites in {self.name!r}, "
                 f"got {'-'.join(map(str, parts))} in {text!r}"
@@ -118,49 +165,57 @@ class Space(FrozenConfig):
         return self.placement(DIGITS.index(d) for d in digits)
 
     def sample(self, rng: np.random.Generator, attached: int | None = None) -> Placement:
-        """Draw a placement: its count of attachments evenly, or as given, then its sites."""
+        """Draw a random placement.
+
+        Args:
+            rng: The random generator.
+            attached: The number of sites with attention; by default, it is drawn uniformly first.
+
+        Returns:
+            The placement; its sites and their attentions are drawn uniformly.
+        """
         count = int(rng.integers(self.sites + 1)) if attached is None else attached
         choices = np.zeros(self.sites, dtype=int)
-        where = rng.choice(self.sites, size=count, replace=False)
-        choices[where] = rng.integers(1, self.choices, size=count)
+        attached_sites = rng.choice(self.sites, size=count, replace=False)
+        choices[attached_sites] = rng.integers(1, self.choices, size=count)
         return self.placement(choices)
 
     def enumerate(self) -> "list[Placement]":
-        """List every placement, the last site changing fastest."""
+        """List all placements in the order of counting: the last site changes fastest."""
         shape = (self.choices,) * self.sites
         return [self.placement(np.unravel_index(i, shape)) for i in range(self.size)]
 
     @cached_property
     def named(self) -> dict[str, Placement]:
-        """Map the placements everybody asks for, and this space's own, from their names."""
-        ends = {sum(self.stages[: s + 1]) - 1 for s in range(len(self.stages))}
-        found = {"none": self._filled(0), "all": self._filled(1)}
+        """Map names to placements: the common ones of every space, and those of `placements`."""
+        last_sites = {sum(self.stages[: s + 1]) - 1 for s in range(len(self.stages))}
+        named = {"none": self._filled(0), "all": self._filled(1)}
         if len(self.attention) > 1:
-            found |= {f"all-{a.name}": self._filled(k) for k, a in enumerate(self.attention, 1)}
-        found["every-other"] = self.placement((i + 1) % 2 for i in range(self.sites))
-        found["last-per-stage"] = self.placement(i in ends for i in range(self.sites))
-        # Published placements are strings of the published depth: they read as such, or not at all.
+            named |= {f"all-{a.name}": self._filled(k) for k, a in enumerate(self.attention, 1)}
+        named["every-other"] = self.placement((i + 1) % 2 for i in range(self.sites))
+        named["last-per-stage"] = self.placement(i in last_sites for i in range(self.sites))
+        # The hyphens are ignored: published placements may be written with other stages.
         for name, text in self.placements.items():
             digits = text.replace("-", "")
-            found[name] = self.placement(DIGITS.index(digit) for digit in digits)
-        return found
+            named[name] = self.placement(DIGITS.index(digit) for digit in digits)
+        return named
 
     def _filled(self, choice: int) -> Placement:
         return self.placement([choice] * self.sites)
 
     @property
-    def groups(self) -> list[int]:
-        """Number the stage of every site."""
+    def stage_of_site(self) -> list[int]:
+        """Return the number of the stage of each site."""
         return [stage for stage, count in enumerate(self.stages) for _ in range(count)]
 
     @property
-    def bits(self) -> float:
-        """Give the size as a power of two."""
+    def log2_size(self) -> float:
+        """Return the base-2 logarithm of the number of placements."""
         return self.sites * math.log2(self.choices)
 
 
 def _read_choice(entry: Any) -> Any:
-    """Accept `se`, `{name: dia, reduction: 4}` and a finished choice alike."""
+    """Read one attention, written as `se`, as `{name: dia, reduction: 4}` or as a full choice."""
     if isinstance(entry, str):
         return {"name": entry}
     if isinstance(entry, dict) and "options" not in entry:
@@ -172,12 +227,26 @@ def _read_choice(entry: Any) -> Any:
 
 
 def shipped_spaces() -> list[str]:
-    """Name the spaces that come with the package."""
+    """List the names of the spaces that come with the package."""
     return sorted(path.stem for path in SHIPPED.glob("*.yaml"))
 
 
 def load_space(source: str | Path, **changes: Any) -> Space:
-    """Read a space by its shipped name or from a YAML file, with fields changed on request."""
+    """Load a search space.
+
+    Args:
+        source: The name of a shipped space, or the path of a YAML file.
+        changes: Fields of `Space` with values that replace those of the file.
+
+    Returns:
+        The space.
+
+    Raises:
+        UserError: If there is no such space or file, or a field of it is wrong.
+
+    Example:
+        >>> load_space("resnet50_shared", image_size=176)
+    """
     path = Path(source)
     if path.suffix in (".yaml", ".yml"):
         if not path.is_file():
@@ -190,11 +259,11 @@ def load_space(source: str | Path, **changes: Any) -> Space:
     if isinstance(fields, dict):
         fields = {"name": path.stem, **fields, **changes}
     space = parse_fields(Space, fields, f"space {source}")
-    return _without_strange_names(space) if "attention" in changes else space
+    return _drop_invalid_placements(space) if "attention" in changes else space
 
 
-def _without_strange_names(space: Space) -> Space:
-    """Leave out named placements that want more attentions than were put in the file's place."""
+def _drop_invalid_placements(space: Space) -> Space:
+    """Drop the named placements of the file that need more attentions than the space now has."""
     digits = DIGITS[: space.choices] + "-"
     known = {name: text for name, text in space.placements.items() if set(text) <= set(digits)}
     return space.model_copy(update={"placements": known})

@@ -1,4 +1,4 @@
-"""What a placement costs and how well it did, as values with a one-line JSON form."""
+"""Costs, evaluation results and trials, as values; a trial is stored as one line of JSON."""
 
 import json
 from dataclasses import asdict, dataclass, fields
@@ -7,23 +7,33 @@ from typing import Literal
 from ean_search.core.space import Placement, Space
 from ean_search.utils.errors import UserError, unknown_name
 
-Status = Literal["done", "failed", "infeasible", "stopped"]  # the last: it lost a race
+Status = Literal["done", "failed", "infeasible", "stopped"]  # stopped: dropped early by racing
 
 
 @dataclass(frozen=True, slots=True)
 class Cost:
-    """The price of one placement, network included."""
+    """The cost of the whole network with one placement.
 
-    sites: int  # how many carry an attention
+    Attributes:
+        sites: The number of sites with attention.
+        params: The number of parameters.
+        macs: Multiply-accumulate operations of convolutions, linear layers and matrix products.
+        flops: fvcore's total, which adds norms and pooling to the macs.
+        latency_ms: The time of one batch, on the device of the run.
+        activation_bytes: Elements that the attentions read and write, for one image in float32.
+    """
+
+    sites: int
     params: int
-    macs: int  # convolutions, linear layers and matrix products
-    flops: int  # fvcore's total: macs, and norms and pooling as it counts them
-    latency_ms: float  # of one batch, on the device at hand
-    activation_bytes: int  # elements the attachments read and write, one image in float32
+    macs: int
+    flops: int
+    latency_ms: float
+    activation_bytes: int
 
     def on(self, axis: str) -> float:
-        """Return one axis by its name, `latency` and `activations` included."""
-        return getattr(self, axis_field(axis))
+        """Return the cost on one axis, a field's name, `latency` or `activations`."""
+        value: float = getattr(self, axis_field(axis))
+        return value
 
 
 AXES = {f.name: f.name for f in fields(Cost)} | {
@@ -33,7 +43,7 @@ AXES = {f.name: f.name for f in fields(Cost)} | {
 
 
 def axis_field(axis: str) -> str:
-    """Return the field of Cost that an axis name stands for."""
+    """Return the field of `Cost` that an axis name stands for."""
     if axis not in AXES:
         raise unknown_name("cost axis", axis, AXES)
     return AXES[axis]
@@ -41,20 +51,39 @@ def axis_field(axis: str) -> str:
 
 @dataclass(frozen=True, slots=True)
 class EvaluationResult:
-    """What evaluating one placement gave: an accuracy in [0, 1], or none and the reason."""
+    """The result of evaluating one placement.
+
+    Attributes:
+        accuracy: In [0, 1]; None if the evaluation failed.
+        seconds: The time that the evaluation took.
+        note: Why the evaluation failed, or anything else to record with the trial.
+        stopped: Whether racing stopped the evaluation before all images were used.
+    """
 
     accuracy: float | None
     seconds: float
     note: str = ""
-    stopped: bool = False  # before all images were seen
+    stopped: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class Trial:
-    """One placement, its accuracy and its price."""
+    """One evaluated placement: its accuracy, reward and cost.
+
+    Attributes:
+        number: Trials are numbered from 0 in the order of the log; -1 if it is not in the log.
+        step: The search step that proposed it, from 1; 0 for the named placements of every run.
+        placement: The placement.
+        status: `done`; `failed`; `infeasible` if it breaks a limit; `stopped` if racing dropped it.
+        accuracy: In [0, 1]; None if it was not evaluated or the evaluation failed.
+        reward: The value to maximise; the penalty if the trial failed or is infeasible.
+        cost: The cost of the placement.
+        seconds: The time that the evaluation took.
+        note: Why the evaluation failed, or the name of a named placement.
+    """
 
     number: int
-    step: int  # the searcher's step; 0 for the placements every run begins with
+    step: int
     placement: Placement
     status: Status
     accuracy: float | None
@@ -64,12 +93,20 @@ class Trial:
     note: str = ""
 
     def to_json(self) -> str:
-        """Write the trial as one line."""
+        """Return the trial as one line of JSON."""
         return json.dumps(asdict(self) | {"placement": str(self.placement)})
 
     @classmethod
     def from_json(cls, line: str, space: Space) -> "Trial":
-        """Read a trial back from its line."""
+        """Read a trial from its line of JSON.
+
+        Args:
+            line: The line, as `to_json` returns it.
+            space: The space of the placement.
+
+        Raises:
+            UserError: If the line is no trial of this space.
+        """
         try:
             values = json.loads(line)
             cost = Cost(**values.pop("cost"))

@@ -1,4 +1,5 @@
 """What placements cost: parameters, FLOPs, latency, and the table that adds them up.
 
-Accuracy is the business of evaluation/. May import from networks/ and what networks/ may import.
+Accuracy belongs to evaluation/. Imports from networks/ and the folders that networks/ may import
+from.
 """

@@ -1,16 +1,18 @@
-"""Measures what a space's network and its attachments cost, into a table.
+"""Measure what the network of a space and its attachments cost, into a table.
 
-Multiply-adds and fvcore's totals are counted, not estimated: an attention counted alone at a site's
-map adds exactly what fvcore counts on the pruned network; a stateful one is counted after every
-number of others. An attention whose counts depend on other sites in any other way says so
-(`additive = False`); its placements are counted one by one, on the pruned network.
+Multiply-adds and FLOPs are counted, not estimated: an attention that is counted alone, on the map
+of a site, adds exactly what fvcore counts on the pruned network. A stateful attention is counted
+after each possible number of other sites of its chain. The counts of other attentions may depend
+on other sites in a different way; they declare `additive = False`, and their placements are
+counted one by one, on the pruned network.
 """
 
 import hashlib
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from functools import cache
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -28,6 +30,9 @@ from ean_search.utils.files import cache_dir
 from ean_search.utils.progress import Progress, silent
 from ean_search.utils.provenance import hardware
 
+BYTES_PER_ELEMENT = 4  # of an activation, in float32
+CACHE_VERSION = 2  # raise it with every change to the counts or to the table
+
 
 def measure_costs(
     space: Space,
@@ -39,22 +44,35 @@ def measure_costs(
     rounds: int = 20,
     progress: Progress = silent,
 ) -> CostTable:
-    """Measure a space's cost table, or take it from the cache."""
+    """Measure a space's cost table, or take it from the cache.
+
+    Args:
+        space: The space.
+        classes: The number of classes.
+        image_size: Height and width of the images in pixels; None: those of the space.
+        batch_size: The number of images for which latencies are measured.
+        device: Where latencies are measured.
+        rounds: The number of times that each network is timed.
+        progress: Receives a report after counting and after timing.
+
+    Example:
+        >>> space = load_space("resnet50_shared")
+        >>> measure_costs(space).price(space.named["all"]).params
+        26257432
+    """
     space = space if image_size is None else space.model_copy(update={"image_size": image_size})
-    what = space.model_copy(update={"name": "", "placements": {}}).model_dump_json()
-    where = hardware(device)
-    key = f"2 {what} {classes} {batch_size} {rounds} {where} {torch.__version__}"
-    path = cache_dir("costs") / f"{hashlib.sha256(key.encode()).hexdigest()[:20]}.json"
+    machine = hardware(device)
+    path = _cache_file(space, f"{classes} {batch_size} {rounds} {machine} {torch.__version__}")
     if path.is_file():
         return CostTable.load(path)
     progress("costs", 0, 2, "counting")
     network = build(space, classes).eval()
     table = CostTable(
         plain=_plain_cost(space, network),
-        attachments=_attachments(space, network),
+        attachments=_count_attachments(slots(network)),
         image_size=space.image_size,
         batch_size=batch_size,
-        hardware=where,
+        hardware=machine,
     )
     progress("costs", 1, 2, "timing")
     table = _with_latency(table, space, network.to(device), device, rounds)
@@ -63,17 +81,28 @@ def measure_costs(
     return table
 
 
+def _cache_file(space: Space, settings: str) -> Path:
+    """Return the file of a table; names in a space change nothing about its costs."""
+    unnamed = space.model_copy(update={"name": "", "placements": {}}).model_dump_json()
+    key = f"{CACHE_VERSION} {unnamed} {settings}"
+    return cache_dir("costs") / f"{hashlib.sha256(key.encode()).hexdigest()[:20]}.json"
+
+
 def price_list(space: Space, table: CostTable, classes: int) -> Callable[[Placement], Cost]:
-    """Return what prices placements: the table, or direct counts where it cannot add up."""
+    """Return the function that gives the costs of placements.
+
+    Args:
+        space: The space.
+        table: Its cost table.
+        classes: The number of classes.
+
+    Returns:
+        `table.price` if the counts of all attentions add up. If not, a function that counts the
+        pruned network; only latencies and activations are then sums of the table.
+    """
     network = build(space, classes).eval()
-    modules = (
-        module
-        for slot in slots(network)
-        for attention in slot.attentions
-        for module in attention.modules()
-        if isinstance(module, Attention)
-    )
-    if all(module.additive for module in modules):
+    modules = [m for slot in slots(network) for a in slot.attentions for m in a.modules()]
+    if all(module.additive for module in modules if isinstance(module, Attention)):
         return table.price
 
     @cache
@@ -88,12 +117,22 @@ def price_list(space: Space, table: CostTable, classes: int) -> Callable[[Placem
 
 
 def measure_latency(
-    networks: dict[str, nn.Module], table: CostTable, device: str = "cpu", rounds: int = 20
+    networks: Mapping[str, nn.Module], table: CostTable, device: str = "cpu", rounds: int = 20
 ) -> dict[str, float]:
-    """Time finished networks against each other, as the table's own were, in milliseconds."""
-    image = torch.randn(table.batch_size, 3, table.image_size, table.image_size, device=device)
+    """Time finished networks against each other, as the networks of the table were timed.
+
+    Args:
+        networks: The networks by name; they are moved to the device.
+        table: Gives image size and batch size.
+        device: Where to time.
+        rounds: The number of times that each network is timed.
+
+    Returns:
+        The median of each network in milliseconds per batch.
+    """
+    images = torch.randn(table.batch_size, 3, table.image_size, table.image_size, device=device)
     forwards = {
-        name: _forward(network.to(device).eval(), image) for name, network in networks.items()
+        name: _forward(network.to(device).eval(), images) for name, network in networks.items()
     }
     return time_interleaved(forwards, rounds=rounds, device=device)
 
@@ -102,12 +141,12 @@ def _plain_cost(space: Space, network: nn.Module) -> Cost:
     plain = prune(network, space.named["none"])
     image = torch.zeros(1, 3, space.image_size, space.image_size)
     macs, flops = count_flops(plain, image)
-    activations = 4 * count_activations(plain, image)
-    return Cost(0, count_params(plain), macs, flops, 0.0, activations)
+    activation_bytes = BYTES_PER_ELEMENT * count_activations(plain, image)
+    return Cost(0, count_params(plain), macs, flops, 0.0, activation_bytes)
 
 
-class _Alone(nn.Module):
-    """An attachment on its own, with the state that others of its chain left."""
+class _AttentionAlone(nn.Module):
+    """An attention outside its network, with the state that earlier sites of its chain left."""
 
     def __init__(self, module: nn.Module, state: Any = None):
         super().__init__()
@@ -119,67 +158,71 @@ class _Alone(nn.Module):
             return self.module(*inputs)
         attention = self.module.attention
         y, state = attention(*inputs, self.state)
-        # The state is returned, too: a tracer forgets what nobody uses.
-        return attention.finish(0, state) if attention.finishes_stage else (y, state)
+        if attention.finishes_stage:
+            return attention.finish(y.new_zeros(()), state)  # zero in place of the stage's output
+        # Return the state as well: a tracer leaves out what is not a part of the output.
+        return y, state
 
 
-def _attachments(space: Space, network: nn.Module) -> tuple[tuple[Attachment, ...], ...]:
-    """Count what each choice adds at each site."""
-    found = slots(network)
-    users = Counter(p for s in found for a in s.attentions for p in set(a.parameters()))
-    groups: dict[frozenset, int] = {}
-    chains: dict[nn.Module, int] = {}
-    earlier: Counter[int] = Counter()  # sites of a chain before this one
-    rows = []
-    for slot in found:
-        row = []
-        for module in slot.attentions:
-            shared = frozenset(p for p in module.parameters() if users[p] > 1)
-            chain = -1
-            if isinstance(module, ChainedAttention):
-                chain = chains.setdefault(module.holder, len(chains))
-            row.append(
-                Attachment(
-                    group=groups.setdefault(shared, len(groups)),
-                    params=sum(p.numel() for p in shared),
-                    own_params=sum(p.numel() for p in module.parameters() if users[p] == 1),
-                    activation_bytes=4 * slot.site.elements,
-                    latency_ms=0.0,
-                    chain=chain,
-                    writes_only=_inner(module).writes_only,
-                    **_counts(slot, module, earlier[chain]),
-                )
-            )
-        earlier.update({attachment.chain for attachment in row})
-        rows.append(tuple(row))
-    return tuple(rows)
+def _count_attachments(found: Sequence[Slot]) -> tuple[tuple[Attachment, ...], ...]:
+    """Count what each choice adds at each site: one row per site."""
+    counter = _AttachmentCounter(found)
+    return tuple(counter.count_site(slot) for slot in found)
 
 
-def _inner(module: nn.Module) -> nn.Module:
-    return module.attention if isinstance(module, ChainedAttention) else module
+class _AttachmentCounter:
+    """Counts the attachments of one site after another, in the order of the network."""
+
+    def __init__(self, found: Sequence[Slot]):
+        self.users = Counter(p for s in found for a in s.attentions for p in set(a.parameters()))
+        self.groups: dict[frozenset[nn.Parameter], int] = {}  # numbered as they are met
+        self.chains: dict[nn.Module, int] = {}
+        self.earlier: Counter[int] = Counter()  # sites of each chain before the current site
+
+    def count_site(self, slot: Slot) -> tuple[Attachment, ...]:
+        """Count each choice at the next site."""
+        row = tuple(self._count(slot, module) for module in slot.attentions)
+        self.earlier.update({attachment.chain for attachment in row})
+        return row
+
+    def _count(self, slot: Slot, module: nn.Module) -> Attachment:
+        shared = frozenset(p for p in module.parameters() if self.users[p] > 1)
+        chain = -1
+        if isinstance(module, ChainedAttention):
+            chain = self.chains.setdefault(module.holder, len(self.chains))
+        first, *later = _count_in_chain(slot, module, self.earlier[chain])
+        return Attachment(
+            group=self.groups.setdefault(shared, len(self.groups)),
+            params=sum(p.numel() for p in shared),
+            own_params=sum(p.numel() for p in module.parameters() if self.users[p] == 1),
+            replaced_params=0 if slot.original is None else count_params(slot.original),
+            activation_bytes=BYTES_PER_ELEMENT * slot.site.num_elements,
+            latency_ms=0.0,
+            chain=chain,
+            writes_only=isinstance(module, ChainedAttention) and module.attention.writes_only,
+            macs=first[0],
+            flops=first[1],
+            later=tuple(later) if set(later) - {first} else (),
+        )
 
 
-def _counts(slot: Slot, module: nn.Module, earlier: int) -> dict[str, Any]:
-    """Count one attachment, after none and after up to so many others of its chain."""
-    inputs = slot.site.example()
-    replaced = (0, 0)
-    if slot.original is not None:
-        replaced = count_flops(slot.original, inputs[0])
+def _count_in_chain(slot: Slot, module: nn.Module, earlier: int) -> list[tuple[int, int]]:
+    """Count macs and flops of an attention after 0 to `earlier` sites of its chain.
+
+    Counts that cannot depend on other sites are returned once. Those of the module that the
+    attention replaces are subtracted.
+    """
+    inputs = slot.site.example_inputs()
+    replaced = (0, 0) if slot.original is None else count_flops(slot.original, inputs[0])
     counts, state = [], None
-    adds_up = not isinstance(module, ChainedAttention) or module.attention.finishes_stage
-    for _ in range(1 if adds_up else earlier + 1):
-        macs, flops = count_flops(_Alone(module, state), *inputs)
+    repeats = isinstance(module, ChainedAttention) and not module.attention.finishes_stage
+    for _ in range(earlier + 1 if repeats else 1):
+        macs, flops = count_flops(_AttentionAlone(module, state), *inputs)
         counts.append((macs - replaced[0], flops - replaced[1]))
-        if not adds_up:
+        if isinstance(module, ChainedAttention) and repeats:
             with torch.no_grad():
                 state = module.attention(*inputs, state)[1]
-    later = tuple(counts[1:]) if len(set(counts)) > 1 else ()
-    return {
-        "macs": counts[0][0],
-        "flops": counts[0][1],
-        "later": later,
-        "replaced_params": 0 if slot.original is None else count_params(slot.original),
-    }
+    return counts
 
 
 def _with_latency(
@@ -187,20 +230,20 @@ def _with_latency(
 ) -> CostTable:
     """Time the plain network and every attachment.
 
-    One attachment is too small to be seen in a network's latency, so each is timed alone at its
-    map; the sum over all sites is then scaled to what attaching everywhere adds to the network.
+    The latency of a network is too noisy to show a single attachment. So each attention is timed
+    alone on its map, and the sum over all sites is scaled to what attaching everywhere adds.
     """
     full = {k: space.placement([k] * space.sites) for k in range(space.choices)}
-    whole = {str(k): prune(network, placement) for k, placement in full.items()}
-    times = measure_latency(whole, table, device, rounds)
+    networks = {str(k): prune(network, placement) for k, placement in full.items()}
+    times = measure_latency(networks, table, device, rounds)
     alone = _time_attachments(network, table.batch_size, device, rounds)
     rows = [list(row) for row in table.attachments]
     for k in range(1, space.choices):
         added = times[str(k)] - times["0"]
-        total = sum(alone[site][k - 1] for site in range(space.sites))
+        total = sum(times_of_site[k - 1] for times_of_site in alone)
         scale = added / total if added * total > 0 else 1.0
-        for site, row in enumerate(rows):
-            row[k - 1] = replace(row[k - 1], latency_ms=scale * alone[site][k - 1])
+        for row, times_of_site in zip(rows, alone, strict=True):
+            row[k - 1] = replace(row[k - 1], latency_ms=scale * times_of_site[k - 1])
     plain = replace(table.plain, latency_ms=times["0"])
     return replace(table, plain=plain, attachments=tuple(map(tuple, rows)))
 
@@ -208,19 +251,20 @@ def _with_latency(
 def _time_attachments(
     network: nn.Module, batch_size: int, device: str, rounds: int
 ) -> list[list[float]]:
-    """Time every choice at every site, equal cases once; in milliseconds."""
-    forwards, cases = {}, []
+    """Return the milliseconds of each choice at each site; equal maps are timed once."""
+    forwards: dict[str, Callable[[], object]] = {}
+    names = []
     for slot in slots(network):
         site = slot.site
         plain = nn.Identity() if slot.original is None else slot.original
-        modules = [plain, *map(_Alone, slot.attentions)]
+        modules = [plain, *map(_AttentionAlone, slot.attentions)]
         row = [f"{k} {site.channels} {site.height} {site.width}" for k in range(len(modules))]
-        for case, module in zip(row, modules, strict=True):
-            inputs = site.example(batch_size, device)
-            forwards.setdefault(case, _forward(module, *inputs[:1] if module is plain else inputs))
-        cases.append(row)
+        for name, module in zip(row, modules, strict=True):
+            inputs = site.example_inputs(batch_size, device)
+            forwards.setdefault(name, _forward(module, *inputs[:1] if module is plain else inputs))
+        names.append(row)
     times = time_interleaved(forwards, rounds=3 * rounds, device=device)
-    return [[times[case] - times[row[0]] for case in row[1:]] for row in cases]
+    return [[times[name] - times[row[0]] for name in row[1:]] for row in names]
 
 
 def _forward(module: nn.Module, *inputs: Tensor) -> Callable[[], object]:

@@ -1,14 +1,16 @@
-"""What placements cost: a table of what every site adds, and the sum of it in microseconds.
+"""What placements cost: a table of what every site adds, which is summed up in microseconds.
 
-The table is measured elsewhere (`measure.py`), once a space, size and device. What a group of sites
-shares is paid for once; everything else adds up over sites. What a stateful attention counts may
-depend on how many of its chain came before.
+`measure.py` measures the table, once for each space, image size and device. Parameters that a group
+of sites shares are counted once; everything else adds up over sites. The FLOPs of a stateful
+attention may depend on the number of attached sites before it in its chain.
 """
 
 import json
+from collections import Counter
 from dataclasses import asdict, dataclass
 from functools import cached_property
 from pathlib import Path
+from typing import Any
 
 from ean_search.core.space import Placement
 from ean_search.core.trial import Cost
@@ -18,55 +20,83 @@ from ean_search.utils.files import save_json
 
 @dataclass(frozen=True)
 class Attachment:
-    """What one attention adds at one site."""
+    """What one attention adds to the cost of a network at one site.
 
-    group: int  # sites of one group share parameters
-    params: int  # that it shares with its group
-    replaced_params: int  # of the backbone's own module there, which it replaces
+    Attributes:
+        group: The number of the group; its sites share parameters.
+        params: The parameters that the group shares.
+        replaced_params: The parameters of the backbone's module that the attention replaces.
+        macs: Multiply-adds, as the first attached site of its chain.
+        flops: FLOPs, as the first attached site of its chain.
+        latency_ms: Milliseconds that it adds to a batch.
+        activation_bytes: Size of its map for one image, in float32.
+        own_params: The parameters that the site does not share.
+        chain: The number of the chain, whose sites pass a state on; -1: none.
+        writes_only: It only writes the state; without a later site of its chain that reads the
+            state, it is not run and costs nothing.
+        later: (macs, flops) after one attached site of its chain, after two, and so on; empty if
+            they are the same everywhere in the chain.
+    """
+
+    group: int
+    params: int
+    replaced_params: int
     macs: int
     flops: int
     latency_ms: float
     activation_bytes: int
     own_params: int = 0
-    chain: int = -1  # of sites that hand a state on
-    writes_only: bool = False  # for later sites of the chain: nothing if none of them reads
-    later: tuple[tuple[int, int], ...] = ()  # macs and flops as the second of its chain, third, ...
+    chain: int = -1
+    writes_only: bool = False
+    later: tuple[tuple[int, int], ...] = ()
 
     def counts(self, before: int) -> tuple[int, int]:
-        """Return macs and flops after so many attachments of the chain."""
+        """Return macs and flops, with `before` attached sites of the chain before this one."""
         return self.later[before - 1] if before and self.later else (self.macs, self.flops)
 
 
 @dataclass(frozen=True)
 class CostTable:
-    """The plain backbone's cost and what each choice adds at each site."""
+    """The cost of the plain backbone, and what each choice adds to it at each site.
+
+    Attributes:
+        plain: The cost of the backbone without attention.
+        attachments: One row per site, with one entry per choice from 1 on.
+        image_size: Height and width of the images in pixels.
+        batch_size: The batch size for which latencies were measured.
+        hardware: The machine on which they were measured.
+
+    Example:
+        >>> table = measure_costs(space, classes=100)
+        >>> table.price(space.parse("100-1011-010011-011")).flops
+    """
 
     plain: Cost
-    attachments: tuple[tuple[Attachment, ...], ...]  # a row a site, an entry a choice from 1 on
+    attachments: tuple[tuple[Attachment, ...], ...]
     image_size: int
     batch_size: int
     hardware: str
 
     def price(self, placement: Placement) -> Cost:
-        """Sum up what a placement costs."""
-        known = self._known.get(placement)
-        return known or self._known.setdefault(placement, self._sum(placement))
+        """Return the cost of a network with this placement."""
+        cost = self._prices.get(placement)
+        return cost or self._prices.setdefault(placement, self._sum(placement))
 
     @cached_property
-    def _known(self) -> dict[Placement, Cost]:
+    def _prices(self) -> dict[Placement, Cost]:
         return {}
 
     def _sum(self, placement: Placement) -> Cost:
         rows = zip(self.attachments, placement.choices, strict=True)
-        used = _without_unread([row[choice - 1] for row, choice in rows if choice])
+        used = _without_unread_writers([row[choice - 1] for row, choice in rows if choice])
         shared = {a.group: a.params for a in used}
         own = sum(a.own_params - a.replaced_params for a in used)
         macs, flops = self.plain.macs, self.plain.flops
-        before: dict[int, int] = {}
-        for a in used:
-            counts = a.counts(before.get(a.chain, 0))
-            before[a.chain] = before.get(a.chain, 0) + 1
-            macs, flops = macs + counts[0], flops + counts[1]
+        before: Counter[int] = Counter()  # attached sites of each chain so far
+        for attachment in used:
+            added_macs, added_flops = attachment.counts(before[attachment.chain])
+            before[attachment.chain] += 1
+            macs, flops = macs + added_macs, flops + added_flops
         return Cost(
             sites=placement.attached,
             params=self.plain.params + sum(shared.values()) + own,
@@ -82,29 +112,33 @@ class CostTable:
 
     @classmethod
     def load(cls, path: Path) -> "CostTable":
-        """Read a table back."""
+        """Read a table that was saved.
+
+        Raises:
+            UserError: If the file holds something else.
+        """
         try:
             values = json.loads(path.read_text())
             rows = values.pop("attachments")
-            attachments = tuple(tuple(_read(entry) for entry in row) for row in rows)
+            attachments = tuple(tuple(_read_attachment(entry) for entry in row) for row in rows)
             return cls(plain=Cost(**values.pop("plain")), attachments=attachments, **values)
         except (ValueError, TypeError, KeyError) as error:
             raise UserError(f"{path} is not a cost table: {error}") from error
 
 
-def _without_unread(used: list[Attachment]) -> list[Attachment]:
-    """Leave out what only writes for later sites, where none reads."""
-    read: set[int] = set()
+def _without_unread_writers(used: list[Attachment]) -> list[Attachment]:
+    """Leave out attachments that only write a state which no later site reads."""
+    chains_read: set[int] = set()
     needed = []
     for attachment in reversed(used):
         if not attachment.writes_only:
-            read.add(attachment.chain)
-        if attachment.chain in read or not attachment.writes_only:
+            chains_read.add(attachment.chain)
+        if attachment.chain in chains_read or not attachment.writes_only:
             needed.append(attachment)
     return needed[::-1]
 
 
-def _read(entry: dict) -> Attachment:
-    """Read an attachment; JSON knows no tuples."""
-    later = tuple(tuple(pair) for pair in entry.pop("later", ()))
+def _read_attachment(entry: dict[str, Any]) -> Attachment:
+    """Make an attachment of JSON, which has lists for tuples."""
+    later = tuple((macs, flops) for macs, flops in entry.pop("later", ()))
     return Attachment(**entry, later=later)

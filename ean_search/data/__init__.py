@@ -1,4 +1,4 @@
 """Data sets by name, their train, search and test splits, and image transforms.
 
-Training loops live in training/. May import from utils and core.
+Training loops belong to training/. May import from utils/ and core/.
 """

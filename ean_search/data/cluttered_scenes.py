@@ -1,4 +1,4 @@
-"""Boxes and masks of the embedded canvases: where each digit is, known from having painted it."""
+"""The embedded canvases with boxes and masks of their digits, for detection and segmentation."""
 
 from dataclasses import dataclass
 
@@ -6,77 +6,89 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ean_search.data.cluttered import CHUNK, CLASSES, Canvas, draw_chunk, hold_out_scans, load_scans
-from ean_search.data.datasets import CANVAS_NORMAL
+from ean_search.data.cluttered import (
+    CANVASES_PER_CHUNK,
+    ClutteredOptions,
+    DigitScans,
+    DrawnDigits,
+    draw_chunk,
+    draw_labels,
+    hold_out_scans,
+    load_scans,
+)
+from ean_search.data.datasets import CANVAS_MEAN_STD
 from ean_search.data.splits import TensorSplit
 
-COVERED = 0.5  # of a pixel, that makes it the digit's
-BACKGROUND = 0  # classes of masks and boxes count from 1
+MIN_COVERED_SHARE = 0.5  # of a pixel, for the pixel to belong to the digit
+BACKGROUND = 0  # in masks; the classes of digits count from 1
 
 
 @dataclass(frozen=True)
 class Scenes:
-    """Canvases with what is on them."""
+    """Canvases with the places of their digits."""
 
-    images: Tensor  # (count, 3, size, size), bytes
-    boxes: Tensor  # (count, digits, 5): left, top, right, bottom, class
-    masks: Tensor  # (count, size, size), a class a pixel
+    images: Tensor  # (canvases, 3, size, size), bytes
+    boxes: Tensor  # (canvases, digits, 5): left, top, right, bottom, class
+    masks: Tensor  # (canvases, size, size): the class of each pixel
 
     def split(self, labels: Tensor) -> TensorSplit:
-        """Give the canvases with boxes, or masks, for labels."""
-        return TensorSplit(self.images, labels, normal=CANVAS_NORMAL)
+        """Return a split of the canvases with boxes or masks as labels."""
+        return TensorSplit(self.images, labels, mean_std=CANVAS_MEAN_STD)
 
 
-def load_scenes(canvas: Canvas, size: int, seed: int) -> tuple[Scenes, Scenes]:
-    """Draw the training and the test canvases, the same ones as for classification."""
-    scans, classes = load_scans()
-    held_out = hold_out_scans(classes, seed)
-    parts = []
-    for test, count in enumerate((canvas.train, canvas.test)):
-        kept, rng = held_out == bool(test), np.random.default_rng((seed, bool(test)))
-        scenes = _draw(canvas, count, size, torch.from_numpy(scans[kept]), classes[kept], rng)
-        parts.append(scenes)
-    return tuple(parts)
+def load_scenes(options: ClutteredOptions, size: int, seed: int) -> tuple[Scenes, Scenes]:
+    """Draw the training and the test canvases; they are the same ones as for classification.
+
+    Args:
+        options: How many canvases there are, and how hard they are to recognise.
+        size: Their height and width in pixels.
+        seed: Determines the canvases, together with the other arguments.
+    """
+    scans = load_scans()
+    held_out = hold_out_scans(scans.classes, seed)
+    train_rng, test_rng = (np.random.default_rng((seed, test)) for test in (False, True))
+    return (
+        _draw_scenes(options, options.train, size, scans.choose(~held_out), train_rng),
+        _draw_scenes(options, options.test, size, scans.choose(held_out), test_rng),
+    )
 
 
-def _draw(
-    canvas: Canvas,
-    count: int,
-    size: int,
-    scans: Tensor,
-    classes: np.ndarray,
-    rng: np.random.Generator,
+def _draw_scenes(
+    options: ClutteredOptions, count: int, size: int, scans: DigitScans, rng: np.random.Generator
 ) -> Scenes:
-    labels = rng.permutation(np.arange(count) % CLASSES)
-    chunks = [labels[start : start + CHUNK] for start in range(0, count, CHUNK)]
-    drawn = [draw_chunk(canvas, some, size, scans, classes, rng) for some in chunks]
-    images = torch.cat([(images.clamp(0, 1) * 255).round().byte() for images, _ in drawn])
-    boxes = torch.cat([_boxes(digits) for _, digits in drawn])
-    masks = torch.cat([_mask(digits) for _, digits in drawn])
-    return Scenes(images, boxes, masks)
+    labels = draw_labels(count, rng)
+    starts = range(0, count, CANVASES_PER_CHUNK)
+    chunks = [labels[start : start + CANVASES_PER_CHUNK] for start in starts]
+    drawn = [draw_chunk(options, chunk, size, scans, rng) for chunk in chunks]
+    return Scenes(
+        images=torch.cat([images for images, _ in drawn]),
+        boxes=torch.cat([_boxes(digits) for _, digits in drawn]),
+        masks=torch.cat([_masks(digits) for _, digits in drawn]),
+    )
 
 
-def _boxes(digits: list[tuple[np.ndarray, Tensor]]) -> Tensor:
-    """Frame each digit, also where a later one covers it."""
-    rows = []
-    for shown, alpha in digits:
-        covered = alpha[:, 0] > COVERED
-        sides = [_extent(covered.any(axis)) for axis in (1, 2)]  # columns, then rows
-        (left, right), (top, bottom) = sides
-        classes = torch.from_numpy(shown) + 1
-        rows.append(torch.stack([left, top, right, bottom, classes], dim=1))
-    return torch.stack(rows, dim=1).float()
+def _boxes(digits: list[DrawnDigits]) -> Tensor:
+    """Return the boxes of digits, parts under later digits included: (canvases, digits, 5)."""
+    boxes = []
+    for digit in digits:
+        covered = digit.alpha[:, 0] > MIN_COVERED_SHARE
+        left, right = _extent(covered.any(1))
+        top, bottom = _extent(covered.any(2))
+        classes = torch.from_numpy(digit.classes) + 1
+        boxes.append(torch.stack([left, top, right, bottom, classes], dim=1))
+    return torch.stack(boxes, dim=1).float()
 
 
 def _extent(covered: Tensor) -> tuple[Tensor, Tensor]:
     """Return the first covered position of each row, and the one after the last."""
-    found = covered.byte()
-    return found.argmax(1), found.shape[1] - found.flip(1).argmax(1)
+    bits = covered.byte()
+    return bits.argmax(1), bits.shape[1] - bits.flip(1).argmax(1)
 
 
-def _mask(digits: list[tuple[np.ndarray, Tensor]]) -> Tensor:
-    mask = torch.full(digits[0][1][:, 0].shape, BACKGROUND)
-    for shown, alpha in digits:
-        classes = torch.from_numpy(shown)[:, None, None] + 1
-        mask = torch.where(alpha[:, 0] > COVERED, classes, mask)
-    return mask
+def _masks(digits: list[DrawnDigits]) -> Tensor:
+    """Return the class of each pixel, where later digits cover earlier ones."""
+    masks = torch.full(digits[0].alpha[:, 0].shape, BACKGROUND)
+    for digit in digits:
+        classes = torch.from_numpy(digit.classes)[:, None, None] + 1
+        masks = torch.where(digit.alpha[:, 0] > MIN_COVERED_SHARE, classes, masks)
+    return masks

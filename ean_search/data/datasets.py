@@ -1,25 +1,28 @@
 """Load a data set by name as three splits: train, search and test.
 
-The search split is the first images of every class of the training images, as in the EAN paper
-(arXiv 2011.14058). The test images serve no choice: they are for the retrained network.
+The search split holds the first training images of every class, as in the EAN paper
+(arXiv 2011.14058). Test images play no part in the search: they are for the retrained network.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import torch
-from pydantic import Field, field_validator
+from pydantic import Field, ValidationInfo, field_validator
+from torch import Tensor
 
-from ean_search.data.cluttered import CLASSES, Canvas, load_canvases
-from ean_search.data.splits import Split, TensorSplit, crop_and_flip
+from ean_search.data.cluttered import NUM_CLASSES, ClutteredOptions, load_canvases
+from ean_search.data.splits import MeanStd, Split, TensorSplit, crop_and_flip
 from ean_search.utils.config import FrozenConfig, parse_fields
 from ean_search.utils.errors import UserError, first_line, unknown_name
 from ean_search.utils.registry import lookup
 
-CIFAR_NORMAL = (0.4914, 0.4822, 0.4465), (0.2023, 0.1994, 0.2010)
-CANVAS_NORMAL = (0.5,) * 3, (0.25,) * 3
+CIFAR_MEAN_STD = (0.4914, 0.4822, 0.4465), (0.2023, 0.1994, 0.2010)
+CANVAS_MEAN_STD = (0.5, 0.5, 0.5), (0.25, 0.25, 0.25)
 DATA_SETS = {
     "cluttered": "ean_search.data.datasets:load_cluttered",
     "cifar10": "ean_search.data.datasets:load_cifar",
@@ -30,35 +33,47 @@ DATA_SETS = {
 
 
 class TimmOptions(FrozenConfig):
-    """What `timm.data.create_dataset` needs to be told beside name and root."""
+    """The arguments of `timm.data.create_dataset` other than name and root."""
 
     train: str = "train"
     test: str = "validation"
-    search: str | None = None  # a split of its own, for data that can only be streamed
-    classes: int | None = None  # needed where the data set does not say
+    search: str | None = None  # needed for data that can only be streamed
+    classes: int | None = None  # the number; streams need it, other data is counted
     input_key: str | None = None
     target_key: str | None = None
 
 
 class NoOptions(FrozenConfig):
-    """The options of a data set that has none."""
+    """Refuses options, for data sets that have none."""
 
 
 class DataSource(FrozenConfig):
-    """Which data to use, and where it is."""
+    """Which data to use, and where it is.
+
+    Attributes:
+        name: `cluttered` (the embedded data), `cifar10`, `cifar100`, `imagefolder`, `timm:<name>`,
+            or `module:function` of your own, which takes a `DataSource` and returns `Data`.
+        root: The folder of the data.
+        image_size: Height and width in pixels; None: 32, or 224 for data in image files.
+        search_per_class: Training images of each class that are held out for the search.
+        workers: The number of loader processes; no more are used than there are CPUs.
+        download: Whether missing data may be downloaded.
+        seed: Of generated data, and of the order of streams.
+        options: Options of the data set by name; see `ClutteredOptions` and `TimmOptions`.
+    """
 
     name: str = "cluttered"
     root: str | None = None
     image_size: int | None = Field(default=None, ge=8)
     search_per_class: int | None = Field(default=None, ge=1)
-    workers: int = Field(default=4, ge=0)  # loader processes, at most one a CPU
+    workers: int = Field(default=4, ge=0)
     download: bool = False
-    seed: int = Field(default=0, ge=0)  # of generated data, and of streams
+    seed: int = Field(default=0, ge=0)
     options: dict[str, Any] = {}
 
     @field_validator("name")
     @classmethod
-    def _known(cls, name: str) -> str:
+    def _check_name(cls, name: str) -> str:
         if name == "timm" or (":" not in name and name not in DATA_SETS):
             known = [*(DATA_SETS.keys() - {"timm"}), "timm:<name>", "module:function"]
             raise unknown_name("data set", name, known)
@@ -66,7 +81,7 @@ class DataSource(FrozenConfig):
 
     @field_validator("options")
     @classmethod
-    def _readable(cls, options: dict[str, Any], info: Any) -> dict[str, Any]:
+    def _check_options(cls, options: dict[str, Any], info: ValidationInfo) -> dict[str, Any]:
         if "name" in info.data:
             read_options(info.data["name"], options)
         return options
@@ -74,7 +89,17 @@ class DataSource(FrozenConfig):
 
 @dataclass(frozen=True)
 class Data:
-    """A data set's three splits, and the first two as one for retraining."""
+    """A data set.
+
+    Attributes:
+        name: The name by which it was loaded.
+        classes: The number of classes.
+        image_size: Height and width of its images in pixels.
+        train: Images that train the networks of a search.
+        search: Images on which a search compares placements.
+        test: Images for the final networks.
+        train_and_search: `train` and `search` together, for retraining.
+    """
 
     name: str
     classes: int
@@ -86,22 +111,60 @@ class Data:
 
 
 def load_data(source: DataSource) -> Data:
-    """Load a data set by its name, or by the `module:function` that makes one of a source."""
+    """Load a data set.
+
+    Args:
+        source: Which data to use, and where it is.
+
+    Raises:
+        UserError: If the data is not there, cannot be read, or has too few images of a class.
+
+    Example:
+        >>> data = load_data(DataSource(name="imagefolder", root="photos", image_size=160))
+        >>> images, labels = next(data.train.batches(64, shuffle=(0,)))
+    """
     name = "timm" if source.name.startswith("timm:") else source.name
-    return lookup(name, DATA_SETS, "data set")(source)
+    return cast(Data, lookup(name, DATA_SETS, "data set")(source))
 
 
 def read_options(name: str, options: dict[str, Any]) -> Any:
-    """Validate the options of a data set; those of a user's own are the user's to check."""
+    """Validate the options of a data set.
+
+    Args:
+        name: The name of the data set.
+        options: Its options, from YAML or flags.
+
+    Returns:
+        The options as a frozen value, or as they are for a data set of the user's own.
+
+    Raises:
+        UserError: If an option is unknown or out of range.
+    """
     if name not in DATA_SETS and not name.startswith("timm:"):
         return options
-    kind = {"cluttered": Canvas}.get(name, TimmOptions if ":" in name else NoOptions)
+    kind: type[FrozenConfig] = NoOptions
+    if name == "cluttered":
+        kind = ClutteredOptions
+    elif name.startswith("timm:"):
+        kind = TimmOptions
     return parse_fields(kind, options, f"options of {name}")
 
 
 def hold_out(labels: np.ndarray, count: int, classes: int) -> tuple[np.ndarray, np.ndarray]:
-    """Give the positions of all but the first `count` images of every class, and of those."""
-    searched = np.zeros(len(labels), dtype=bool)
+    """Divide training images into those for training and those for the search.
+
+    Args:
+        labels: The class of every image.
+        count: The number of images of each class to hold out for the search.
+        classes: The number of classes.
+
+    Returns:
+        The indices of the images for training, and of the first `count` images of every class.
+
+    Raises:
+        UserError: If a class has too few images.
+    """
+    held_out = np.zeros(len(labels), dtype=bool)
     for label in range(classes):
         members = np.flatnonzero(labels == label)
         if len(members) <= count:
@@ -109,22 +172,25 @@ def hold_out(labels: np.ndarray, count: int, classes: int) -> tuple[np.ndarray, 
                 f"class {label} has {len(members)} training images: too few to hold {count} out "
                 "for the search; give a smaller data.search_per_class"
             )
-        searched[members[:count]] = True
-    return np.flatnonzero(~searched), np.flatnonzero(searched)
+        held_out[members[:count]] = True
+    return np.flatnonzero(~held_out), np.flatnonzero(held_out)
 
 
 def load_cluttered(source: DataSource) -> Data:
     """Load the embedded data, generating it if it is not in the cache."""
-    canvas = read_options(source.name, source.options)
+    options = read_options(source.name, source.options)
     size = source.image_size or 32
-    drawn = {k: torch.from_numpy(v) for k, v in load_canvases(canvas, size, source.seed).items()}
-    train = drawn["train_images"], drawn["train_labels"]
-    test = drawn["test_images"], drawn["test_labels"]
-    return _in_memory(source, CLASSES, size, train, test, per_class=100, normal=CANVAS_NORMAL)
+    arrays = load_canvases(options, size, source.seed)
+    train, test = (
+        (torch.from_numpy(arrays[f"{part}_images"]), torch.from_numpy(arrays[f"{part}_labels"]))
+        for part in ("train", "test")
+    )
+    properties = _Properties(source.name, NUM_CLASSES, size, source.search_per_class or 100)
+    return _split_tensors(properties, train, test, mean_std=CANVAS_MEAN_STD)
 
 
 def load_cifar(source: DataSource) -> Data:
-    """Load CIFAR-10 or CIFAR-100 with the augmentation of the papers."""
+    """Load CIFAR-10 or CIFAR-100, with the augmentation of the papers."""
     from torchvision import datasets
 
     kind = {"cifar10": datasets.CIFAR10, "cifar100": datasets.CIFAR100}[source.name]
@@ -133,14 +199,13 @@ def load_cifar(source: DataSource) -> Data:
     for train in (True, False):
         try:
             part = kind(root, train=train, download=source.download)
-        except Exception as error:  # the network's, the archive's and the pickle's
+        except Exception as error:  # from the network, the archive or the pickle
             raise _cifar_error(Path(root, kind.base_folder), source, error) from error
         images = torch.from_numpy(part.data).permute(0, 3, 1, 2)
         parts.append((images, torch.tensor(part.targets)))
-    size, classes = source.image_size or 32, len(part.classes)
-    return _in_memory(
-        source, classes, size, *parts, per_class=50, normal=CIFAR_NORMAL, augment=crop_and_flip
-    )
+    size = source.image_size or 32
+    properties = _Properties(source.name, len(part.classes), size, source.search_per_class or 50)
+    return _split_tensors(properties, *parts, mean_std=CIFAR_MEAN_STD, augment=crop_and_flip)
 
 
 def _cifar_error(folder: Path, source: DataSource, error: Exception) -> UserError:
@@ -151,26 +216,33 @@ def _cifar_error(folder: Path, source: DataSource, error: Exception) -> UserErro
     return UserError(f"{source.name} at {folder} is incomplete or corrupt; --download gets it anew")
 
 
-def _in_memory(
-    source: DataSource,
-    classes: int,
-    size: int,
-    train: tuple[torch.Tensor, torch.Tensor],
-    test: tuple[torch.Tensor, torch.Tensor],
+@dataclass(frozen=True)
+class _Properties:
+    """A data set's name, number of classes, image size, and images held out of each class."""
+
+    name: str
+    classes: int
+    size: int
+    search_per_class: int
+
+
+def _split_tensors(
+    properties: _Properties,
+    train: tuple[Tensor, Tensor],
+    test: tuple[Tensor, Tensor],
     *,
-    per_class: int,
-    **options: Any,
+    mean_std: MeanStd,
+    augment: Callable[[Tensor, np.random.Generator], Tensor] | None = None,
 ) -> Data:
-    """Split tensors; a test image is never augmented, whoever asks for a training order."""
-    count = source.search_per_class or per_class
-    trained, searched = hold_out(train[1].numpy(), count, classes)
-    plain = options | {"size": size, "augment": None}
+    """Make the splits of images and labels; search and test images are never augmented."""
+    training, held_out = hold_out(train[1].numpy(), properties.search_per_class, properties.classes)
+    plain = partial(TensorSplit, mean_std=mean_std, size=properties.size)
     return Data(
-        source.name,
-        classes,
-        size,
-        TensorSplit(*train, trained, size=size, **options),
-        TensorSplit(*train, searched, **plain),
-        TensorSplit(*test, **plain),
-        TensorSplit(*train, size=size, **options),
+        properties.name,
+        properties.classes,
+        properties.size,
+        train=plain(*train, training, augment=augment),
+        search=plain(*train, held_out),
+        test=plain(*test),
+        train_and_search=plain(*train, augment=augment),
     )

@@ -1,6 +1,6 @@
-"""Splits of images that lie in files: decoded and augmented by loader processes as they are needed.
+"""Splits of images that lie in files. Loader processes decode and augment them when needed.
 
-A map-style data set gives the same batches for the same seed whatever the number of processes.
+The batches of a map-style data set depend on the seed, not on the number of processes.
 """
 
 import copy
@@ -14,108 +14,129 @@ import torch
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset, IterableDataset, default_collate
 
-from ean_search.data.splits import Batches, Seed, TensorSplit
+from ean_search.data.splits import Batches, Seed, Split, TensorSplit
 from ean_search.utils.device import count_cpus
 from ean_search.utils.errors import UserError
 from ean_search.utils.seeding import derive_seed, seeded
 
-Transform = Callable[[Any], Tensor]  # of one PIL image
-IN_MEMORY = 2**30  # bytes of decoded images that an evaluation may keep
+Transform = Callable[[Any], Tensor]  # from a PIL image to a normalised tensor
+Stream = IterableDataset[tuple[Tensor, int]]
+StreamOpener = Callable[[Seed | None], Stream]  # the seed of training; None: for evaluation
+Item = tuple[Tensor, int] | UserError  # an error travels as a value, without a traceback
+MAX_DECODED_BYTES = 2**30  # of decoded images that a split keeps for its next evaluation
+DECODING_BATCH_SIZE = 64
 
 
-class LoaderSplit:
-    """Chosen items of a map-style data set of PIL images, decoded by loader processes.
-
-    What an evaluation decodes is kept for the next one if it takes less than `in_memory` bytes.
-    """
+class LoaderSplit(Split):
+    """Images of a map-style data set of PIL images, decoded by loader processes."""
 
     def __init__(
         self,
         dataset: Any,
-        chosen: np.ndarray,
+        indices: np.ndarray,
         *,
         train: Transform,
         evaluation: Transform,
         size: int,
         workers: int = 0,
-        in_memory: int = IN_MEMORY,
+        max_decoded_bytes: int = MAX_DECODED_BYTES,
     ):
-        self.dataset, self.chosen = dataset, chosen
+        """Choose images of a data set.
+
+        Args:
+            dataset: `dataset[index]` is a PIL image and its label.
+            indices: The images that belong to the split, in order.
+            train: The transform of training; it may draw from the global generators.
+            evaluation: The transform of evaluation.
+            size: Height and width of what the transforms return.
+            workers: The number of loader processes; 0: decode in this process.
+            max_decoded_bytes: If the decoded images take less, the first evaluation keeps them.
+        """
+        self.dataset, self.indices = dataset, indices
         self.train, self.evaluation, self.size = train, evaluation, size
-        self.workers, self.in_memory = workers, in_memory
-        self.part = 0, 1  # this process's number among those that share a batch, and their count
+        self.workers, self.max_decoded_bytes = workers, max_decoded_bytes
+        self.rank, self.world_size = 0, 1  # of the processes that share the training batches
 
     def __len__(self) -> int:
-        return len(self.chosen)
-
-    def steps(self, batch_size: int) -> int:
-        """Count the training batches of an epoch."""
-        return max(1, len(self) // batch_size)
+        return len(self.indices)
 
     def batches(
         self, batch_size: int, *, shuffle: Seed | None = None, device: str = "cpu"
     ) -> Batches:
         """Yield batches, in order or as the seed says."""
         if shuffle is None:
-            if _fits(len(self), self.size, self.in_memory):
+            if _decoded_bytes(len(self), self.size) < self.max_decoded_bytes:
                 return self._decoded.batches(batch_size, device=device)
             return self._load(self.evaluation, self._in_order(), batch_size, device)
         rng = np.random.default_rng(shuffle)
-        chosen = rng.permutation(self.chosen)[: self.steps(batch_size) * batch_size]
-        seeds = rng.integers(2**32, size=len(chosen))
-        keys = list(zip(chosen.tolist(), seeds.tolist(), strict=True))
-        rank, count = self.part
-        return self._load(self.train, keys[rank::count], batch_size // count, device)
+        indices = rng.permutation(self.indices)[: self.steps(batch_size) * batch_size]
+        seeds = rng.integers(2**32, size=len(indices))
+        keys = list(zip(indices.tolist(), seeds.tolist(), strict=True))
+        own_keys = keys[self.rank :: self.world_size]
+        return self._load(self.train, own_keys, batch_size // self.world_size, device)
 
-    def share(self, rank: int, count: int) -> "LoaderSplit":
+    def share(self, rank: int, world_size: int) -> "LoaderSplit":
         """Return the split for one of the processes that share its training batches."""
         shared = copy.copy(self)
-        shared.part = rank, count
+        shared.rank, shared.world_size = rank, world_size
         return shared
+
+    def with_training_transform(self, transform: Transform) -> "LoaderSplit":
+        """Return the split with another transform of its training images."""
+        changed = copy.copy(self)
+        changed.train = transform
+        return changed
 
     @cached_property
     def _decoded(self) -> TensorSplit:
-        return _keep(self._load(self.evaluation, self._in_order(), 64, "cpu"))
+        batches = self._load(self.evaluation, self._in_order(), DECODING_BATCH_SIZE, "cpu")
+        return _collect(batches)
 
     def _in_order(self) -> list[tuple[int, int]]:
-        return [(index, 0) for index in self.chosen.tolist()]
+        return [(index, 0) for index in self.indices.tolist()]
 
     def _load(
         self, transform: Transform, keys: list[tuple[int, int]], batch_size: int, device: str
     ) -> Batches:
-        # A process more than there are batches, or CPUs, only costs its start.
+        # More processes than batches or CPUs would only cost the time of their start.
         workers = min(self.workers, -(-len(keys) // batch_size), count_cpus())
         source = _Decoder(self.dataset, transform)
         return _iterate(source, batch_size, workers, device, sampler=keys)
 
 
-class StreamSplit:
-    """A data set that can only be read from its start, opened afresh for every pass over it.
+class StreamSplit(Split):
+    """A data set that can only be read from its start; it is opened again for every pass.
 
-    The opener takes a seed, or None for evaluation. Shuffling is the data set's own, so the same
-    seed gives the same batches only to the same number of loader processes. What an evaluation
-    decodes is kept as above.
+    The data set shuffles itself: the same seed gives the same batches only with the same number of
+    loader processes.
     """
 
     def __init__(
         self,
-        opener: Callable[[Seed | None], IterableDataset],
+        opener: StreamOpener,
         count: int,
         *,
         size: int,
         workers: int = 1,
-        in_memory: int = IN_MEMORY,
+        max_decoded_bytes: int = MAX_DECODED_BYTES,
     ):
-        self.opener, self.count, self.size, self.in_memory = opener, count, size, in_memory
-        # Transforms draw from their process's generators: a process of their own is seeded.
+        """Take a function that opens the stream.
+
+        Args:
+            opener: Opens the stream of transformed images and labels.
+            count: The number of images.
+            size: Height and width of the images.
+            workers: The number of loader processes, at least one.
+            max_decoded_bytes: If the decoded images take less, the first evaluation keeps them.
+        """
+        self.opener, self.count, self.size = opener, count, size
+        self.max_decoded_bytes = max_decoded_bytes
+        # Transforms draw from the generators of their process. A loader process can be seeded
+        # without a change to the generators of this one.
         self.workers = max(1, min(workers, count_cpus()))
 
     def __len__(self) -> int:
         return self.count
-
-    def steps(self, batch_size: int) -> int:
-        """Count the training batches of an epoch."""
-        return max(1, self.count // batch_size)
 
     def batches(
         self, batch_size: int, *, shuffle: Seed | None = None, device: str = "cpu"
@@ -123,42 +144,48 @@ class StreamSplit:
         """Yield batches, in order or as the seed says."""
         if shuffle is not None:
             return islice(self._load(shuffle, batch_size, device), self.steps(batch_size))
-        if _fits(self.count, self.size, self.in_memory):
+        if _decoded_bytes(self.count, self.size) < self.max_decoded_bytes:
             return self._decoded.batches(batch_size, device=device)
         return self._load(None, batch_size, device)
 
+    def with_opener(self, opener: StreamOpener) -> "StreamSplit":
+        """Return the split with another function that opens the stream."""
+        changed = copy.copy(self)
+        changed.opener = opener
+        return changed
+
     @cached_property
     def _decoded(self) -> TensorSplit:
-        return _keep(self._load(None, 64, "cpu"))
+        return _collect(self._load(None, DECODING_BATCH_SIZE, "cpu"))
 
     def _load(self, shuffle: Seed | None, batch_size: int, device: str) -> Batches:
-        source = self.opener(shuffle)
-        return _iterate(source, batch_size, self.workers, device, seed=shuffle or ())
+        stream = self.opener(shuffle)
+        return _iterate(stream, batch_size, self.workers, device, seed=shuffle or ())
 
 
-def _fits(count: int, size: int, limit: int) -> bool:
-    return count * 3 * size**2 * 4 < limit
+def _decoded_bytes(count: int, size: int) -> int:
+    return count * 3 * size**2 * 4
 
 
-def _keep(batches: Batches) -> TensorSplit:
-    # Copies: a loader's tensors hold its processes' shared memory, and a file handle each.
-    parts = [(images.clone(), labels.clone()) for images, labels in batches]
-    images, labels = zip(*parts, strict=True)
+def _collect(batches: Batches) -> TensorSplit:
+    """Copy batches into one split: a loader's tensors lie in shared memory, with open files."""
+    copies = [(images.clone(), labels.clone()) for images, labels in batches]
+    images, labels = zip(*copies, strict=True)
     return TensorSplit(torch.cat(images), torch.cat(labels))
 
 
-class _Decoder(Dataset):
-    """Decodes the item named by an index, with the generators set to a seed meanwhile."""
+class _Decoder(Dataset[Item]):
+    """Decodes and transforms the image that a key names; a key is an index and a seed."""
 
     def __init__(self, dataset: Any, transform: Transform):
         self.dataset, self.transform = dataset, transform
 
-    def __getitem__(self, key: tuple[int, int]) -> tuple[Tensor, int] | UserError:
+    def __getitem__(self, key: tuple[int, int]) -> Item:
         index, seed = key
         try:
             image, label = self.dataset[index]
             image = image.convert("RGB")
-        except (OSError, SyntaxError, EOFError) as error:  # what PIL raises at broken files
+        except (OSError, SyntaxError, EOFError) as error:  # PIL raises these at broken files
             samples = getattr(self.dataset, "samples", None)
             where = samples[index][0] if samples else f"number {index}"
             return UserError(f"cannot read the image {where}: {error}")
@@ -167,15 +194,14 @@ class _Decoder(Dataset):
 
 
 def _iterate(
-    source: Dataset,
+    source: Dataset[Any],
     batch_size: int,
     workers: int,
     device: str,
-    sampler: Iterable | None = None,
+    sampler: Iterable[Any] | None = None,
     seed: Seed = (),
 ) -> Batches:
     """Load batches and move them to a device."""
-    base = derive_seed(*seed)
     loader = DataLoader(
         source,
         batch_size,
@@ -183,15 +209,17 @@ def _iterate(
         num_workers=workers,
         collate_fn=_collate,
         pin_memory=device.startswith("cuda"),
-        generator=torch.Generator().manual_seed(base),  # leaves the global one alone
+        # With a generator of its own, the loader does not draw from the global one.
+        generator=torch.Generator().manual_seed(derive_seed(*seed)),
     )
     for batch in loader:
         if isinstance(batch, UserError):
             raise batch
-        yield tuple(part.to(device, non_blocking=True) for part in batch)
+        images, labels = batch
+        yield images.to(device, non_blocking=True), labels.to(device, non_blocking=True)
 
 
-def _collate(items: list) -> Any:
-    """Make a batch of items; a fault travels as a value, without its process's traceback."""
-    faults = (item for item in items if isinstance(item, UserError))
-    return next(faults, None) or default_collate(items)
+def _collate(items: list[Item]) -> Any:
+    """Make a batch of items, or return the first error among them."""
+    errors = (item for item in items if isinstance(item, UserError))
+    return next(errors, None) or default_collate(items)

@@ -1,11 +1,11 @@
-"""Give images as batches: in order and unchanged, or shuffled and augmented as a seed says.
+"""Give images as batches: in order and unchanged, or shuffled and augmented by a seed.
 
-Knows nothing of files or data sets' names. What a batch of the training order holds depends on
-the seed alone, not on what ran before.
+This module knows nothing of files or names of data sets. A training batch depends on the seed
+alone, not on what ran before.
 """
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Sequence
-from typing import Protocol
 
 import numpy as np
 import torch
@@ -15,83 +15,138 @@ from torch.nn import functional as F
 
 from ean_search.utils.device import free_bytes
 
-HELD_SHARE = 0.25  # of the free memory
+MAX_CACHE_SHARE = 0.25  # of the free memory, for a split that is kept on a device
+EVALUATION_BATCH_SIZE = 256  # images that are moved to a device at once
 Batches = Iterator[tuple[Tensor, Tensor]]
 Seed = tuple[int, ...]
+MeanStd = tuple[Sequence[float], Sequence[float]]  # of each channel, for values from 0 to 1
 
 
-class Split(Protocol):
-    """A part of a data set."""
+class Split(ABC):
+    """Base class of the parts of a data set: train, search and test.
 
+    Example:
+        >>> class Noise(Split):
+        ...     def __len__(self):
+        ...         return 64
+        ...
+        ...     def batches(self, batch_size, *, shuffle=None, device="cpu"):
+        ...         for _ in range(64 // batch_size):
+        ...             labels = torch.zeros(batch_size, dtype=torch.long, device=device)
+        ...             yield torch.randn(batch_size, 3, 32, 32, device=device), labels
+    """
+
+    @abstractmethod
     def __len__(self) -> int:
         """Count the images."""
 
-    def steps(self, batch_size: int) -> int:
-        """Count the training batches of an epoch: full ones only, but at least one."""
-
+    @abstractmethod
     def batches(
         self, batch_size: int, *, shuffle: Seed | None = None, device: str = "cpu"
     ) -> Batches:
-        """Yield normalised images (batch, 3, size, size) and labels.
+        """Yield batches of images and labels.
 
-        Without a seed: every image in order, as for evaluation. With one: the order and the
-        augmentation of training, the last incomplete batch dropped.
+        Args:
+            batch_size: The number of images in a batch.
+            shuffle: None for evaluation: every image, in order. A seed for training: shuffled and
+                augmented, without the last incomplete batch.
+            device: Where the batches lie.
+
+        Yields:
+            Normalised images (batch, 3, size, size), and labels (batch).
         """
 
+    def steps(self, batch_size: int) -> int:
+        """Count the training batches of an epoch: full ones only, but at least one."""
+        return max(1, len(self) // batch_size)
 
-class TensorSplit:
-    """Chosen images of a tensor, as bytes that are normalised on their way out or as floats."""
+    def share(self, rank: int, world_size: int) -> "Split":
+        """Return the split for one of several processes that train on the same batches.
+
+        Together the processes see the images that one process would see alone. A split that reads
+        files overrides this, so that a process decodes only its own images.
+
+        Args:
+            rank: The number of the process, from 0.
+            world_size: The number of processes.
+        """
+        return BatchShare(self, rank, world_size)
+
+
+class TensorSplit(Split):
+    """Images of a tensor."""
 
     def __init__(
         self,
         images: Tensor,
         labels: Tensor,
-        chosen: np.ndarray | None = None,
+        indices: np.ndarray | None = None,
         *,
-        normal: tuple[Sequence[float], Sequence[float]] | None = None,
+        mean_std: MeanStd | None = None,
         augment: Callable[[Tensor, Generator], Tensor] | None = None,
         size: int | None = None,
     ):
+        """Choose images of a tensor.
+
+        Args:
+            images: (images, 3, height, width), as bytes, or as floats that are normalised already.
+            labels: (images, ...), one for each image; boxes and masks will do, too.
+            indices: The images that belong to the split, in order; None: all.
+            mean_std: Normalises images that are bytes; None: they are given as they are.
+            augment: Changes a batch of training images, by a generator.
+            size: Height and width to which batches are scaled; None: those of the images.
+        """
         self.images, self.labels = images, labels
-        self.chosen = np.arange(len(labels)) if chosen is None else chosen
-        self.normal, self.augment, self.size = normal, augment, size
+        self.indices = np.arange(len(labels)) if indices is None else indices
+        self.mean_std, self.augment, self.size = mean_std, augment, size
 
     def __len__(self) -> int:
-        return len(self.chosen)
-
-    def steps(self, batch_size: int) -> int:
-        """Count the training batches of an epoch."""
-        return max(1, len(self) // batch_size)
+        return len(self.indices)
 
     def batches(
         self, batch_size: int, *, shuffle: Seed | None = None, device: str = "cpu"
     ) -> Batches:
         """Yield batches, in order or as the seed says."""
-        chosen, rng = self.chosen, None
+        indices, rng = self.indices, None
         if shuffle is not None:
             rng = np.random.default_rng(shuffle)
-            chosen = rng.permutation(chosen)[: self.steps(batch_size) * batch_size]
-        for start in range(0, len(chosen), batch_size):
-            batch = torch.from_numpy(chosen[start : start + batch_size])
+            indices = rng.permutation(indices)[: self.steps(batch_size) * batch_size]
+        for start in range(0, len(indices), batch_size):
+            batch = torch.from_numpy(indices[start : start + batch_size])
             images = self.images[batch]
             if rng is not None and self.augment is not None:
                 images = self.augment(images, rng)
             yield self._finish(_move(images, device)), _move(self.labels[batch], device)
 
+    def to(self, device: str) -> "TensorSplit":
+        """Return the split with its tensors on a device."""
+        return TensorSplit(
+            self.images.to(device),
+            self.labels.to(device),
+            # A copy: arrays that come out of an object store are read-only, and torch warns of it.
+            self.indices.copy(),
+            mean_std=self.mean_std,
+            augment=self.augment,
+            size=self.size,
+        )
+
     def _finish(self, images: Tensor) -> Tensor:
-        images = images.contiguous()  # a data set's own order of axes must not reach the network
-        if self.normal is not None:
+        """Normalise and scale a batch."""
+        images = images.contiguous()  # the memory order of a data set must not reach the network
+        if self.mean_std is not None:
             mean, std = (
-                images.new_tensor(c, dtype=torch.float)[:, None, None] for c in self.normal
+                images.new_tensor(values, dtype=torch.float)[:, None, None]
+                for values in self.mean_std
             )
             images = (images.float() / 255 - mean) / std
         if self.size is not None and images.shape[-1] != self.size:
-            images = F.interpolate(images, size=(self.size,) * 2, mode="bilinear", antialias=True)
+            size = (self.size, self.size)
+            images = F.interpolate(images, size=size, mode="bilinear", antialias=True)
         return images
 
 
-class WrappedSplit:
-    """As many images in as many steps as another split; what a batch holds is for subclasses."""
+class WrappedSplit(Split):
+    """Base class of splits that change the batches of another split, but not their number."""
 
     def __init__(self, split: Split):
         self.split = split
@@ -104,54 +159,59 @@ class WrappedSplit:
         return self.split.steps(batch_size)
 
 
-class Part(WrappedSplit):
-    """One process's share of every training batch; together they see what one would see alone."""
+class BatchShare(WrappedSplit):
+    """One process's images of every batch: every `world_size`-th one, from `rank` on."""
 
-    def __init__(self, split: Split, rank: int, count: int):
+    def __init__(self, split: Split, rank: int, world_size: int):
         super().__init__(split)
-        self.rank, self.count = rank, count
+        self.rank, self.world_size = rank, world_size
 
     def batches(
         self, batch_size: int, *, shuffle: Seed | None = None, device: str = "cpu"
     ) -> Batches:
-        """Yield this process's part of each batch of so many images."""
-        share = getattr(self.split, "share", None)  # one that reads files reads only its part
-        if share is not None:
-            yield from share(self.rank, self.count).batches(
-                batch_size, shuffle=shuffle, device=device
-            )
-            return
+        """Yield this process's images of each batch; `batch_size` counts those of all processes."""
+        own = slice(self.rank, None, self.world_size)
         for images, labels in self.split.batches(batch_size, shuffle=shuffle, device=device):
-            mine = slice(self.rank, None, self.count)
-            yield images[mine], labels[mine]
+            yield images[own], labels[own]
 
 
 def cache_on_device(split: Split, image_size: int, device: str) -> Split:
-    """Return a split decoded, normalised and kept on the device, if there is room for it.
+    """Decode and normalise a split once, and keep it on a device, if there is room for it.
 
-    Its images come in an order of their own, the same every time, that knows nothing of classes.
+    The images of the result come in a random order that is the same every time. So a part of them
+    has images of all classes, even if the data set is sorted by class.
+
+    Args:
+        split: Images for evaluation.
+        image_size: Their height and width in pixels.
+        device: Where to keep them.
+
+    Returns:
+        The split on the device, or the given split if it would take more than a quarter of the
+        free memory.
     """
     needed = 4 * 3 * image_size**2 * len(split)
-    if needed > HELD_SHARE * free_bytes(device):
+    if needed > MAX_CACHE_SHARE * free_bytes(device):
         return split
-    batches = list(split.batches(256, device=device))
+    batches = list(split.batches(EVALUATION_BATCH_SIZE, device=device))
     order = np.random.default_rng(len(split)).permutation(len(split))
     images, labels = (torch.cat(parts) for parts in zip(*batches, strict=True))
     return TensorSplit(images, labels, order)
 
 
 def to_device(split: Split, device: str) -> Split:
-    """Return a split that lies in memory on a device; one of files is read wherever it is used."""
-    if not isinstance(split, TensorSplit):
-        return split
-    images, labels = split.images.to(device), split.labels.to(device)
-    options = {"normal": split.normal, "augment": split.augment, "size": split.size}
-    # A copy: what comes out of an object store must not be written to, which torch minds.
-    return TensorSplit(images, labels, split.chosen.copy(), **options)
+    """Return a split of tensors with them on a device, and any other split as it is."""
+    return split.to(device) if isinstance(split, TensorSplit) else split
 
 
 def crop_and_flip(images: Tensor, rng: Generator, pad: int = 4) -> Tensor:
-    """Shift every image by up to `pad` pixels, black coming in, and mirror every second one."""
+    """Shift every image at random, and mirror every second one (the augmentation for CIFAR).
+
+    Args:
+        images: (batch, channels, height, width).
+        rng: Draws the shifts and the mirrored images.
+        pad: The largest shift in pixels; black comes in at the border.
+    """
     count, _, height, width = images.shape
     rows = rng.integers(2 * pad + 1, size=(count, 1)) + np.arange(height)
     columns = rng.integers(2 * pad + 1, size=(count, 1)) + np.arange(width)

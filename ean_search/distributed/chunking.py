@@ -1,7 +1,8 @@
 """Cuts a cohort along its prefix tree into chunks of about the same work. Imports no torch.
 
 In the order of the tree, neighbours share the longest prefixes; so chunks are runs of neighbours.
-What a placement adds to a chunk are the sites after those that it shares with the one before it.
+The work that a placement adds to a chunk are the sites after those that it shares with the one
+before it.
 """
 
 from collections.abc import Sequence
@@ -10,13 +11,21 @@ from itertools import pairwise
 from ean_search.core.space import Placement
 
 
-def cut(placements: Sequence[Placement], parts: int) -> list[list[int]]:
-    """Return the numbers of placements in at most so many chunks, none larger than need be."""
+def cut_cohort(placements: Sequence[Placement], parts: int) -> list[list[int]]:
+    """Cut a cohort into chunks whose largest one is as small as possible.
+
+    Args:
+        placements: The cohort.
+        parts: Most chunks.
+
+    Returns:
+        For each chunk, the numbers of its placements in the cohort.
+    """
     order = sorted(range(len(placements)), key=lambda i: placements[i].choices)
     if not order:
         return []
     whole = len(placements[0]) + 1  # the pieces before, between and after the sites
-    shared = [_shared(placements[a], placements[b]) for a, b in pairwise(order)]
+    shared = [_shared_pieces(placements[a], placements[b]) for a, b in pairwise(order)]
     low, high = whole, whole + sum(whole - s for s in shared)
     while low < high:  # the smallest limit that so many chunks keep
         limit = (low + high) // 2
@@ -27,13 +36,13 @@ def cut(placements: Sequence[Placement], parts: int) -> list[list[int]]:
     return _fill(order, shared, whole, low)
 
 
-def work(placements: Sequence[Placement]) -> int:
+def count_pieces(placements: Sequence[Placement]) -> int:
     """Count the pieces of network that placements need when they share their prefixes."""
     if not placements:
         return 0
     ordered = sorted(placements, key=lambda placement: placement.choices)
     whole = len(ordered[0]) + 1
-    return whole + sum(whole - _shared(a, b) for a, b in pairwise(ordered))
+    return whole + sum(whole - _shared_pieces(a, b) for a, b in pairwise(ordered))
 
 
 def _fill(order: list[int], shared: list[int], whole: int, limit: int) -> list[list[int]]:
@@ -49,9 +58,9 @@ def _fill(order: list[int], shared: list[int], whole: int, limit: int) -> list[l
     return chunks
 
 
-def _shared(one: Placement, other: Placement) -> int:
+def _shared_pieces(first: Placement, second: Placement) -> int:
     """Count the pieces that two placements have in common: one more than equal first choices."""
-    for site, (a, b) in enumerate(zip(one.choices, other.choices, strict=True)):
+    for site, (a, b) in enumerate(zip(first.choices, second.choices, strict=True)):
         if a != b:
             return site + 1
-    return len(one) + 1
+    return len(first) + 1

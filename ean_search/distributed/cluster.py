@@ -10,22 +10,29 @@ import ray
 from ean_search.distributed.config import Workers
 from ean_search.utils.errors import UserError, first_line
 
-# A folder and three files a trial are too much for trials of milliseconds; and workers stay where
-# the user stands, so that relative paths to data mean the same everywhere.
-SETTINGS = {
+# One folder and three files per trial are too much for trials of milliseconds. Workers stay in the
+# user's working directory, so that relative paths to data mean the same everywhere.
+RAY_ENVIRONMENT = {
     "TUNE_DISABLE_AUTO_CALLBACK_LOGGERS": "1",
     "RAY_CHDIR_TO_TRIAL_DIR": "0",
     "RAY_AIR_NEW_OUTPUT": "0",
     "TUNE_PRINT_ALL_TRIAL_ERRORS": "0",
     "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",
 }
-QUIET = ("ray", "ray.tune", "ray.train")
+QUIET_LOGGERS = ("ray", "ray.tune", "ray.train")
 
 
 @contextmanager
 def cluster(workers: Workers) -> Iterator[None]:
-    """Have Ray at hand: the caller's own if it runs already, else until the end of the block."""
-    with _settings(SETTINGS | {"TUNE_MAX_PENDING_TRIALS_PG": str(workers.count)}):
+    """Provide Ray in the block: the caller's own if it runs already, else one that ends with it.
+
+    Args:
+        workers: How many workers there must be room for, and the address of a running cluster.
+
+    Raises:
+        UserError: If there is no cluster at the address, or no node has room for a worker.
+    """
+    with _environment(RAY_ENVIRONMENT | {"TUNE_MAX_PENDING_TRIALS_PG": str(workers.count)}):
         if ray.is_initialized():
             yield
             return
@@ -38,6 +45,7 @@ def cluster(workers: Workers) -> Iterator[None]:
 
 
 def _start(workers: Workers) -> None:
+    """Start Ray on this machine, or connect to the cluster at the workers' address."""
     if workers.address is None:
         ray.init(
             "local",  # else Ray joins whatever cluster it finds on this machine
@@ -47,7 +55,7 @@ def _start(workers: Workers) -> None:
             logging_level=logging.ERROR,
         )
         return
-    environment = {"env_vars": SETTINGS}
+    environment = {"env_vars": RAY_ENVIRONMENT}
     try:
         ray.init(
             workers.address,
@@ -60,7 +68,11 @@ def _start(workers: Workers) -> None:
 
 
 def check_room(workers: Workers) -> None:
-    """Refuse workers of which no node could hold a single one."""
+    """Refuse workers if no node has room for a single one.
+
+    Raises:
+        UserError: If that is so; its text names the nodes' resources.
+    """
     nodes = [node["Resources"] for node in ray.nodes() if node["Alive"]]
     cpus, gpus = workers.cpus_each, workers.gpus or 0
     needed = {"CPU": cpus, "GPU": gpus}
@@ -73,12 +85,12 @@ def check_room(workers: Workers) -> None:
 
 
 @contextmanager
-def _settings(settings: dict[str, str]) -> Iterator[None]:
-    """Set what Ray reads from the environment, and quieten it, for a while."""
-    before = {name: os.environ.get(name) for name in settings}
-    levels = {name: logging.getLogger(name).level for name in QUIET}
-    os.environ.update({name: value for name, value in settings.items() if before[name] is None})
-    for name in QUIET:
+def _environment(variables: dict[str, str]) -> Iterator[None]:
+    """Set variables that the user has not set, and silence Ray's loggers, in the block."""
+    before = {name: os.environ.get(name) for name in variables}
+    levels = {name: logging.getLogger(name).level for name in QUIET_LOGGERS}
+    os.environ.update({k: value for k, value in variables.items() if before[k] is None})
+    for name in QUIET_LOGGERS:
         logging.getLogger(name).setLevel(logging.ERROR)
     try:
         yield

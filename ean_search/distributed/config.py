@@ -1,6 +1,6 @@
 """Where a run's work is done: by Ray workers, on this machine or on a cluster.
 
-It decides nothing about what a run finds, so it is no part of the experiment: a run may be resumed
+Workers do not change a run's results, so they are no part of the experiment: a run may be resumed
 with more workers, fewer or none. Imports neither ray nor torch.
 """
 
@@ -13,14 +13,27 @@ from ean_search.utils.device import count_cpus
 
 
 class Workers(FrozenConfig):
-    """How many workers, what each is given, and where they are."""
+    """How many workers, what each is given, and where they are.
+
+    Args:
+        count: Workers.
+        cpus: CPUs of each worker. By default, on a cluster one; else an even share of this
+            machine's, at least one.
+        gpus: GPUs of each worker; 0.25 puts four workers on one GPU. None means no GPU.
+        max_failures: How often a trial is started again after its worker died.
+        address: Address of a running cluster, or `auto`; None starts Ray on this machine.
+        storage: Folder or URL for Ray's files; the run's folder if None.
+
+    Example:
+        >>> Workers(count=4, gpus=0.25)
+    """
 
     count: int = Field(default=1, ge=1)
-    cpus: float | None = Field(default=None, gt=0)  # for each; an even share of this machine's
-    gpus: float | None = Field(default=None, ge=0)  # for each; .25 puts four workers on one
-    max_failures: int = Field(default=3, ge=0)  # times that a trial is started again
-    address: str | None = None  # of a running cluster, or `auto`
-    storage: str | None = None  # folder or URL for Ray's files; the run's folder if none
+    cpus: float | None = Field(default=None, gt=0)
+    gpus: float | None = Field(default=None, ge=0)
+    max_failures: int = Field(default=3, ge=0)
+    address: str | None = None
+    storage: str | None = None
 
     @property
     def cpus_each(self) -> float:
@@ -36,7 +49,7 @@ class Workers(FrozenConfig):
 
     @property
     def cpus_here(self) -> int:
-        """Return the CPUs to declare when this machine alone has to do: more workers may share."""
+        """Return the CPUs to declare to a Ray of this machine: all workers must find a place."""
         return max(count_cpus(), math.ceil(self.count * self.cpus_each))
 
     @property

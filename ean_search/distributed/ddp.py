@@ -1,8 +1,8 @@
 """Trains one network with several processes that share every batch: DDP under Ray Train.
 
-All processes draw the same placements, so that they run the same modules; those that a placement
-does not use get no gradient, as in one process. Norms see a process's part of the batch only: a
-network trained by several is not the same as by one, so their number is part of an experiment.
+All processes draw the same placements, so that they run the same modules; modules that a placement
+does not use get no gradient, as in one process. Norms see only their process's part of the batch.
+So the result depends on the number of processes, which is therefore part of an experiment.
 """
 
 import threading
@@ -20,17 +20,18 @@ from ray.train.torch import TorchConfig, TorchTrainer, get_device
 from torch import Tensor, nn
 from torch.nn.parallel import DistributedDataParallel
 
-from ean_search.data.splits import Part, Split, to_device
+from ean_search.data.splits import Split, to_device
 from ean_search.distributed.cluster import cluster
 from ean_search.distributed.config import Workers
 from ean_search.evaluation.standalone import remove_if_empty
-from ean_search.training.trainer import History, Recipe, TrainingContext, fit
+from ean_search.training.recipe import Recipe
+from ean_search.training.trainer import History, TrainingContext, fit
 from ean_search.utils.errors import UserError
 from ean_search.utils.progress import Progress, silent
 from ean_search.utils.runtime import keep_freed_memory
 
-NAME = "train"  # of Ray's folder
-LOOK_EVERY = 0.5  # seconds between looks at how far training has come
+TRAIN_FOLDER_NAME = "train"  # Ray makes it in the run's folder
+PROGRESS_POLL_SECONDS = 0.5
 
 
 class DDPGroup:
@@ -51,18 +52,18 @@ class DDPGroup:
 
 
 class StatusActor:
-    """What the leading process has to say, as an actor that the driver reads."""
+    """Progress, result and error of the leading process: an actor that the driver reads."""
 
     def __init__(self) -> None:
-        self._said: dict[str, Any] = {}
+        self._values: dict[str, Any] = {}
 
-    def write(self, what: str, value: Any) -> None:
-        """Put something up."""
-        self._said[what] = value
+    def write(self, key: str, value: Any) -> None:
+        """Replace the value of a key."""
+        self._values[key] = value
 
-    def read(self, what: str) -> Any:
-        """Read it, if it is there."""
-        return self._said.get(what)
+    def read(self, key: str) -> Any:
+        """Return the value of a key, None if there is none."""
+        return self._values.get(key)
 
 
 def fit_distributed(
@@ -83,6 +84,12 @@ def fit_distributed(
         context: Seed, device, checkpoint and the like; its group is made here.
         workers: How many processes, and what each is given.
         folder: Where Ray keeps its files, if the workers name no other place.
+
+    Returns:
+        The history of the training, as of `fit`.
+
+    Raises:
+        UserError: If the processes cannot share a batch evenly, or the training diverged.
     """
     if recipe.batch_size % workers.count:
         raise UserError(
@@ -90,59 +97,66 @@ def fit_distributed(
             f"got {recipe.batch_size}"
         )
     checkpoint = context.checkpoint
-    alone = replace(context, checkpoint=checkpoint and checkpoint.resolve(), progress=silent)
+    remote_context = replace(
+        context, checkpoint=checkpoint and checkpoint.resolve(), progress=silent
+    )
     with cluster(workers):
-        status = ray.remote(StatusActor).options(num_cpus=0).remote()
-        work = {
-            "job": ray.put((network.cpu(), to_device(split, "cpu"), recipe, alone)),
+        status = _start_status_actor()
+        config = {
+            "job": ray.put((network.cpu(), to_device(split, "cpu"), recipe, remote_context)),
             "threads": workers.threads,
             "status": status,
         }
-        with _watch(status, context.progress):
-            _train(work, workers, folder)
+        with _show_progress(status, context.progress):
+            _run_group(config, workers, folder)
         weights, history = ray.get(status.read.remote("result"))
-    remove_if_empty(folder / NAME)
+    remove_if_empty(folder / TRAIN_FOLDER_NAME)
     network.load_state_dict(weights)
     network.to(context.device)
     return history
 
 
-def _train(work: dict[str, Any], workers: Workers, folder: Path) -> None:
-    """Run the processes; what a user can mend comes back as one line."""
+def _start_status_actor() -> Any:
+    actor = ray.remote(StatusActor).options(num_cpus=0)
+    return actor.remote()
+
+
+def _run_group(config: dict[str, Any], workers: Workers, folder: Path) -> None:
+    """Run the processes to their end; an error that the user can mend comes back as one line."""
     gpus = workers.gpus or 0
     resources = {"CPU": workers.cpus_each} | ({"GPU": gpus} if gpus else {})
     trainer = TorchTrainer(
-        _work,
-        train_loop_config=work,
+        _train_in_group,
+        train_loop_config=config,
         torch_config=TorchConfig(backend="nccl" if gpus else "gloo"),
         scaling_config=train.ScalingConfig(
             num_workers=workers.count, use_gpu=bool(gpus), resources_per_worker=resources
         ),
         run_config=train.RunConfig(
-            name=NAME,
+            name=TRAIN_FOLDER_NAME,
             storage_path=workers.storage or str(folder.resolve()),
             failure_config=train.FailureConfig(max_failures=workers.max_failures),
         ),
     )
+    error: Exception | None = None
     try:
         trainer.fit()
-    except Exception as error:
-        reason = ray.get(work["status"].read.remote("fault"))
-        if reason is not None:
-            raise UserError(reason) from error
-        raise
-    fault = ray.get(work["status"].read.remote("fault"))
-    if fault is not None:
-        raise UserError(fault)
+    except Exception as raised:
+        error = raised
+    reason = ray.get(config["status"].read.remote("error"))
+    if reason is not None:
+        raise UserError(reason) from error
+    if error is not None:
+        raise error
 
 
-def _work(work: dict[str, Any]) -> None:
+def _train_in_group(config: dict[str, Any]) -> None:
     """Train as one process of the group."""
     keep_freed_memory()
-    torch.set_num_threads(work["threads"])
-    network, split, recipe, context = ray.get(work["job"])
-    process, group, status = train.get_context(), DDPGroup(), work["status"]
-    part = Part(split, process.get_world_rank(), process.get_world_size())
+    torch.set_num_threads(config["threads"])
+    network, split, recipe, context = ray.get(config["job"])
+    process, group, status = train.get_context(), DDPGroup(), config["status"]
+    part = split.share(process.get_world_rank(), process.get_world_size())
 
     def report(task: str, done: int, total: int, detail: str = "") -> None:
         if group.leads:
@@ -152,7 +166,7 @@ def _work(work: dict[str, Any]) -> None:
     try:
         history = fit(network, part, recipe, context)
     except UserError as error:  # all processes see the same loss, so all come here together
-        ray.get(status.write.remote("fault", str(error)))
+        ray.get(status.write.remote("error", str(error)))
         return
     if group.leads:
         weights = {name: value.cpu() for name, value in network.state_dict().items()}
@@ -160,19 +174,19 @@ def _work(work: dict[str, Any]) -> None:
 
 
 @contextmanager
-def _watch(status: Any, progress: Progress) -> Iterator[None]:
+def _show_progress(status: Any, progress: Progress) -> Iterator[None]:
     """Pass on how far training has come while the block waits for it."""
     ended = threading.Event()
 
-    def look() -> None:
-        seen = None
-        while not ended.wait(LOOK_EVERY):
-            said = ray.get(status.read.remote("progress"))
-            if said is not None and said != seen:
-                seen = said
-                progress(*said)
+    def poll() -> None:
+        last = None
+        while not ended.wait(PROGRESS_POLL_SECONDS):
+            message = ray.get(status.read.remote("progress"))
+            if message is not None and message != last:
+                last = message
+                progress(*message)
 
-    thread = threading.Thread(target=look, daemon=True)
+    thread = threading.Thread(target=poll, daemon=True)
     thread.start()
     try:
         yield

@@ -1,11 +1,11 @@
 """What workers need to know once: the network or the data, sent through the object store.
 
 A job says how a cohort is cut for it, makes its evaluator on a worker, and evaluates a chunk,
-round by round: one for shared weights, one an epoch for stand-alone training.
+round by round: one round for shared weights, one per epoch for stand-alone training.
 """
 
 import copy
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Protocol
@@ -15,8 +15,8 @@ from torch import Tensor, nn
 from ean_search.core.space import Placement
 from ean_search.core.trial import EvaluationResult
 from ean_search.data.splits import Split, to_device
-from ean_search.distributed.chunking import cut
-from ean_search.evaluation.precision import FULL, Precision
+from ean_search.distributed.chunking import cut_cohort
+from ean_search.evaluation.precision import FULL_PRECISION, Precision
 from ean_search.evaluation.racing import RacingEvaluator, RacingRule
 from ean_search.evaluation.shared_weights import SharedWeightsEvaluator
 from ean_search.evaluation.standalone import StandaloneEvaluator, checkpoint_of
@@ -26,8 +26,13 @@ from ean_search.utils.progress import silent
 class Job(Protocol):
     """How chunks are evaluated."""
 
-    joint: bool  # whether what one member of a cohort gets depends on the others
-    rounds: int  # reports of a trial
+    @property
+    def joint(self) -> bool:
+        """Tell whether the result of one member of a cohort depends on the others."""
+
+    @property
+    def rounds(self) -> int:
+        """Count the reports of a trial."""
 
     def cut(self, placements: Sequence[Placement], workers: int) -> list[list[int]]:
         """Return the numbers of placements, chunk by chunk."""
@@ -38,54 +43,78 @@ class Job(Protocol):
     def measure(
         self, chunk: Sequence[Placement], number: int, folder: Path
     ) -> list[EvaluationResult]:
-        """Return the results of a chunk after a round, counted from 1."""
+        """Evaluate a chunk for one round.
+
+        Args:
+            chunk: Placements.
+            number: The round, counted from 1.
+            folder: Folder for states of unfinished trainings.
+
+        Returns:
+            One result per placement, as of this round.
+        """
 
 
 @dataclass(frozen=True)
 class SharedJob:
-    """Evaluation with shared weights."""
+    """Evaluation with shared weights; the fields are arguments of `SharedWeightsEvaluator`."""
 
     network: nn.Module
     split: Split
     batch_size: int
-    at_once: int  # the same everywhere, so that results do not depend on a worker's memory
+    walk_batch_size: int  # the same everywhere, so that results do not depend on free memory
     calibration: Tensor | None = None
-    precision: Precision = FULL
-    race: RacingRule | None = None
-    evaluator: SharedWeightsEvaluator | None = None
+    precision: Precision = FULL_PRECISION
+    racing_rule: RacingRule | None = None
+    evaluator: SharedWeightsEvaluator | None = None  # on a worker
     rounds = 1
 
     @classmethod
     def of(
-        cls, shared: SharedWeightsEvaluator, share: float = 1.0, race: RacingRule | None = None
+        cls,
+        shared: SharedWeightsEvaluator,
+        share: float = 1.0,
+        racing_rule: RacingRule | None = None,
     ) -> "SharedJob":
-        """Take what an evaluator has, on the CPU; workers that share a device walk with less."""
-        calibration = shared.calibration.cpu() if len(shared.calibration) else None
-        at_once = shared.at_once if race else max(1, int(shared.at_once * min(1.0, share)))
-        network = copy.deepcopy(shared.network).cpu()
-        split = to_device(shared.split, "cpu")
-        given = split, shared.batch_size, at_once, calibration, shared.precision, race
-        return cls(network, *given)
+        """Take over an evaluator of this process; tensors are copied to the CPU.
+
+        Args:
+            shared: The evaluator.
+            share: A worker's share of a device, as in `Workers.gpus`; workers that share one walk
+                with fewer images at once.
+            racing_rule: Rule by which cohorts race, if they do.
+        """
+        walk_batch_size = shared.walk_batch_size
+        if racing_rule is None:
+            walk_batch_size = max(1, int(walk_batch_size * min(1.0, share)))
+        return cls(
+            network=copy.deepcopy(shared.network).cpu(),
+            split=to_device(shared.split, "cpu"),
+            batch_size=shared.batch_size,
+            walk_batch_size=walk_batch_size,
+            calibration=shared.calibration.cpu() if len(shared.calibration) else None,
+            precision=shared.precision,
+            racing_rule=racing_rule,
+        )
 
     @property
     def joint(self) -> bool:
         """Tell whether members race each other."""
-        return self.race is not None
+        return self.racing_rule is not None
 
     def cut(self, placements: Sequence[Placement], workers: int) -> list[list[int]]:
         """Cut a cohort along its tree; one that races stays whole."""
-        return cut(placements, 1 if self.joint else workers)
+        return cut_cohort(placements, 1 if self.joint else workers)
 
     def prepare(self, device: str) -> "SharedJob":
         """Put network and images on the device."""
-        split = to_device(self.split, device)
         evaluator = SharedWeightsEvaluator(
             self.network,
-            split,
+            to_device(self.split, device),
             self.batch_size,
             device,
             self.calibration,
-            self.at_once,
+            self.walk_batch_size,
             self.precision,
         )
         return replace(self, evaluator=evaluator)
@@ -94,23 +123,22 @@ class SharedJob:
         self, chunk: Sequence[Placement], number: int, folder: Path
     ) -> list[EvaluationResult]:
         """Evaluate a chunk as a whole."""
-        return list(self._evaluate(chunk))
-
-    def _evaluate(self, chunk: Sequence[Placement]) -> Iterator[EvaluationResult]:
-        racing = self.race and RacingEvaluator(self.evaluator, self.race)
-        return (racing or self.evaluator).evaluate(chunk)
+        assert self.evaluator is not None, "the job is not prepared"
+        if self.racing_rule is None:
+            return list(self.evaluator.evaluate(chunk))
+        return list(RacingEvaluator(self.evaluator, self.racing_rule).evaluate(chunk))
 
 
 @dataclass(frozen=True)
 class TrainingJob:
-    """Stand-alone training, a placement a trial and an epoch a round."""
+    """Stand-alone training: one placement per trial and one epoch per round."""
 
     evaluator: StandaloneEvaluator
     joint = False
 
     @classmethod
     def of(cls, plain: StandaloneEvaluator) -> "TrainingJob":
-        """Take an evaluator, without what only its own process can show."""
+        """Take over an evaluator of this process, without its progress, which stays here."""
         return cls(replace(plain, progress=silent))
 
     @property
@@ -119,7 +147,7 @@ class TrainingJob:
         return self.evaluator.recipe.epochs
 
     def cut(self, placements: Sequence[Placement], workers: int) -> list[list[int]]:
-        """Put each placement by itself."""
+        """Put each placement into a chunk of its own."""
         return [[number] for number in range(len(placements))]
 
     def prepare(self, device: str) -> "TrainingJob":

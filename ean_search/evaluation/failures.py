@@ -1,19 +1,27 @@
-"""Which errors are a placement's own, and so a result, and which must stop a search."""
+"""Tells errors that are the result of one placement from errors that must stop a search."""
 
 import torch
 
 from ean_search.utils.errors import DivergedError, first_line
 
-OUT_OF_MEMORY = ("out of memory", "can't allocate memory", "not enough memory")
+OUT_OF_MEMORY_TEXTS = ("out of memory", "can't allocate memory", "not enough memory")
 
 
 def trial_failure_reason(error: Exception) -> str | None:
-    """Say why a placement could not be measured, or None if that was not its own fault."""
+    """Say why a placement could not be measured, if the placement is the cause.
+
+    Args:
+        error: What its training or evaluation raised.
+
+    Returns:
+        The reason, to be recorded as the trial's note: memory ran out, or a loss diverged. None
+        for every other error; the caller should raise it again.
+    """
     if isinstance(error, DivergedError):
         return str(error)
-    words = first_line(error)
+    text = first_line(error)
     if isinstance(error, MemoryError | torch.OutOfMemoryError):
-        return f"out of memory: {words}"
-    if isinstance(error, RuntimeError) and any(sign in words for sign in OUT_OF_MEMORY):
-        return f"out of memory: {words}"
+        return f"out of memory: {text}"
+    if isinstance(error, RuntimeError) and any(part in text for part in OUT_OF_MEMORY_TEXTS):
+        return f"out of memory: {text}"
     return None

@@ -10,21 +10,24 @@ from ean_search.utils.config import FrozenConfig
 
 
 class Precision(FrozenConfig):
-    """Precision and layout. With fewer bits than 32 a few answers change: it is off by default."""
+    """Precision and memory layout of evaluation.
+
+    With fewer than 32 bits a few predictions change, so that is off by default.
+    """
 
     precision: Literal["float32", "bfloat16", "float16"] = "float32"  # of convolutions, products
     channels_last: bool = False
 
     def prepare(self, network: nn.Module, device: str) -> nn.Module:
-        """Move a network to a device and lay it out in evaluation mode."""
+        """Move a network to a device, in this memory layout and in evaluation mode."""
         layout = torch.channels_last if self.channels_last else torch.contiguous_format
-        return network.to(device, memory_format=layout).eval()
+        return network.to(device).to(memory_format=layout).eval()
 
-    def autocast(self, device: str) -> AbstractContextManager:
+    def autocast(self, device: str) -> AbstractContextManager[None]:
         """Compute in this precision in the block; weights are converted once for all of it."""
         reduced = self.precision != "float32"
         dtype = getattr(torch, self.precision) if reduced else None
         return torch.autocast(torch.device(device).type, dtype, enabled=reduced)
 
 
-FULL = Precision()
+FULL_PRECISION = Precision()

@@ -1,11 +1,11 @@
 """Racing: members of a cohort that are clearly worse are stopped before all images are seen.
 
-All members see the same images, in an order that has nothing to do with their classes, so it is
-the differences image by image that are judged. After every batch the leader is whoever has the
-highest reward so far; a member is stopped when its paired difference to the leader is below zero
-with confidence. The bound is normal, corrected for the split being finite and for the number of
-members and looks; the chance that a cohort loses its winner is therefore approximate, and
-`ean-search bench racing` measures it.
+All members see the same images, in an order that has nothing to do with their classes, so the rule
+judges differences image by image. After every batch the leader is the member with the highest
+reward so far; a member is stopped when its paired difference to the leader is below zero with
+confidence. The bound is a normal one, corrected for the finite split and for the number of members
+and looks. So the chance that a cohort loses its winner is approximate; `ean-search bench racing`
+measures it.
 """
 
 from collections.abc import Callable, Iterator, Sequence
@@ -18,49 +18,73 @@ import numpy as np
 from ean_search.core.space import Placement
 from ean_search.core.trial import EvaluationResult
 
-FIRST_LOOK = 100  # images before which no normal bound is trusted
+MIN_IMAGES_TO_STOP = 100  # with fewer images no normal bound is trusted
 
 
 @dataclass(frozen=True)
 class RacingRule:
-    """When to stop whom."""
+    """Decides which members of a cohort are stopped early.
 
-    value: Callable[[Placement], float]  # what a placement's cost adds to its accuracy
-    error: float = 0.05  # chance that a cohort's winner is stopped
+    Args:
+        cost_reward: Returns what a placement's cost adds to its reward; accuracy adds the rest.
+        error_rate: Intended chance that a cohort's winner is stopped.
+    """
 
-    def stops(self, right: np.ndarray, values: np.ndarray, total: int, looks: int) -> np.ndarray:
-        """Mark the members to stop: right is (members, images seen) of `total` images."""
-        members, seen = right.shape
-        if seen < FIRST_LOOK or seen >= total or members < 2:
+    cost_reward: Callable[[Placement], float]
+    error_rate: float = 0.05
+
+    def find_losers(
+        self, correct: np.ndarray, cost_rewards: np.ndarray, total: int, looks: int
+    ) -> np.ndarray:
+        """Mark the members to stop.
+
+        Args:
+            correct: Whether each member is right on each image so far, (members, images seen).
+            cost_rewards: What each member's cost adds to its reward, (members,).
+            total: Images of the whole split.
+            looks: How often the rule is asked in all, at most.
+
+        Returns:
+            True for each member to stop, (members,); never for the leader.
+        """
+        members, seen = correct.shape
+        if seen < MIN_IMAGES_TO_STOP or seen >= total or members < 2:
             return np.zeros(members, dtype=bool)
-        leader = np.argmax(right.mean(axis=1) + values)
-        gaps = right[leader].astype(np.int8) - right
-        # An image more each way: members that agree on all images so far may still differ.
-        spread = np.sqrt((gaps.var(axis=1) * seen + 2) / (seen + 2))
-        left = 1 - seen / total
-        quantile = -NormalDist().inv_cdf(self.error / (members * looks))
-        ahead = gaps.mean(axis=1) + values[leader] - values
-        stopped = ahead > quantile * spread * np.sqrt(left / seen)
-        stopped[leader] = False
-        return stopped
+        leader = np.argmax(correct.mean(axis=1) + cost_rewards)
+        gaps = correct[leader].astype(np.int8) - correct
+        spread = _spread(gaps)
+        quantile = -NormalDist().inv_cdf(self.error_rate / (members * looks))
+        leads = gaps.mean(axis=1) + cost_rewards[leader] - cost_rewards
+        losers: np.ndarray = leads > quantile * spread * np.sqrt((1 - seen / total) / seen)
+        losers[leader] = False
+        return losers
 
 
-class StoppableEvaluator(Protocol):
-    """Evaluates placements, and knows how to stop some of them."""
+def _spread(gaps: np.ndarray) -> np.ndarray:
+    """Return the standard deviation of each member's gaps to the leader, (members,)."""
+    seen = gaps.shape[1]
+    # Count one more image each way: members that agree on all images so far may still differ.
+    spread: np.ndarray = np.sqrt((gaps.var(axis=1) * seen + 2) / (seen + 2))
+    return spread
+
+
+class SupportsRacing(Protocol):
+    """An evaluator that can stop some of a cohort's members."""
 
     def evaluate(
-        self, placements: Sequence[Placement], race: RacingRule | None = None
-    ) -> Iterator[EvaluationResult]: ...
+        self, placements: Sequence[Placement], racing_rule: RacingRule | None = None
+    ) -> Iterator[EvaluationResult]:
+        """Yield one result per placement; with a rule, losers have seen only some images."""
 
 
 @dataclass(frozen=True)
 class RacingEvaluator:
-    """An evaluator whose cohorts race."""
+    """Evaluates cohorts whose members race."""
 
-    evaluator: StoppableEvaluator
-    race: RacingRule
-    joint = True  # what one member gets depends on the others
+    evaluator: SupportsRacing
+    racing_rule: RacingRule
+    joint = True  # the result of one member depends on the others
 
     def evaluate(self, placements: Sequence[Placement]) -> Iterator[EvaluationResult]:
         """Yield the accuracy of each placement, on the images it has seen."""
-        return self.evaluator.evaluate(placements, self.race)
+        return self.evaluator.evaluate(placements, self.racing_rule)

@@ -11,26 +11,40 @@ from torch import Tensor, nn
 from ean_search.core.space import Placement
 from ean_search.core.trial import EvaluationResult
 from ean_search.data.splits import Split
-from ean_search.evaluation.bn_calibration import calibrated_norms, norms_of
+from ean_search.evaluation.bn_calibration import calibrated_norms, norms_with_statistics
+from ean_search.evaluation.cut_graph import CutError
 from ean_search.evaluation.failures import trial_failure_reason
-from ean_search.evaluation.memory import images_at_once
-from ean_search.evaluation.precision import FULL, Precision
-from ean_search.evaluation.prefix_tree import CutError, PrefixTree, check_tree
+from ean_search.evaluation.memory import choose_walk_batch_size
+from ean_search.evaluation.precision import FULL_PRECISION, Precision
+from ean_search.evaluation.prefix_tree import PrefixTree, check_tree
 from ean_search.evaluation.racing import RacingRule
 from ean_search.networks.builder import place
 
 log = logging.getLogger(__name__)
 
-RARELY = 8  # times as many images as set norm statistics, at once
-Passes = Iterator[tuple[list[int], Tensor]]  # numbers of placements, and their logits
+WALKED_PER_CALIBRATION_IMAGE = 8  # more images at once leave a smaller share to calibration
+Walk = Iterator[tuple[list[int], Tensor]]  # numbers of placements, and their logits
 
 
 class SharedWeightsEvaluator:
-    """Evaluates placements on a split.
+    """Evaluates placements on a split, all with the weights of one network.
 
-    A cohort is walked as a tree, which shares what its placements have in common; a network that
-    cannot be cut for that is evaluated placement by placement, with the same results. Given
-    calibration images, every placement gets norm statistics of its own, if there are such norms.
+    A cohort is walked as a tree, which shares what its placements have in common. A network that
+    cannot be cut for that is evaluated placement by placement, with the same results.
+
+    Args:
+        network: A network with slots, as `build` returns; it is moved and changed in place.
+        split: The images to evaluate on.
+        batch_size: Images of a single pass.
+        device: Where to compute.
+        calibration: Normalised images, (images, 3, size, size), that give every placement norm
+            statistics of its own, if the network has such norms; None keeps the network's.
+        walk_batch_size: Images of a walk over a cohort; chosen by the free memory if None.
+        precision: Number format and memory layout.
+
+    Example:
+        >>> evaluator = SharedWeightsEvaluator(network, data.search, calibration=images)
+        >>> [result.accuracy for result in evaluator.evaluate(space.enumerate())]
     """
 
     def __init__(
@@ -40,44 +54,57 @@ class SharedWeightsEvaluator:
         batch_size: int = 256,
         device: str = "cpu",
         calibration: Tensor | None = None,
-        at_once: int | None = None,
-        precision: Precision = FULL,
+        walk_batch_size: int | None = None,
+        precision: Precision = FULL_PRECISION,
     ):
         self.network = precision.prepare(network, device)
         self.split = split
         self.batch_size = batch_size
         self.device = device
-        own = calibration is not None and norms_of(self.network)
-        self.calibration = calibration.to(device) if own else torch.empty(0)
+        if calibration is None or not norms_with_statistics(self.network):
+            calibration = torch.empty(0)
+        self.calibration = calibration.to(device)
         self.precision = precision
-        self.at_once = at_once or batch_size  # images that a cohort is walked with
-        self.tree = self._make_tree(choose_size=at_once is None)
+        self.walk_batch_size = walk_batch_size or batch_size
+        self.tree = self._make_tree(choose_size=walk_batch_size is None)
 
     def evaluate(
-        self, placements: Sequence[Placement], race: RacingRule | None = None
+        self, placements: Sequence[Placement], racing_rule: RacingRule | None = None
     ) -> Iterator[EvaluationResult]:
-        """Yield the accuracy of each placement; in a race, of some on a part of the images.
+        """Yield the accuracy of each placement.
 
-        What a cohort has no memory for is tried placement by placement.
+        A cohort that needs too much memory is evaluated again placement by placement.
+
+        Args:
+            placements: Placements of the network's space.
+            racing_rule: Stops members of the cohort that are clearly worse than its leader; their
+                accuracy is that on the images seen so far.
+
+        Yields:
+            One result per placement, in their order.
         """
-        if len(placements) > 1 and (self.tree is not None or race is not None):
-            try:
-                together = list(self._measure(placements, self.passes, self.at_once, race))
-            except Exception as error:
-                if trial_failure_reason(error) is None:
-                    raise
-            else:
-                yield from together
+        if len(placements) > 1 and (self.tree is not None or racing_rule is not None):
+            results = self._measure_together(placements, racing_rule)
+            if results is not None:
+                yield from results
                 return
         for placement in placements:
-            yield self._measure_one(placement)
+            yield self._measure_single(placement)
 
-    def passes(self, images: Tensor, placements: Sequence[Placement]) -> Passes:
-        """Yield the logits of a batch for every placement, the fastest way there is."""
+    def walk(self, images: Tensor, placements: Sequence[Placement]) -> Walk:
+        """Yield the logits of a batch for every placement, as a tree if the network allows it.
+
+        Args:
+            images: A batch on the evaluator's device, calibration images in front.
+            placements: Placements of the network's space.
+
+        Yields:
+            The numbers of placements that are equal, and their logits, (images, classes).
+        """
         if self.tree is None:
-            return self._pass_each(images, placements)
+            return self._walk_each(images, placements)
         # Few images leave room for branches side by side, but calibration is for one at a time.
-        rows = 1 if len(self.calibration) else self.at_once
+        rows = 1 if len(self.calibration) else self.walk_batch_size
         return self.tree.walk(images, placements, rows)
 
     def _make_tree(self, choose_size: bool) -> PrefixTree | None:
@@ -87,55 +114,71 @@ class SharedWeightsEvaluator:
             check_tree(tree, self.network, images)
             if choose_size:
                 held = tree.bytes_held(images) // len(images)
-                self.at_once = self._choose_size(held, images)
+                self.walk_batch_size = self._choose_size(held, images)
         except CutError as reason:
             log.warning("placements are evaluated one by one, because of the network: %s", reason)
             return None
         return tree
 
     def _choose_size(self, held: int, images: Tensor) -> int:
-        """Take what memory there is: every piece calibrates, so they had better be few."""
-        count, batch = len(self.calibration), self.batch_size
-        room = images_at_once(held, self.network, images, batch, batch + RARELY * count)
-        return max(room - count, batch) if count else room
+        """Choose the images of a walk by the free memory.
 
-    def _pass_each(self, images: Tensor, placements: Sequence[Placement]) -> Passes:
+        Every batch brings all calibration images along, so with them larger batches pay.
+        """
+        count, batch = len(self.calibration), self.batch_size
+        most = batch + WALKED_PER_CALIBRATION_IMAGE * count
+        size = choose_walk_batch_size(held, self.network, images, batch, most)
+        return max(size - count, batch) if count else size
+
+    def _walk_each(self, images: Tensor, placements: Sequence[Placement]) -> Walk:
         for number, placement in enumerate(placements):
             yield [number], place(self.network, placement)(images)
 
-    def _measure_one(self, placement: Placement) -> EvaluationResult:
+    def _measure_together(
+        self, placements: Sequence[Placement], racing_rule: RacingRule | None
+    ) -> list[EvaluationResult] | None:
+        """Measure a cohort in one walk; None if it fails for a reason of its members'."""
         try:
-            return next(self._measure([placement], self._pass_each, self.batch_size))
+            return list(self._measure(placements, self.walk, self.walk_batch_size, racing_rule))
         except Exception as error:
-            why = trial_failure_reason(error)
-            if why is None:
+            if trial_failure_reason(error) is None:
                 raise
-            return EvaluationResult(None, 0.0, why)
+            return None
+
+    def _measure_single(self, placement: Placement) -> EvaluationResult:
+        try:
+            return next(self._measure([placement], self._walk_each, self.batch_size))
+        except Exception as error:
+            reason = trial_failure_reason(error)
+            if reason is None:
+                raise
+            return EvaluationResult(None, 0.0, reason)
 
     def _measure(
         self,
         placements: Sequence[Placement],
-        walk: Callable[..., Passes],
-        size: int,
-        race: RacingRule | None = None,
+        walk: Callable[[Tensor, Sequence[Placement]], Walk],
+        batch_size: int,
+        racing_rule: RacingRule | None = None,
     ) -> Iterator[EvaluationResult]:
         """Count the right answers of placements whose logits a walk yields."""
         start = time.perf_counter()
-        tally = _Tally(placements, len(self.split), -(-len(self.split) // size), self.device, race)
-        first = len(self.calibration)
+        looks = -(-len(self.split) // batch_size)
+        counts = _AnswerCounts(placements, len(self.split), looks, self.device, racing_rule)
+        num_calibration = len(self.calibration)
         precision = self.precision.autocast(self.device)
-        with torch.inference_mode(), precision, calibrated_norms(self.network, first):
-            for images, labels in self.split.batches(size, device=self.device):
-                if first:
+        with torch.inference_mode(), precision, calibrated_norms(self.network, num_calibration):
+            for images, labels in self.split.batches(batch_size, device=self.device):
+                if num_calibration:
                     images = torch.cat([self.calibration, images])
-                for members, logits in walk(images, tally.running):
-                    tally.add(members, logits[first:], labels)
-                tally.look()
+                for members, logits in walk(images, counts.running):
+                    counts.add(members, logits[num_calibration:], labels)
+                counts.stop_losers()
         seconds = (time.perf_counter() - start) / len(placements)
-        yield from tally.results(seconds)
+        yield from counts.results(seconds)
 
 
-class _Tally:
+class _AnswerCounts:
     """Right answers of a cohort, whose members may be stopped on the way."""
 
     def __init__(
@@ -144,17 +187,18 @@ class _Tally:
         total: int,
         looks: int,
         device: str,
-        race: RacingRule | None,
+        racing_rule: RacingRule | None,
     ):
-        self.total, self.looks, self.race = total, looks, race
+        self.total, self.looks, self.racing_rule = total, looks, racing_rule
         self.numbers = list(range(len(placements)))  # of those still running
         self.running = list(placements)
         self.correct = torch.zeros(len(placements), dtype=torch.long, device=device)
         self.finite = torch.ones(len(placements), dtype=torch.bool, device=device)
         self.seen = [0] * len(placements)
         # Without a race nothing is looked at before the end, so that no device is waited for.
-        self.right: list[list[Tensor]] = [[] for _ in placements]
-        self.values = np.array([race.value(placement) for placement in placements] if race else [])
+        self.answers: list[list[Tensor]] = [[] for _ in placements]
+        rewards = [racing_rule.cost_reward(p) for p in placements] if racing_rule else []
+        self.cost_rewards = np.array(rewards)
 
     def add(self, members: Sequence[int], logits: Tensor, labels: Tensor) -> None:
         """Take in the answers of running members to one batch."""
@@ -164,24 +208,24 @@ class _Tally:
             self.correct[number] += right.sum()
             self.finite[number] &= finite
             self.seen[number] += len(right)
-            if self.race:
-                self.right[number].append(right)
+            if self.racing_rule:
+                self.answers[number].append(right)
 
-    def look(self) -> None:
-        """Stop who has lost the race."""
-        if self.race is None:
+    def stop_losers(self) -> None:
+        """Stop the members that have lost the race, if there is one."""
+        if self.racing_rule is None:
             return
-        right = torch.stack([torch.cat(self.right[i]) for i in self.numbers]).cpu().numpy()
-        values = self.values[self.numbers]
-        stopped = self.race.stops(right, values, self.total, self.looks)
-        keep = np.flatnonzero(~stopped)
-        self.running = [self.running[i] for i in keep]
-        self.numbers = [self.numbers[i] for i in keep]
+        answers = torch.stack([torch.cat(self.answers[i]) for i in self.numbers]).cpu().numpy()
+        cost_rewards = self.cost_rewards[self.numbers]
+        losers = self.racing_rule.find_losers(answers, cost_rewards, self.total, self.looks)
+        left = np.flatnonzero(~losers)
+        self.running = [self.running[i] for i in left]
+        self.numbers = [self.numbers[i] for i in left]
 
     def results(self, seconds: float) -> Iterator[EvaluationResult]:
-        """Yield what each member got."""
-        found = zip(self.correct.tolist(), self.finite.tolist(), self.seen, strict=True)
-        for correct, finite, seen in found:
+        """Yield the result of each member."""
+        counts = zip(self.correct.tolist(), self.finite.tolist(), self.seen, strict=True)
+        for correct, finite, seen in counts:
             if not finite:
                 yield EvaluationResult(None, seconds, "its logits are not finite numbers")
                 continue
@@ -190,8 +234,13 @@ class _Tally:
             yield EvaluationResult(correct / seen, seconds, note, stopped)
 
 
-def score(network: nn.Module, batches: Iterable[tuple[Tensor, Tensor]]) -> float:
-    """Return a network's top-1 accuracy, in evaluation mode."""
+def top1_accuracy(network: nn.Module, batches: Iterable[tuple[Tensor, Tensor]]) -> float:
+    """Return a network's top-1 accuracy, in [0, 1]; puts it into evaluation mode.
+
+    Args:
+        network: Any classifier.
+        batches: Images and labels, on the network's device.
+    """
     network.eval()
     correct, seen = [], 0
     with torch.inference_mode():

@@ -1,6 +1,6 @@
 """Measures placements by training each one's own network for a short schedule.
 
-The accuracy is that on the search split: like the shared weights', it may serve to choose. The
+The accuracy is that on the search split: like that of shared weights, it may serve to choose. The
 seed is the same for all, so that placements see the same images in the same order.
 """
 
@@ -16,16 +16,15 @@ from ean_search.core.space import Placement, Space
 from ean_search.core.trial import EvaluationResult
 from ean_search.data.splits import Split
 from ean_search.evaluation.failures import trial_failure_reason
-from ean_search.evaluation.shared_weights import score
+from ean_search.evaluation.shared_weights import top1_accuracy
 from ean_search.networks.builder import build, prune
-from ean_search.training.trainer import Recipe, TrainingContext, fit
+from ean_search.training.recipe import Recipe
+from ean_search.training.trainer import TrainingContext, fit
 from ean_search.utils.progress import Progress, silent
-
-TRAINING = "training"  # folder of the checkpoints of unfinished trainings, in that of a run
 
 
 def checkpoint_of(folder: Path, placement: Placement) -> Path:
-    """Return where the state of a placement's training is kept."""
+    """Return the file that keeps the state of a placement's training."""
     return folder / f"{placement}.checkpoint"
 
 
@@ -37,14 +36,32 @@ def remove_if_empty(folder: Path) -> None:
 
 @dataclass(frozen=True)
 class StandaloneEvaluator:
-    """Evaluates placements one by one, each from scratch."""
+    """Evaluates placements one by one, each trained from scratch.
+
+    Args:
+        space: The space of the placements.
+        classes: Classes of the data.
+        train: Images to train on.
+        search: Images to measure accuracy on.
+        recipe: How to train each placement.
+        folder: Folder of checkpoints: a training that was killed goes on from there. It is removed
+            when it is empty.
+        seed: Seed of weights, order of images and augmentation, the same for all placements.
+        eval_batch: Images of a batch in evaluation.
+        device: Where to train.
+        progress: Told about each epoch.
+
+    Example:
+        >>> evaluator = StandaloneEvaluator(space, 10, data.train, data.search, Recipe(), folder)
+        >>> [result.accuracy for result in evaluator.evaluate(placements)]
+    """
 
     space: Space
     classes: int
     train: Split
     search: Split
     recipe: Recipe
-    folder: Path  # of checkpoints: training that was killed goes on
+    folder: Path
     seed: int = 0
     eval_batch: int = 256
     device: str = "cpu"
@@ -52,7 +69,7 @@ class StandaloneEvaluator:
 
     @property
     def network(self) -> nn.Module:
-        """Build the network that placements are cut from, as nobody has trained it."""
+        """Build the untrained network that placements are cut from."""
         return build(self.space, self.classes, self.seed).eval()
 
     def evaluate(self, placements: Sequence[Placement]) -> Iterator[EvaluationResult]:
@@ -61,11 +78,21 @@ class StandaloneEvaluator:
         for placement in placements:
             checkpoint = checkpoint_of(self.folder, placement)
             yield self.advance(placement, self.recipe.epochs, checkpoint)
-            checkpoint.unlink(missing_ok=True)  # by now the trial is stored
+            checkpoint.unlink(missing_ok=True)  # by now the trial is in the log
         remove_if_empty(self.folder)
 
     def advance(self, placement: Placement, epochs: int, checkpoint: Path) -> EvaluationResult:
-        """Train a placement up to an epoch of the recipe, from where its checkpoint is."""
+        """Train a placement up to an epoch of the recipe, and measure its accuracy.
+
+        Args:
+            placement: The placement.
+            epochs: Epoch to stop after, counted from the beginning of the training.
+            checkpoint: File with the training's state. If it exists, training goes on from it.
+
+        Returns:
+            The accuracy so far; `stopped` if the recipe has more epochs. No accuracy and a reason
+            if the loss diverged or memory ran out.
+        """
         start = time.perf_counter()
         network = prune(build(self.space, self.classes, self.seed), placement)
         try:
@@ -73,17 +100,18 @@ class StandaloneEvaluator:
                 seed=self.seed,
                 device=self.device,
                 checkpoint=checkpoint,
-                until=epochs,
+                stop_after_epoch=epochs,
                 task=f"training {placement}",
                 progress=self.progress,
             )
             fit(network, self.train, self.recipe, context)
-            accuracy = score(network, self.search.batches(self.eval_batch, device=self.device))
+            batches = self.search.batches(self.eval_batch, device=self.device)
+            accuracy = top1_accuracy(network, batches)
         except Exception as error:
-            why = trial_failure_reason(error)
-            if why is None:
+            reason = trial_failure_reason(error)
+            if reason is None:
                 raise
-            return EvaluationResult(None, time.perf_counter() - start, why)
+            return EvaluationResult(None, time.perf_counter() - start, reason)
         stopped = epochs < self.recipe.epochs
         note = f"stopped after {epochs} of {self.recipe.epochs} epochs" if stopped else ""
         return EvaluationResult(accuracy, time.perf_counter() - start, note, stopped)

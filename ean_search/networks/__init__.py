@@ -1,4 +1,4 @@
-"""Backbones and the sites where attention can go: found, built, placed and pruned.
+"""Backbones and the sites where attention can go: they are found, built, placed and pruned.
 
-Training them is the business of training/. May import from utils, core, data and attention.
+training/ trains the networks. May import from utils, core, data and attention.
 """

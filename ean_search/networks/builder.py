@@ -5,24 +5,40 @@ network without slots, in which an empty site has no module and costs nothing.
 """
 
 import copy
-from collections.abc import Sequence
+from collections.abc import Hashable, Sequence
 from itertools import groupby
 
 import torch
 from torch import Tensor, nn
 
+from ean_search.attention.base import Attention
 from ean_search.attention.layout import LayoutAdapter
 from ean_search.attention.registry import find_attention, make_attention_for_site
-from ean_search.attention.state import ChainedAttention, ChainEnd, StateHolder, link
+from ean_search.attention.state import ChainedAttention, ChainEnd, StateHolder, link_chain
 from ean_search.core.space import Placement, Space
 from ean_search.networks.positions.registry import find_position
-from ean_search.networks.positions.wrappers import WithChainEnds, replace, unwrap
+from ean_search.networks.positions.wrappers import (
+    WithChainEnds,
+    replace_module,
+    unwrap_modules,
+)
 from ean_search.networks.sites import Site, find_sites, make_backbone, probe
 from ean_search.utils.errors import UserError
 
 
 class Slot(nn.Module):
-    """One site: the backbone's own module there, and the attentions it may carry instead."""
+    """One site of a network: the backbone's own module there, and the attentions to choose from.
+
+    Args:
+        site: The site.
+        original: The module of the backbone that an attention replaces; None: there is none, and an
+            empty slot is the identity.
+        attentions: One attention per choice of the space.
+
+    Attributes:
+        choice: 0: the original module; k: the k-th attention; a tensor: a choice for each image of
+            the next batch. `place` and `place_per_sample` set it.
+    """
 
     choice: int | Tensor
 
@@ -34,100 +50,161 @@ class Slot(nn.Module):
         self.choice = 0
 
     @property
+    def attached(self) -> nn.Module | None:
+        """Return the chosen attention, None if the site is empty."""
+        assert isinstance(self.choice, int), "a slot with a choice per image has no single one"
+        return self.attentions[self.choice - 1] if self.choice else None
+
+    @property
     def chosen(self) -> nn.Module | None:
-        """Return what the slot has chosen, None being its input as it is."""
-        attention = self.attentions[self.choice - 1] if self.choice else None
+        """Return the module that a pruned network has here, None for the identity."""
+        attention = self.attached
         idle = isinstance(attention, ChainedAttention) and attention.idle
         return self.original if attention is None or idle else attention
 
     def forward(self, x: Tensor, *previous: Tensor) -> Tensor:
         if isinstance(self.choice, Tensor):
-            return self._each(x, previous, self.choice)
+            return self._forward_each(x, previous, self.choice)
         if self.choice:
             return self.attentions[self.choice - 1](x, *previous)
         return x if self.original is None else self.original(x)
 
-    def _each(self, x: Tensor, previous: Sequence[Tensor], choices: Tensor) -> Tensor:
-        """Give every sample of a batch its own choice."""
+    def _forward_each(self, x: Tensor, previous: Sequence[Tensor], choices: Tensor) -> Tensor:
+        """Give every image of a batch its own choice."""
         out = x if self.original is None else self.original(x)
         for number, attention in enumerate(self.attentions, 1):
-            mine = (choices == number).view(-1, *[1] * (x.dim() - 1))
-            out = torch.where(mine, attention(x, *previous), out)
+            has_choice = (choices == number).view(-1, *[1] * (x.dim() - 1))
+            out = torch.where(has_choice, attention(x, *previous), out)
         return out
 
 
 def build(space: Space, classes: int = 10, seed: int = 0) -> nn.Module:
-    """Build the network of a space, with nothing attached yet."""
+    """Build the network of a space, with nothing attached yet.
+
+    Args:
+        space: The space; its sites need not be known yet.
+        classes: The number of classes.
+        seed: The seed of the initial weights. Those of the backbone do not depend on the attention.
+
+    Returns:
+        The backbone with a `Slot` at every site.
+
+    Raises:
+        UserError: If the backbone or an attention cannot be built, or the sites do not fit.
+    """
     probe(space)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         network = make_backbone(space, classes)
-        made: dict[tuple, nn.Module] = {}
+        attentions = _SiteAttentions(space)
         for site in find_sites(space):
             position = find_position(site.position)
             original = position.original(network, site.module_path)
-            attentions = [_attention(space, site, k, made) for k in range(len(space.attention))]
-            position.put(network, site.module_path, Slot(site, original, attentions))
-        _finish_chains(network)
+            slot = Slot(site, original, attentions.make(site))
+            position.put(network, site.module_path, slot)
+        _add_chain_ends(network)
     return network
 
 
-def _attention(space: Space, site: Site, number: int, made: dict[tuple, nn.Module]) -> nn.Module:
-    """Return a site's attention, which may be its group's, or share parts with it."""
-    choice = space.attention[number]
-    kind = find_attention(choice.name)
-    parts = kind.shared if space.sharing != "whole" else None
-    chain_name = number if kind.chain is None else kind.chain
-    group = (chain_name if parts else number, *sharing_group(space, site))
-    attention = made.get(group)
-    if attention is None or parts:
+class _SiteAttentions:
+    """Makes the attentions of one site after another, shared as the space says."""
+
+    def __init__(self, space: Space):
+        self.space = space
+        self.first_of_group: dict[Hashable, Attention] = {}
+        self.holders: dict[Hashable, StateHolder] = {}
+
+    def make(self, site: Site) -> list[nn.Module]:
+        """Make one attention per choice of the space."""
+        return [self._chained(site, number) for number in range(len(self.space.attention))]
+
+    def _chained(self, site: Site, number: int) -> nn.Module:
+        chain = find_attention(self.space.attention[number].name).chain
+        chain_name = number if chain is None else chain
+        attention = self._shared(site, number, chain_name)
+        if not attention.stateful:
+            return attention
+        key = (chain_name, site.stage, site.channels, site.partition)
+        return ChainedAttention(attention, self.holders.setdefault(key, StateHolder()))
+
+    def _shared(self, site: Site, number: int, chain_name: int | str) -> Attention:
+        """Return a site's attention: its group's, or one that shares parts with its group."""
+        choice = self.space.attention[number]
+        parts = find_attention(choice.name).shared if self.space.sharing != "whole" else None
+        group = (chain_name if parts else number, *sharing_group(self.space, site))
+        if not parts and group in self.first_of_group:
+            return self.first_of_group[group]
         attention = make_attention_for_site(
-            site, choice.name, unit_gate=space.unit_gate, **choice.options
+            site, choice.name, unit_gate=self.space.unit_gate, **choice.options
         )
-        first = made.setdefault(group, attention)
+        first = self.first_of_group.setdefault(group, attention)
         for part in parts or ():
-            setattr(_core(attention), part, getattr(_core(first), part))
-    if not attention.stateful:
+            setattr(_without_adapter(attention), part, getattr(_without_adapter(first), part))
         return attention
-    chain = (chain_name, site.stage, site.channels, site.partition)
-    return ChainedAttention(attention, made.setdefault(("holder", *chain), StateHolder()))
 
 
-def _core(attention: nn.Module) -> nn.Module:
+def _without_adapter(attention: Attention) -> Attention:
     return attention.attention if isinstance(attention, LayoutAdapter) else attention
 
 
-def _finish_chains(network: nn.Module) -> None:
-    """Put the ends of chains whose last state is a part of the output behind their stages."""
-    for _, stage in groupby(slots(network), key=lambda slot: slot.site.stage):
-        found = list(stage)
-        ends: dict[StateHolder, nn.Module] = {}
-        for slot in found:
+def _add_chain_ends(network: nn.Module) -> None:
+    """Put the ends of chains whose last state is added to a stage's output after the stages."""
+    for _, group in groupby(slots(network), key=lambda slot: slot.site.stage):
+        stage = list(group)
+        ending: dict[StateHolder, Attention] = {}
+        for slot in stage:
             for chained in slot.attentions:
                 if isinstance(chained, ChainedAttention) and chained.attention.finishes_stage:
-                    ends[chained.holder] = chained.attention
-        if ends:
-            last = found[-1].site.block
-            finishes = [ChainEnd(attention, holder) for holder, attention in ends.items()]
-            replace(network, last, WithChainEnds(network.get_submodule(last), finishes))
+                    ending[chained.holder] = chained.attention
+        if ending:
+            path = stage[-1].site.block
+            ends = [ChainEnd(attention, holder) for holder, attention in ending.items()]
+            replace_module(network, path, WithChainEnds(network.get_submodule(path), ends))
 
 
 def sharing_group(space: Space, site: Site) -> tuple[object, ...]:
-    """Name the sites that share modules with this one."""
+    """Return a key that is equal for the sites that share modules.
+
+    Args:
+        space: The space, whose `sharing` decides.
+        site: One of its sites.
+    """
     if space.sharing == "none":
         return (site.number,)
     return (site.stage, site.channels, site.layout, site.prefix, *site.partition)
 
 
 def slots(network: nn.Module) -> list[Slot]:
-    """List a network's slots in the order they run."""
+    """List a network's slots in the order they run.
+
+    Args:
+        network: A network of `build`, or a module that contains one.
+
+    Returns:
+        One slot per site; none for a pruned network.
+    """
     found = (module for module in network.modules() if isinstance(module, Slot))
     return sorted(found, key=lambda slot: slot.site.number)
 
 
 def place(network: nn.Module, placement: Placement) -> nn.Module:
-    """Set every slot of a network to its choice, in place."""
-    found = _fitting_slots(network, placement)
+    """Set every slot of a network to its choice, in place.
+
+    Args:
+        network: A network of `build`.
+        placement: A placement for as many sites as the network has.
+
+    Returns:
+        The same network.
+
+    Raises:
+        UserError: If the number of sites is another one.
+
+    Example:
+        >>> space = probe(load_space("tiny"))
+        >>> network = place(build(space, classes=10), space.parse("1010"))
+    """
+    found = _matching_slots(network, placement)
     for slot, choice in zip(found, placement.choices, strict=True):
         slot.choice = choice
     _link_chains(network, found)
@@ -135,8 +212,19 @@ def place(network: nn.Module, placement: Placement) -> nn.Module:
 
 
 def place_per_sample(network: nn.Module, placements: Sequence[Placement]) -> nn.Module:
-    """Give every sample of the next batch a placement of its own, in place."""
-    found = _fitting_slots(network, placements[0])
+    """Give every image of the next batch its own placement, in place.
+
+    Args:
+        network: A network of `build` whose attentions are not stateful.
+        placements: One placement per image.
+
+    Returns:
+        The same network.
+
+    Raises:
+        UserError: If an attention is stateful, or the number of sites is another one.
+    """
+    found = _matching_slots(network, placements[0])
     if any(isinstance(module, ChainedAttention) for module in network.modules()):
         raise UserError("a stateful attention needs one placement for the whole batch")
     device = next(network.parameters()).device
@@ -147,12 +235,28 @@ def place_per_sample(network: nn.Module, placements: Sequence[Placement]) -> nn.
 
 
 def prune(network: nn.Module, placement: Placement) -> nn.Module:
-    """Return a copy of the network that has only what a placement uses."""
+    """Return a copy of a network that has only the modules that a placement uses.
+
+    Args:
+        network: A network of `build`; its placement is left as it is.
+        placement: A placement for as many sites as the network has.
+
+    Returns:
+        A plain backbone with the attentions of the placement, which computes the same.
+
+    Raises:
+        UserError: If the number of sites is another one.
+    """
     return _prune_in_place(copy.deepcopy(network), placement)
 
 
 def paths_before_pruning(network: nn.Module, placement: Placement) -> dict[str, str]:
-    """Map the paths of modules in the pruned network to their paths in the network with slots."""
+    """Map the paths of modules in the pruned network to their paths in the network with slots.
+
+    Args:
+        network: A network of `build`.
+        placement: The placement of the pruned network.
+    """
     copied = copy.deepcopy(network)
     before = {module: path for path, module in copied.named_modules()}
     pruned = _prune_in_place(copied, placement)
@@ -163,12 +267,12 @@ def _prune_in_place(network: nn.Module, placement: Placement) -> nn.Module:
     place(network, placement)
     for path, slot in list(network.named_modules()):
         if isinstance(slot, Slot):
-            replace(network, path, slot.chosen)
-    unwrap(network)
+            replace_module(network, path, slot.chosen)
+    unwrap_modules(network)
     return network
 
 
-def _fitting_slots(network: nn.Module, placement: Placement) -> list[Slot]:
+def _matching_slots(network: nn.Module, placement: Placement) -> list[Slot]:
     found = slots(network)
     if len(found) != len(placement):
         raise UserError(f"expected a placement of {len(found)} sites, got {placement}")
@@ -177,13 +281,10 @@ def _fitting_slots(network: nn.Module, placement: Placement) -> list[Slot]:
 
 def _link_chains(network: nn.Module, found: list[Slot]) -> None:
     """Tell the attached sites of every chain which is first and which is last."""
-    chains: dict[StateHolder, list[ChainedAttention]] = {}
-    finishes = {m.holder: m for m in network.modules() if isinstance(m, ChainEnd)}
-    for holder in finishes:
-        chains[holder] = []
+    ends = {m.holder: m for m in network.modules() if isinstance(m, ChainEnd)}
+    chains: dict[StateHolder, list[ChainedAttention]] = {holder: [] for holder in ends}
     for slot in found:
-        used = slot.attentions[slot.choice - 1] if slot.choice else None
-        if isinstance(used, ChainedAttention):
-            chains.setdefault(used.holder, []).append(used)
+        if isinstance(slot.attached, ChainedAttention):
+            chains.setdefault(slot.attached.holder, []).append(slot.attached)
     for holder, chain in chains.items():
-        link(chain, finishes.get(holder))
+        link_chain(chain, ends.get(holder))

@@ -1,8 +1,8 @@
-"""Starts a network's backbone from weights trained elsewhere: timm's, or those of a file.
+"""Starts a network's backbone from pretrained weights: those of timm, or of a file.
 
-Tensors are taken where name and shape agree, so another head or a narrower backbone keeps its own.
-Attention begins where it changes least: gates at a mean of 1 (see attention/unit_gate.py), branches
-that are added after a norm with that norm's weight at 0.
+Tensors are loaded where name and shape agree, so a head for other classes keeps its initial
+weights. Attention starts where it changes the backbone least: gates have a mean of 1 (see
+attention/unit_gate.py), and branches that are added after a norm have a norm weight of 0.
 """
 
 import logging
@@ -28,33 +28,50 @@ from ean_search.utils.errors import UserError, first_line
 
 log = logging.getLogger(__name__)
 TIMM = "timm"
+HUB_TIMEOUT_SECONDS = 5
 
 
 def load_backbone(network: nn.Module, space: Space, source: str) -> None:
-    """Take weights into a space's network, from `timm` or a file, and silence its attention."""
+    """Load pretrained weights into the backbone of a space's network, in place.
+
+    Norms at the end of attention branches get a weight of 0, so that the network computes what the
+    pretrained backbone does until it is trained.
+
+    Args:
+        network: A network of `build`.
+        space: Its space.
+        source: `timm`, for the weights of timm's model of the same name, or a path to a file.
+
+    Raises:
+        UserError: If there are no such weights, or none of them fits.
+    """
     weights = _timm_weights(space.backbone) if source == TIMM else _file_weights(Path(source))
-    taken, names = 0, 0
+    loaded, total = 0, 0
     for name, tensor in _backbone_tensors(network):
-        names += 1
+        total += 1
         if name in weights and weights[name].shape == tensor.shape:
             tensor.data.copy_(weights[name])
-            taken += 1
-    if not taken:
+            loaded += 1
+    if not loaded:
         raise UserError(f"nothing in the weights of {source} fits {space.backbone}")
-    log.info("%d of the backbone's %d tensors start from %s", taken, names, source)
+    log.info("%d of the backbone's %d tensors start from %s", loaded, total, source)
     for module in network.modules():
         if isinstance(module, MapBranch):
             nn.init.zeros_(module.norm.weight)
 
 
 def with_unit_gates(space: Space) -> Space:
-    """Return a space whose gates start at a mean of 1, if its attentions are gates."""
-    gates = not any(find_attention(choice.name).takes_tokens for choice in space.attention)
-    return space.model_copy(update={"unit_gate": space.unit_gate or gates})
+    """Return a space whose gates start at a mean of 1, unless an attention of it takes tokens.
+
+    Args:
+        space: The space for a network with pretrained weights.
+    """
+    have_gates = not any(find_attention(choice.name).takes_tokens for choice in space.attention)
+    return space.model_copy(update={"unit_gate": space.unit_gate or have_gates})
 
 
 def _backbone_tensors(module: nn.Module, name: str = "") -> Iterator[tuple[str, Tensor]]:
-    """Yield the tensors that the plain backbone has, by the names they have there."""
+    """Yield the tensors of the plain backbone, with their names in it."""
     if isinstance(module, Slot | Wrapper | RecordedProjection | WithChainEnds):
         inner = module.original if isinstance(module, Slot) else module.inner
         if inner is not None:
@@ -67,25 +84,26 @@ def _backbone_tensors(module: nn.Module, name: str = "") -> Iterator[tuple[str, 
 
 
 def _timm_weights(backbone: str) -> Mapping[str, Tensor]:
-    """Get timm's weights of a backbone from the cache of its hub, or from the hub."""
+    """Get the weights of a timm model from the cache of the hub, or from the hub."""
     if backbone in BACKBONES or ":" in backbone:
         raise UserError(f"timm has no weights of {backbone!r}; name a file: --pretrained FILE")
-    online = _hub_answers()
+    reachable = _hub_is_reachable()
     try:
-        with nullcontext() if online else patch.object(constants, "HF_HUB_OFFLINE", True):
+        with nullcontext() if reachable else patch.object(constants, "HF_HUB_OFFLINE", True):
             return timm.create_model(backbone, pretrained=True).state_dict()
     except Exception as error:  # the hub's, the network's, and timm's own where it has none
-        why = first_line(error) if online else f"{constants.ENDPOINT} does not answer"
+        reason = first_line(error) if reachable else f"{constants.ENDPOINT} does not answer"
         raise UserError(
-            f"no pretrained weights of {backbone!r} in the cache, nor from the hub ({why}); name "
-            "a file: --pretrained FILE"
+            f"no pretrained weights of {backbone!r} in the cache, nor from the hub ({reason}); "
+            "name a file: --pretrained FILE"
         ) from error
 
 
-def _hub_answers() -> bool:
-    """Say whether the hub can be reached: its own library would try for most of a minute."""
+def _hub_is_reachable() -> bool:
+    """Say whether the hub can be reached; its own library would try for most of a minute."""
     try:
-        socket.create_connection((urlparse(constants.ENDPOINT).hostname, 443), timeout=5).close()
+        host = urlparse(constants.ENDPOINT).hostname
+        socket.create_connection((host, 443), HUB_TIMEOUT_SECONDS).close()
     except OSError:
         return False
     return True

@@ -1,14 +1,15 @@
-"""Registers networks with searched placements with timm; importing this module does it.
+"""Registers networks with a placement of attention as timm models, on import.
 
     import timm, ean_search.networks.timm_models
     timm.create_model("ean_resnet50", placement="100-1011-010011-011", attention="sge")
 
-There is a name for every shipped space, and `ean_model` for any backbone. All of timm's arguments
-hold: num_classes, in_chans, features_only, out_indices, pretrained_cfg, and the backbone's own.
+MODELS lists the names; `ean_model` takes any backbone. All arguments of timm hold: num_classes,
+in_chans, features_only, out_indices, pretrained_cfg, and those of the backbone.
 """
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 from timm.models import (
@@ -28,7 +29,7 @@ from ean_search.networks.sites import probe
 from ean_search.utils.config import parse_fields
 from ean_search.utils.errors import UserError
 
-ANY = "ean_model"
+GENERIC_MODEL = "ean_model"  # of any backbone
 MODELS = {
     "ean_resnet18": "resnet18_shared",
     "ean_resnet50": "resnet50_shared",
@@ -49,12 +50,27 @@ def make_network(
     pretrained_model_args: Any = None,
     **arguments: Any,
 ) -> nn.Module:
-    """Build a pruned network; what is no field of a space goes to the backbone."""
+    """Build a pruned network.
+
+    Args:
+        space: The name of a shipped space or a file; None: a space with the attention `se` and the
+            backbone that `backbone` names.
+        placement: A placement, or the name of one of the space.
+        num_classes: The number of classes.
+        backbone_args: Arguments of the backbone, in place of those of the space.
+        pretrained_model_args: Ignored; timm passes it to every model.
+        **arguments: Fields of the space (SPACE_FIELDS); others are arguments of the backbone.
+
+    Raises:
+        UserError: If the network cannot be built, or the placement does not fit.
+    """
     changes = {name: arguments.pop(name) for name in SPACE_FIELDS if name in arguments}
     if space is None:
         if "backbone" not in changes:
-            raise UserError(f"{ANY} needs a backbone, such as backbone='resnet26t'")
-        start = parse_fields(Space, {"name": ANY, "attention": "se", **changes}, ANY)
+            raise UserError(f"{GENERIC_MODEL} needs a backbone, such as backbone='resnet26t'")
+        start = parse_fields(
+            Space, {"name": GENERIC_MODEL, "attention": "se", **changes}, GENERIC_MODEL
+        )
     else:
         start = load_space(space, **changes)
     own = start.backbone_args if backbone_args is None else backbone_args
@@ -62,27 +78,39 @@ def make_network(
     if {**own, **arguments} != start.backbone_args or changes:
         other = {"backbone_args": {**own, **arguments}, "stages": (), "placements": {}}
         start = start.model_copy(update=other)
-    chosen = probe(start)
-    return prune(build(chosen, num_classes), chosen.parse(placement))
+    probed = probe(start)
+    return prune(build(probed, num_classes), probed.parse(placement))
 
 
-def features(model: nn.Module, out_indices: Sequence[int] | None) -> nn.Module:
-    """Wrapper a network so that it gives a pyramid of maps: all of its levels, or those named."""
-    if not hasattr(model, "feature_info"):
+def make_feature_network(model: nn.Module, out_indices: Sequence[int] | None) -> nn.Module:
+    """Wrap a network so that it returns a pyramid of maps.
+
+    Args:
+        model: A network with the attribute `feature_info` of timm.
+        out_indices: The levels of the pyramid, from 0; None: all of them.
+
+    Raises:
+        UserError: If the network has no `feature_info`.
+    """
+    feature_info: Any = getattr(model, "feature_info", None)
+    if feature_info is None:
         raise UserError(f"{type(model).__name__} has no feature_info: its maps cannot be told")
-    indices = range(len(model.feature_info)) if out_indices is None else out_indices
+    indices = range(len(feature_info)) if out_indices is None else out_indices
     getter = hasattr(model, "forward_intermediates")
     return (FeatureGetterNet if getter else FeatureListNet)(model, tuple(indices))
 
 
 def backbone_cfg(backbone: str) -> PretrainedCfg:
-    """Return how a backbone takes its images and where its head is, without its weights."""
+    """Return timm's configuration of a backbone: its images and its head, without its weights."""
     known = get_pretrained_cfg(backbone) if is_model(backbone.split(".")[0]) else None
-    nowhere = {"url": None, "file": None, "hf_hub_id": None, "architecture": None, "tag": None}
-    return replace(known or PretrainedCfg(first_conv="conv1", classifier="fc"), **nowhere)
+    config = known or PretrainedCfg(first_conv="conv1", classifier="fc")
+    return replace(config, url=None, file=None, hf_hub_id=None, architecture=None, tag=None)
 
 
-def _entry(name: str, space: str | None) -> Callable[..., nn.Module]:
+def _make_entry_point(name: str, space: str | None) -> Callable[..., nn.Module]:
+    """Return the function that timm calls to create a model."""
+    make = make_network if space is None else partial(make_network, space)
+
     def create(
         pretrained: bool = False,
         pretrained_cfg: Any = None,
@@ -91,26 +119,26 @@ def _entry(name: str, space: str | None) -> Callable[..., nn.Module]:
         **arguments: Any,
     ) -> nn.Module:
         return build_model_with_cfg(
-            make_network,
+            make,
             name,
             pretrained,
             pretrained_cfg,
             pretrained_cfg_overlay,
-            feature_cfg={"feature_cls": features, "out_indices": None},
+            feature_cfg={"feature_cls": make_feature_network, "out_indices": None},
             cache_dir=cache_dir,
             kwargs_filter=("global_pool",),
-            **({"space": space} if space else {}),
             **arguments,
         )
 
     create.__name__ = create.__qualname__ = name
-    create.__doc__ = f"Build {space or 'any backbone'} with attention where `placement` says."
+    create.__doc__ = f"Build {space or 'any backbone'} with the attention of `placement`."
     return create
 
 
-default_cfgs = generate_default_cfgs(
-    {name: backbone_cfg(load_space(space).backbone) for name, space in MODELS.items()}
-    | {ANY: PretrainedCfg()}
-)
-for _name, _space in {**MODELS, ANY: None}.items():
-    globals()[_name] = register_model(_entry(_name, _space))
+_configs: dict[str, PretrainedCfg | dict[str, Any]] = {
+    name: backbone_cfg(load_space(space).backbone) for name, space in MODELS.items()
+}
+# timm reads this variable of the module of a model, and calls the model's function by its name.
+default_cfgs = generate_default_cfgs({**_configs, GENERIC_MODEL: PretrainedCfg()})
+for _name, _space in {**MODELS, GENERIC_MODEL: None}.items():
+    globals()[_name] = register_model(_make_entry_point(_name, _space))

@@ -1,6 +1,6 @@
-"""A retrained network's folder: what was trained, and how to read it back.
+"""The folder of a retrained network: a description of the training, and how to read it back.
 
-The folder says all that is needed to build the network again; the run it came from need not exist.
+The folder holds all that is needed to build the network again, also without the run it came from.
 """
 
 from collections.abc import Iterator
@@ -11,7 +11,8 @@ from typing import Any
 
 from torch import Tensor, nn
 
-from ean_search.analysis.run_folder import Run, TrainingFolder
+from ean_search.analysis.run_folder import Run
+from ean_search.analysis.training_folder import TrainingFolder
 from ean_search.core.space import Placement, Space
 from ean_search.data.datasets import Data, DataSource
 from ean_search.data.splits import TensorSplit
@@ -23,7 +24,20 @@ from ean_search.utils.files import load_weights
 
 
 class TrainingDescription(FrozenConfig):
-    """What was trained, on what, and how."""
+    """What was trained, on what data, and how.
+
+    Attributes:
+        space: The space that the network belongs to.
+        placement: The placement in it, as text.
+        classes: The number of classes.
+        seed: The seed of the training.
+        data: The data set.
+        recipe: The recipe of the training.
+        pretrained: "timm", or the file of weights that the backbone started from; None if the
+            training started from random weights.
+        preprocessing: How images become tensors, in timm's words.
+        folded_from: The placement that was trained, if gates were fused away since.
+    """
 
     space: Space
     placement: str
@@ -31,9 +45,9 @@ class TrainingDescription(FrozenConfig):
     seed: int
     data: DataSource
     recipe: Recipe
-    pretrained: str | None = None  # `timm`, or the file whose weights the backbone started from
-    preprocessing: dict[str, Any] = {}  # in timm's words
-    folded_from: str | None = None  # the placement that was trained, if this is what is left of it
+    pretrained: str | None = None
+    preprocessing: dict[str, Any] = {}
+    folded_from: str | None = None
 
 
 @dataclass(frozen=True)
@@ -42,7 +56,7 @@ class Checkpoint(TrainingFolder):
 
     @cached_property
     def description(self) -> TrainingDescription:
-        """Read what was trained."""
+        """The description of the training."""
         return parse_fields(
             TrainingDescription, self.read_description(), str(self.description_file)
         )
@@ -53,37 +67,56 @@ class Checkpoint(TrainingFolder):
         return self.description.space.parse(self.description.placement)
 
     def network(self, placement: Placement | None = None) -> nn.Module:
-        """Build the trained network; another placement than its own hardly ever fits."""
+        """Build the trained network, in evaluation mode.
+
+        Args:
+            placement: The placement to build; the trained one if None.
+
+        Raises:
+            UserError: If the weights do not fit the placement.
+        """
         chosen = placement or self.trained_placement
         network = prune(build(self.description.space, self.description.classes), chosen)
         try:
             load_weights(network, self.weights_file)
         except UserError as error:
-            own = f"trained with placement {self.trained_placement}, read with {chosen}"
-            raise UserError(f"{error} ({own})") from error
+            difference = f"trained with placement {self.trained_placement}, read with {chosen}"
+            raise UserError(f"{error} ({difference})") from error
         return network.eval()
 
     def network_with_slots(self) -> nn.Module:
-        """Build the network with a slot a site, the trained weights in those that were used."""
+        """Build the network with one slot per site; the used ones have the trained weights."""
         network = build(self.description.space, self.description.classes)
         pruned = prune(network, self.trained_placement)
         load_weights(pruned, self.weights_file)
-        for name, path in paths_before_pruning(network, self.trained_placement).items():
-            own = dict(_own_tensors(network.get_submodule(path)))
-            for key, tensor in _own_tensors(pruned.get_submodule(name)):
-                own[key].data.copy_(tensor)
+        paths = paths_before_pruning(network, self.trained_placement)
+        for pruned_path, path in paths.items():
+            targets = dict(_own_tensors(network.get_submodule(path)))
+            for name, tensor in _own_tensors(pruned.get_submodule(pruned_path)):
+                targets[name].data.copy_(tensor)
         return place(network, self.trained_placement).eval()
 
 
 def _own_tensors(module: nn.Module) -> Iterator[tuple[str, Tensor]]:
+    """Yield the parameters and buffers of a module, without those of its parts."""
     yield from module.named_parameters(recurse=False)
     yield from module.named_buffers(recurse=False)
 
 
 def open_checkpoint(path: str | Path) -> Checkpoint:
-    """Open a training's folder, named by itself or by its weights."""
-    given = Path(path)
-    checkpoint = Checkpoint(given.parent if given.is_file() else given)
+    """Open the folder of a training.
+
+    Args:
+        path: The folder, or the file of weights in it.
+
+    Raises:
+        UserError: If the folder is not of a training, or the training is not finished.
+
+    Example:
+        >>> network = open_checkpoint("results/tiny/first/retrain/1-0-1-0-seed0").network()
+    """
+    path = Path(path)
+    checkpoint = Checkpoint(path.parent if path.is_file() else path)
     if not checkpoint.description_file.is_file():
         missing = checkpoint.description_file.name
         raise UserError(f"{path} is not a retrained network: no {missing} there")
@@ -97,24 +130,30 @@ def find_trained(
 ) -> Checkpoint:
     """Find a run's retrained network of a placement; of several, that of the lowest seed.
 
+    Args:
+        run: The run.
+        placement: The placement that was trained.
+        recipe: A shipped recipe or a file; any recipe if None.
+        seed: The seed of the training; any seed if None.
+
     Raises:
         UserError: If there is none, with the command that trains one.
     """
-    found = run.trainings(placement, recipe=recipe, seed=seed)
-    if not found:
+    trainings = run.trainings(placement, recipe=recipe, seed=seed)
+    if not trainings:
         command = f"ean-search retrain {run.path} --placement {placement}"
         command += f" --recipe {recipe}" if recipe else ""
         raise UserError(f"{placement} is not retrained yet: {command}")
-    return Checkpoint(min(found, key=lambda training: training.seed).path)
+    return Checkpoint(min(trainings, key=lambda training: training.seed).path)
 
 
 def preprocessing(data: Data) -> dict[str, Any]:
     """Describe how test images become tensors, in the words of timm's configurations."""
     size = [3, data.image_size, data.image_size]
     if not isinstance(data.test, TensorSplit):
-        # timm's transforms, see augment.py; what timm leaves out of a configuration is ImageNet's.
+        # The transforms of image files are timm's, and fields that are missing mean ImageNet's.
         return {"input_size": size, "crop_pct": 224 / 256, "interpolation": "bilinear"}
-    mean, std = data.test.normal or ((0.0,) * 3, (1.0,) * 3)
+    mean, std = data.test.mean_std or ((0.0,) * 3, (1.0,) * 3)
     return {
         "input_size": size,
         "crop_pct": 1.0,

@@ -1,7 +1,7 @@
-"""Writes a retrained network in a form that others open, and opens it to see that it is the same.
+"""Writes a retrained network in a format that others open, and checks what was written.
 
-A format is a function that writes a network and returns how its file computes logits. Shared
-modules are written as often as they are used: what others load shares nothing.
+A format is a function that writes a network and returns how its file computes logits. Modules that
+several sites share are written once per site, because the formats cannot share them.
 """
 
 import json
@@ -21,10 +21,10 @@ from torch import Tensor, nn
 
 from ean_search.core.space import load_space
 from ean_search.networks.builder import build, prune
-from ean_search.networks.timm_models import ANY, MODELS, backbone_cfg
+from ean_search.networks.timm_models import GENERIC_MODEL, MODELS, backbone_cfg
 from ean_search.retrain.checkpoint import Checkpoint, TrainingDescription
-from ean_search.utils.errors import UserError
-from ean_search.utils.files import load_weights, save_json, write_whole
+from ean_search.utils.errors import UserError, first_line
+from ean_search.utils.files import load_weights, save_json, write_atomically
 from ean_search.utils.registry import lookup
 
 FORMATS = {
@@ -33,34 +33,57 @@ FORMATS = {
     "torch": "ean_search.retrain.export:write_torch",
     "safetensors": "ean_search.retrain.export:write_safetensors",
 }
-NAMES = {
+FILE_NAMES = {
     "timm": "timm",
     "onnx": "model.onnx",
     "torch": "model.pt2",
     "safetensors": "model.safetensors",
 }
-BATCHES = 2, 1, 5  # that a written network is tried with
-TOLERANCE = 1e-4
+CHECKED_BATCH_SIZES = (2, 1, 5)
+MAX_LOGIT_DIFFERENCE = 1e-4
+MAX_BATCH_SIZE = 2**16  # of the written graphs
 Forward = Callable[[Tensor], Tensor]
 
 
 @dataclass(frozen=True)
 class Exported:
-    """What was written, and how far its logits are from those of the network."""
+    """A file or folder that was written.
+
+    Attributes:
+        path: Where it is.
+        difference: The largest difference between its logits and those of the network.
+    """
 
     path: Path
     difference: float
 
 
-def export(checkpoint: Checkpoint, form: str, folder: Path | None = None) -> Exported:
-    """Write a trained network in a format, and check what was written."""
-    folder = folder or checkpoint.export_folder
+def export(checkpoint: Checkpoint, form: str, folder: Path | str | None = None) -> Exported:
+    """Write a trained network in a format, and check what was written.
+
+    Args:
+        checkpoint: The trained network.
+        form: "timm", "onnx", "torch", "safetensors", or `module:function` of a function like
+            `write_torch`.
+        folder: Where to write; the checkpoint's export folder if None.
+
+    Raises:
+        UserError: If the network cannot be written, or the file computes other logits.
+
+    Example:
+        >>> export(open_checkpoint(folder), "onnx").path
+    """
+    folder = Path(folder or checkpoint.export_folder)
     folder.mkdir(parents=True, exist_ok=True)
     return _write(checkpoint.network(), checkpoint.description, form, folder)
 
 
 def check_export(trained: TrainingDescription, form: str) -> None:
-    """Try a format on an untrained network, so that training is not in vain."""
+    """Write an untrained network in a format, to see before a training that it can be written.
+
+    Raises:
+        UserError: If it cannot.
+    """
     space = trained.space
     network = prune(build(space, trained.classes), space.parse(trained.placement)).eval()
     with tempfile.TemporaryDirectory() as folder:
@@ -69,42 +92,47 @@ def check_export(trained: TrainingDescription, form: str) -> None:
 
 def _write(network: nn.Module, trained: TrainingDescription, form: str, folder: Path) -> Exported:
     write = lookup(form, FORMATS, "export format")
-    path = folder / NAMES.get(form, form.partition(":")[2])
-    names = ", ".join(choice.name for choice in trained.space.attention)
+    path = folder / FILE_NAMES.get(form, form.partition(":")[2])
     try:
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # exporters warn of their own insides
+            warnings.simplefilter("ignore")  # exporters warn of their own internals
             forward = write(network, trained, path)
-            difference = _difference(network, forward, trained)
+            difference = _logit_difference(network, forward, trained)
     except ModuleNotFoundError as error:
         raise UserError(f"{form} needs the package {error.name}: ean-search[export]") from error
     except UserError:
         raise
-    except Exception as error:  # every exporter fails in its own way
-        cause = error.__cause__ or error
-        reason = next(iter(str(cause).splitlines()), "") or type(cause).__name__
-        raise UserError(
-            f"{trained.space.backbone} with {names} cannot be exported as {form}: {reason}"
-        ) from error
-    if not difference <= TOLERANCE:
+    except Exception as error:  # each exporter fails with errors of its own
+        raise _export_error(trained, form, error) from error
+    if not difference <= MAX_LOGIT_DIFFERENCE:
         raise UserError(f"{path} is not the network: its logits differ by {difference:.3g}")
     return Exported(path, difference)
 
 
-def _difference(network: nn.Module, forward: Forward, trained: TrainingDescription) -> float:
+def _export_error(trained: TrainingDescription, form: str, error: Exception) -> UserError:
+    reason = first_line(error.__cause__ or error)
+    names = ", ".join(choice.name for choice in trained.space.attention)
+    return UserError(
+        f"{trained.space.backbone} with {names} cannot be exported as {form}: {reason}"
+    )
+
+
+def _logit_difference(network: nn.Module, forward: Forward, trained: TrainingDescription) -> float:
     """Return the largest difference of logits on noise, over several batch sizes."""
     generator = torch.Generator().manual_seed(0)
-    worst = 0.0
+    largest = 0.0
     with torch.no_grad():
-        for batch in BATCHES:
-            images = torch.randn(batch, *_input_size(trained), generator=generator)
-            worst = max(worst, float((forward(images) - network(images)).abs().max()))
-    return worst
+        for batch_size in CHECKED_BATCH_SIZES:
+            images = torch.randn(batch_size, *_input_size(trained), generator=generator)
+            largest = max(largest, float((forward(images) - network(images)).abs().max()))
+    return largest
 
 
 def _input_size(trained: TrainingDescription) -> list[int]:
-    size = trained.space.image_size
-    return trained.preprocessing.get("input_size", [3, size, size])
+    """Return channels, height and width of an image."""
+    image_size = trained.space.image_size
+    size: list[int] = trained.preprocessing.get("input_size", [3, image_size, image_size])
+    return size
 
 
 def write_timm(network: nn.Module, trained: TrainingDescription, path: Path) -> Forward:
@@ -113,34 +141,24 @@ def write_timm(network: nn.Module, trained: TrainingDescription, path: Path) -> 
     shutil.rmtree(part, ignore_errors=True)
     part.mkdir()
     save_json(timm_config(network, trained), part / "config.json")
-    save_file(_plain_weights(network), part / "model.safetensors", {"format": "pt"})
-    (part / "README.md").write_text(_card(trained, path.name))
+    save_file(_copy_weights(network), part / "model.safetensors", {"format": "pt"})
+    (part / "README.md").write_text(_model_card(trained, path.name))
     shutil.rmtree(path, ignore_errors=True)
     part.replace(path)
-    return timm.create_model(f"local-dir:{path}", pretrained=True).eval()
+    model: nn.Module = timm.create_model(f"local-dir:{path}", pretrained=True)
+    return model.eval()
 
 
 def timm_config(network: nn.Module, trained: TrainingDescription) -> dict[str, Any]:
-    """Describe a network in timm's words."""
-    space = trained.space
-    bases = {load_space(shipped).backbone: name for name, shipped in MODELS.items()}
-    name = bases.get(space.backbone, ANY)
-    arguments = {} if name != ANY else {"backbone": space.backbone}
-    known = backbone_cfg(space.backbone)
+    """Describe a network in the form of timm's `config.json`."""
+    backbone = trained.space.backbone
+    models = {load_space(shipped).backbone: name for name, shipped in MODELS.items()}
+    known = backbone_cfg(backbone)
     return {
-        "architecture": name,
+        "architecture": models.get(backbone, GENERIC_MODEL),
         "num_classes": trained.classes,
         "num_features": getattr(network, "num_features", None),
-        "model_args": arguments
-        | {
-            "placement": trained.placement,
-            "attention": [choice.model_dump() for choice in space.attention],
-            "position": space.position,
-            "sharing": space.sharing,
-            "stage_length": space.stage_length,
-            "unit_gate": space.unit_gate,
-            "backbone_args": space.backbone_args,
-        },
+        "model_args": ({} if backbone in models else {"backbone": backbone}) | _model_args(trained),
         "pretrained_cfg": {
             **trained.preprocessing,
             "num_classes": trained.classes,
@@ -150,7 +168,20 @@ def timm_config(network: nn.Module, trained: TrainingDescription) -> dict[str, A
     }
 
 
-def _card(trained: TrainingDescription, name: str) -> str:
+def _model_args(trained: TrainingDescription) -> dict[str, Any]:
+    space = trained.space
+    return {
+        "placement": trained.placement,
+        "attention": [choice.model_dump() for choice in space.attention],
+        "position": space.position,
+        "sharing": space.sharing,
+        "stage_length": space.stage_length,
+        "unit_gate": space.unit_gate,
+        "backbone_args": space.backbone_args,
+    }
+
+
+def _model_card(trained: TrainingDescription, name: str) -> str:
     attention = ", ".join(choice.name for choice in trained.space.attention)
     return f"""---
 library_name: timm
@@ -181,7 +212,8 @@ def write_onnx(network: nn.Module, trained: TrainingDescription, path: Path) -> 
         output_names=["logits"],
         verbose=False,
     )
-    write_whole(path, lambda part: program.save(str(part)))
+    assert program is not None, "torch.onnx.export returns a program with dynamo=True"
+    write_atomically(path, lambda part: program.save(str(part)))
     options = onnxruntime.SessionOptions()
     options.log_severity_level = 3
     session = onnxruntime.InferenceSession(str(path), options, ["CPUExecutionProvider"])
@@ -197,29 +229,35 @@ def write_torch(network: nn.Module, trained: TrainingDescription, path: Path) ->
 
 
 def write_safetensors(network: nn.Module, trained: TrainingDescription, path: Path) -> Forward:
-    """Write the weights, with what they belong to as the file's metadata."""
-    about = {"ean_search": trained.model_dump_json()}
-    write_whole(path, lambda part: save_file(_plain_weights(network), part, about))
+    """Write the weights, with the description of the network as the file's metadata."""
+    metadata = {"ean_search": trained.model_dump_json()}
+    write_atomically(path, lambda part: save_file(_copy_weights(network), part, metadata))
     return read_safetensors(path)
 
 
-def read_safetensors(path: Path) -> nn.Module:
-    """Build the network that an exported weight file belongs to, and load it."""
+def read_safetensors(path: Path | str) -> nn.Module:
+    """Build the network that an exported file of weights belongs to, and load the weights.
+
+    Raises:
+        UserError: If the file has no description of its network.
+    """
+    path = Path(path)
     with safe_open(path, "pt") as file:
-        about = (file.metadata() or {}).get("ean_search")
-    if about is None:
+        description = (file.metadata() or {}).get("ean_search")
+    if description is None:
         raise UserError(f"{path} does not say what network it belongs to")
-    trained = TrainingDescription.model_validate(json.loads(about))
+    trained = TrainingDescription.model_validate(json.loads(description))
     network = prune(build(trained.space, trained.classes), trained.space.parse(trained.placement))
     load_weights(network, path)
     return network.eval()
 
 
-def _plain_weights(network: nn.Module) -> dict[str, Tensor]:
+def _copy_weights(network: nn.Module) -> dict[str, Tensor]:
+    """Copy the weights, because a file cannot hold a tensor under two names."""
     return {name: tensor.clone() for name, tensor in network.state_dict().items()}
 
 
 def _example(trained: TrainingDescription) -> tuple[tuple[Tensor], tuple[dict[int, Any]]]:
-    """Return two images, and that there may be another number of them."""
+    """Return two images, and the mark that their number may vary."""
     images = torch.zeros(2, *_input_size(trained))
-    return (images,), ({0: torch.export.Dim("batch", min=1, max=2**16)},)
+    return (images,), ({0: torch.export.Dim("batch", min=1, max=MAX_BATCH_SIZE)},)

@@ -1,9 +1,10 @@
-"""Removes attachments that a trained network hardly uses: gates that do the same to every image.
+"""Removes attachments that a trained network hardly uses: gates that treat all images alike.
 
-Over the search split, a site's output is compared with the best constant multiple of its input,
-channel by channel. Where little is left over, the multiples go into the norm before the site, and
-the site is empty: an attachment for free. Only a norm right before a site can take them, and only
-a site without a module of the backbone's own can be emptied.
+Over the search split, the output of each site is compared with the best constant multiple of its
+input, channel by channel. Where the remainder is small, the multiples are fused into the norm
+before the site, and the site is emptied: the attachment costs nothing any more. Only a norm right
+before a site can take its multiples, and only a site where the backbone has no module can be
+emptied.
 """
 
 from collections.abc import Callable, Iterator, Sequence
@@ -16,41 +17,58 @@ from torch.nn.modules.batchnorm import _BatchNorm
 
 from ean_search.core.space import Placement
 from ean_search.data.splits import Split
-from ean_search.evaluation.shared_weights import score
+from ean_search.evaluation.shared_weights import top1_accuracy
 from ean_search.networks.builder import Slot, paths_before_pruning, prune, slots
 from ean_search.retrain.checkpoint import Checkpoint
 from ean_search.utils.files import save_json, save_weights
 
-Scored = Callable[[nn.Module], float]
+MIN_ENERGY = 1e-30  # of a channel: keeps divisions by the energy of empty channels finite
 
 
 @dataclass(frozen=True)
-class SiteUse:
-    """What an attached site does to its input, over a split."""
+class SiteGate:
+    """The effect of an attached site on its input, over a split.
+
+    Attributes:
+        site: The number of the site.
+        deviation: The root mean square that no constant explains, over that of the output.
+        scale: The best constants, (channels,).
+        norm: The path of the norm that can take the constants; None if there is none.
+        fused: Whether the constants are in the norm and the site is empty.
+    """
 
     site: int
-    deviation: float  # what no constant explains: its root mean square over the output's
-    scale: Tensor  # the constants, (channels,)
-    norm: str | None  # that can take them
-    folded: bool = False
+    deviation: float
+    scale: Tensor
+    norm: str | None
+    fused: bool = False
 
 
 @dataclass(frozen=True)
-class Folded:
-    """What folding came to."""
+class FusedNetwork:
+    """A network after fusion.
+
+    Attributes:
+        placement: The attachments that are left.
+        network: The pruned network with this placement.
+        sites: All sites that were attached before.
+        before: The accuracy before fusion, in [0, 1].
+        after: The accuracy after fusion, on the same images.
+    """
 
     placement: Placement
     network: nn.Module
-    sites: tuple[SiteUse, ...]
-    before: float  # accuracies
+    sites: tuple[SiteGate, ...]
+    before: float
     after: float
 
     @property
     def drop(self) -> float:
+        """The accuracy that fusion lost; negative if the accuracy grew."""
         return self.before - self.after
 
 
-def fold(
+def fuse_gates(
     checkpoint: Checkpoint,
     split: Split,
     *,
@@ -58,85 +76,97 @@ def fold(
     tolerance: float = 0.0,
     batch_size: int = 256,
     device: str = "cpu",
-) -> Folded:
-    """Fold every site that deviates less than a threshold, as long as the accuracy holds.
+) -> FusedNetwork:
+    """Fuse every gate that hardly varies into the norm before it, as long as the accuracy holds.
 
-    Where it falls by more than the tolerance, the worst sites are left attached, one after another.
+    Where the accuracy falls too far, the sites that deviate most stay attached, one after another.
+
+    Args:
+        checkpoint: The trained network.
+        split: The images to measure gates and accuracies on; those of the search, not of the test.
+        threshold: The largest deviation of a gate that is fused.
+        tolerance: The accuracy, in [0, 1], that may be lost.
+        batch_size: Images of a forward pass.
+        device: Where to compute.
     """
-    placement = checkpoint.trained_placement
     network = checkpoint.network_with_slots().to(device)
 
-    def scored(one: nn.Module) -> float:
-        return score(one, split.batches(batch_size, device=device))
+    def accuracy(candidate: nn.Module) -> float:
+        return top1_accuracy(candidate, split.batches(batch_size, device=device))
 
-    used = watch(network, split, batch_size, device)
-    before = scored(network)
-    chosen = sorted(
-        (use for use in used if use.norm is not None and use.deviation <= threshold),
-        key=lambda use: use.deviation,
-    )
-    while True:
-        sites = {use.site for use in chosen}
-        emptied = _without(placement, sites)
-        small = _fold_into_norms(network, emptied, chosen)
-        after = scored(small)
-        if not chosen or before - after <= tolerance:
-            done = tuple(replace(use, folded=use.site in sites) for use in used)
-            return Folded(emptied, small, done, before, after)
-        chosen.pop()
+    gates, before = measure_gates(network, split, batch_size, device), accuracy(network)
+    constant = [gate for gate in gates if gate.norm is not None and gate.deviation <= threshold]
+    constant.sort(key=lambda gate: gate.deviation)
+    for count in range(len(constant), -1, -1):
+        fused = _fuse(network, checkpoint.trained_placement, gates, constant[:count])
+        after = accuracy(fused.network)
+        if before - after <= tolerance:
+            break
+    return replace(fused, before=before, after=after)
 
 
-def save_folded(checkpoint: Checkpoint, folded: Folded, threshold: float) -> Checkpoint:
-    """Write a folded network beside the one it comes from, as a checkpoint of its own."""
-    made = Checkpoint(checkpoint.pruned_folder.path)
-    made.path.mkdir(exist_ok=True)
-    changes = {"placement": str(folded.placement), "folded_from": str(checkpoint.trained_placement)}
-    about = checkpoint.description.model_copy(update=changes)
-    save_weights(folded.network, made.weights_file)
-    save_json(about.model_dump(mode="json"), made.description_file)
-    save_json(
-        {
-            "placement": str(folded.placement),
-            "threshold": threshold,
-            "search_accuracy": folded.after,
-            "search_accuracy_before": folded.before,
-            "deviations": {str(use.site): use.deviation for use in folded.sites},
-        },
-        made.metrics_file,
-    )
-    return made
+def save_fused(checkpoint: Checkpoint, fused: FusedNetwork, threshold: float) -> Checkpoint:
+    """Write a fused network into a folder of its checkpoint, and return the new checkpoint.
+
+    Args:
+        checkpoint: The network before fusion.
+        fused: The outcome of `fuse_gates`.
+        threshold: The threshold of `fuse_gates`, for the metrics.
+    """
+    pruned = Checkpoint(checkpoint.pruned_folder.path)
+    pruned.path.mkdir(exist_ok=True)
+    changes = {"placement": str(fused.placement), "folded_from": str(checkpoint.trained_placement)}
+    description = checkpoint.description.model_copy(update=changes)
+    save_weights(fused.network, pruned.weights_file)
+    save_json(description.model_dump(mode="json"), pruned.description_file)
+    metrics = {
+        "placement": str(fused.placement),
+        "threshold": threshold,
+        "search_accuracy": fused.after,
+        "search_accuracy_before": fused.before,
+        "deviations": {str(gate.site): gate.deviation for gate in fused.sites},
+    }
+    save_json(metrics, pruned.metrics_file)
+    return pruned
 
 
-def watch(network: nn.Module, split: Split, batch_size: int, device: str) -> list[SiteUse]:
-    """Compare every attached site's output with its input over a split."""
+def measure_gates(network: nn.Module, split: Split, batch_size: int, device: str) -> list[SiteGate]:
+    """Compare the output of every attached site with its input, over a split.
+
+    Args:
+        network: A network with slots, in which a placement is set.
+        split: The images.
+        batch_size: Images of a forward pass.
+        device: The device of the network.
+    """
     attached = [slot for slot in slots(network) if slot.choice]
     images, _ = next(iter(split.batches(2, device=device)))
     norms = _norms_before(network, attached, images)
     sums = {slot: torch.zeros(3, slot.site.channels, dtype=torch.float64) for slot in attached}
 
     def add(slot: Slot, inputs: tuple[Tensor], output: Tensor) -> None:
-        x, y = inputs[0].double(), output.double()
-        sums[slot] += torch.stack(
-            [(a * b).sum((0, 2, 3)) for a, b in ((x, x), (x, y), (y, y))]
-        ).cpu()
+        x, y = inputs[0].double(), output.double()  # (images, channels, height, width)
+        products = [(a * b).sum((0, 2, 3)) for a, b in ((x, x), (x, y), (y, y))]
+        sums[slot] += torch.stack(products).cpu()
 
     with _hooked(attached, add):
-        score(network, split.batches(batch_size, device=device))
-    return [_use(slot, sums[slot], norms.get(slot)) for slot in attached]
+        top1_accuracy(network, split.batches(batch_size, device=device))
+    return [_gate(slot, sums[slot], norms.get(slot)) for slot in attached]
 
 
-def _use(slot: Slot, sums: Tensor, norm: tuple[str, _BatchNorm] | None) -> SiteUse:
+def _gate(slot: Slot, sums: Tensor, norm: tuple[str, _BatchNorm] | None) -> SiteGate:
+    """Fit the constants of a site by least squares, from sums of products per channel."""
     xx, xy, yy = sums
-    scale = torch.where(xx > 0, xy / xx.clamp(min=1e-30), torch.ones_like(xx))
-    left = (yy - scale * xy).clamp(min=0).sum()
-    deviation = float((left / yy.sum().clamp(min=1e-30)).sqrt())
-    empty = slot.original is None or isinstance(slot.original, nn.Identity)
-    fits = norm is not None and empty and _takes(norm[1], scale)
-    return SiteUse(slot.site.number, deviation, scale.float(), norm[0] if fits else None)
+    scale = torch.where(xx > 0, xy / xx.clamp(min=MIN_ENERGY), torch.ones_like(xx))
+    remainder = (yy - scale * xy).clamp(min=0).sum()
+    deviation = float((remainder / yy.sum().clamp(min=MIN_ENERGY)).sqrt())
+    removable = slot.original is None or isinstance(slot.original, nn.Identity)
+    path = norm[0] if norm and removable and _can_take(norm[1], scale) else None
+    return SiteGate(slot.site.number, deviation, scale.float(), path)
 
 
-def _takes(norm: _BatchNorm, scale: Tensor) -> bool:
-    """Say whether a norm, and the activation in it, can be scaled."""
+def _can_take(norm: _BatchNorm, scale: Tensor) -> bool:
+    """Say whether a norm, and the activation inside it, can be scaled."""
     activation = getattr(norm, "act", None)
     if activation is None or isinstance(activation, nn.Identity):
         return norm.affine
@@ -146,22 +176,22 @@ def _takes(norm: _BatchNorm, scale: Tensor) -> bool:
 def _norms_before(
     network: nn.Module, attached: Sequence[Slot], images: Tensor
 ) -> dict[Slot, tuple[str, _BatchNorm]]:
-    """Find the norms whose very output is a site's input."""
-    named = {m: name for name, m in network.named_modules() if isinstance(m, _BatchNorm)}
-    given: list[tuple[_BatchNorm, Tensor]] = []
-    found = {}
+    """Find the norms whose output tensor is the input of a site, with their paths."""
+    paths = {m: path for path, m in network.named_modules() if isinstance(m, _BatchNorm)}
+    outputs: list[tuple[_BatchNorm, Tensor]] = []
+    norms = {}
 
-    def note(norm: _BatchNorm, _: object, output: Tensor) -> None:
-        given.append((norm, output))
+    def record(norm: _BatchNorm, _: object, output: Tensor) -> None:
+        outputs.append((norm, output))
 
     def match(slot: Slot, inputs: tuple[Tensor], _: object) -> None:
-        for norm, output in given:
+        for norm, output in outputs:
             if output is inputs[0]:
-                found[slot] = (named[norm], norm)
+                norms[slot] = (paths[norm], norm)
 
-    with torch.no_grad(), _hooked(list(named), note), _hooked(attached, match):
+    with torch.no_grad(), _hooked(list(paths), record), _hooked(attached, match):
         network(images)
-    return found
+    return norms
 
 
 @contextmanager
@@ -174,20 +204,24 @@ def _hooked(modules: Sequence[nn.Module], hook: Callable[..., None]) -> Iterator
             handle.remove()
 
 
-def _fold_into_norms(
-    network: nn.Module, placement: Placement, chosen: Sequence[SiteUse]
-) -> nn.Module:
-    """Prune a network, with the emptied sites' constants in the norms before them."""
-    small = prune(network, placement)
-    paths = {before: path for path, before in paths_before_pruning(network, placement).items()}
-    for use in chosen:
-        norm = small.get_submodule(paths[use.norm])
-        scale = use.scale.to(norm.weight.device)
+def _fuse(
+    network: nn.Module,
+    placement: Placement,
+    gates: Sequence[SiteGate],
+    constant: Sequence[SiteGate],
+) -> FusedNetwork:
+    """Prune a network, with the constants of the emptied sites in the norms before them."""
+    emptied = {gate.site for gate in constant}
+    choices = [0 if site in emptied else c for site, c in enumerate(placement.choices)]
+    rest = Placement(tuple(choices), placement.stages)
+    pruned = prune(network, rest).eval()
+    paths = {before: path for path, before in paths_before_pruning(network, rest).items()}
+    for gate in constant:
+        assert gate.norm is not None, "only gates behind a norm are fused"
+        norm = pruned.get_submodule(paths[gate.norm])
+        assert isinstance(norm, _BatchNorm)
+        scale = gate.scale.to(norm.weight.device)
         norm.weight.data *= scale
         norm.bias.data *= scale
-    return small.eval()
-
-
-def _without(placement: Placement, sites: set[int]) -> Placement:
-    choices = (0 if site in sites else c for site, c in enumerate(placement.choices))
-    return Placement(tuple(choices), placement.stages)
+    marked = tuple(replace(gate, fused=gate.site in emptied) for gate in gates)
+    return FusedNetwork(rest, pruned, marked, before=float("nan"), after=float("nan"))

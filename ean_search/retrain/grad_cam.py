@@ -1,8 +1,9 @@
 """Where networks look: Grad-CAM maps of the plain backbone, attention everywhere, and a placement.
 
-A map says which places speak for the label, not whether the answer is right: that stands beside it.
-Networks are those a run retrained, if it retrained all that are asked for; otherwise the shared
-weights stand in. Grad-CAM: https://arxiv.org/abs/1610.02391, as the package `grad-cam` has it.
+A map shows the places that support the label; it does not show whether the answer is right, so the
+answer stands beside it. The networks are retrained ones if a run has retrained all three; otherwise
+they share the weights of the weight-sharing network. Grad-CAM: https://arxiv.org/abs/1610.02391, as
+the package `grad-cam` implements it.
 """
 
 from collections.abc import Iterator
@@ -25,39 +26,55 @@ from ean_search.utils.device import find_device
 from ean_search.utils.errors import UserError
 from ean_search.utils.files import load_weights
 
-LEAST = 4  # pixels of a map's side: smaller ones say nothing of places
+MIN_MAP_PIXELS = 4  # of a map's height and width: smaller maps show no places
 
 
 @dataclass(frozen=True)
 class Explanation:
-    """What was found and where it was drawn."""
+    """Maps of several networks, and where they were drawn.
 
-    frame: pd.DataFrame  # a row an image and network
+    Attributes:
+        frame: One row per network and image: label, answer, and the probability of the label.
+        picture: The file of the picture.
+        weights: Where the weights of the networks come from, in words.
+        layer: The path of the module whose maps were taken.
+    """
+
+    frame: pd.DataFrame
     picture: Path
-    weights: str  # where the networks' weights come from
-    layer: str  # whose maps were taken
+    weights: str
+    layer: str
 
 
 def explain(
     run: Run, placement: Placement, *, images: int = 6, device: str = "auto"
 ) -> Explanation:
-    """Draw the maps of some test images for a placement, beside those of none and all."""
+    """Draw maps of test images for a placement, beside those of `none` and `all`.
+
+    Args:
+        run: The run; its trainings of any recipe are used if all three networks have one.
+        placement: The placement.
+        images: The number of test images.
+        device: Where to compute.
+
+    Raises:
+        UserError: If the run has no weights yet, or the images are too small for maps.
+    """
     experiment = load_experiment(run.experiment_file, {"device": find_device(device)})
     data, device = load_data(experiment.data), experiment.device
     batch, labels = next(iter(data.test.batches(images, device=device)))
     chosen = {"none": run.find("none"), "all": run.find("all"), str(placement): placement}
     networks, weights = _networks(run, data, chosen)
-    layer = _layer(run, networks["none"].to(device), batch)
-    rows, maps = [], {}
+    layer = _choose_layer(run, networks["none"].to(device), batch)
+    maps, rows = {}, []
     for name, network in networks.items():
-        network.to(device).eval()
-        maps[name] = _maps(network, layer, batch, labels)
+        maps[name] = _maps(network.to(device).eval(), layer, batch, labels)
         rows += list(_answers(name, network, batch, labels))
-    frame = pd.DataFrame(rows)
+    frame, title = pd.DataFrame(rows), f"Grad-CAM of {layer} for the label; {weights}"
+    figure = plot_maps(_to_pictures(batch), labels.tolist(), maps, frame, title=title)
     picture = run.grad_cam_folder / f"{placement}.png"
     picture.parent.mkdir(exist_ok=True)
-    title = f"Grad-CAM of {layer} for the label; {weights}"
-    save_figure(plot_maps(_shown(batch), labels.tolist(), maps, frame, title=title), picture)
+    save_figure(figure, picture)
     frame.to_csv(picture.with_suffix(".csv"), index=False)
     return Explanation(frame, picture, weights, layer)
 
@@ -67,57 +84,63 @@ def _networks(
 ) -> tuple[dict[str, nn.Module], str]:
     """Return a network for each placement, and where their weights come from."""
     network = build(run.space, data.classes)
-    trained = {name: _retrained(run, placement) for name, placement in chosen.items()}
+    trained = {name: _trained_weights(run, placement) for name, placement in chosen.items()}
+    untrained = [name for name, file in trained.items() if file is None]
+    if untrained:
+        _load_shared_weights(run, network, untrained)
     networks = {name: prune(network, placement) for name, placement in chosen.items()}
-    if all(trained.values()):
-        for name, path in trained.items():
-            load_weights(networks[name], path)
-        return networks, "each network retrained alone"
+    if untrained:
+        return networks, "weights shared by all placements, none retrained alone"
+    for name, file in trained.items():
+        if file is not None:
+            load_weights(networks[name], file)
+    return networks, "each network retrained alone"
+
+
+def _load_shared_weights(run: Run, network: nn.Module, untrained: list[str]) -> None:
     if not run.supernet_file.is_file():
-        missing = ", ".join(name for name, path in trained.items() if path is None)
         raise UserError(
             f"{run.path} has no weights to explain: neither {run.supernet_file.name} nor a "
-            f"training of {missing} (ean-search retrain {run.path} --placement NAME)"
+            f"training of {', '.join(untrained)} "
+            f"(ean-search retrain {run.path} --placement NAME)"
         )
     load_weights(network, run.supernet_file)
-    shared = {name: prune(network, placement) for name, placement in chosen.items()}
-    return shared, "weights shared by all placements, none retrained alone"
 
 
-def _retrained(run: Run, placement: Placement) -> Path | None:
+def _trained_weights(run: Run, placement: Placement) -> Path | None:
     """Return the weights of a placement's finished training of the lowest seed, by any recipe."""
-    found = sorted(run.trainings(placement), key=lambda training: training.seed)
-    return found[0].weights_file if found else None
+    trainings = sorted(run.trainings(placement), key=lambda training: training.seed)
+    return trainings[0].weights_file if trainings else None
 
 
-def _layer(run: Run, network: nn.Module, images: Tensor) -> str:
-    """Name the deepest block whose map is still large enough to show places."""
+def _choose_layer(run: Run, network: nn.Module, images: Tensor) -> str:
+    """Return the path of the deepest block whose map is still large enough to show places."""
+    paths = [site.block for site in find_sites(run.space)]
     sizes: dict[str, int] = {}
 
-    def note(name: str, output: Tensor) -> None:
-        sizes[name] = min(output.shape[-2:])
+    def record(path: str, output: Tensor) -> None:
+        sizes[path] = min(output.shape[-2:])
 
-    names = [site.block for site in find_sites(run.space)]
     hooks = [
-        network.get_submodule(name).register_forward_hook(
-            lambda _, __, output, name=name: note(name, output)
+        network.get_submodule(path).register_forward_hook(
+            lambda _, __, output, path=path: record(path, output)
         )
-        for name in names
+        for path in paths
     ]
     with torch.inference_mode():
         network.eval()(images[:1])
     for hook in hooks:
         hook.remove()
-    large = [name for name in names if sizes[name] >= LEAST]
+    large = [path for path in paths if sizes[path] >= MIN_MAP_PIXELS]
     if not large:
         raise UserError(
-            f"no map is {LEAST} pixels wide: images of {images.shape[-1]} are too small"
+            f"no map is {MIN_MAP_PIXELS} pixels wide: images of {images.shape[-1]} are too small"
         )
     return large[-1]
 
 
 def _maps(network: nn.Module, layer: str, images: Tensor, labels: Tensor) -> np.ndarray:
-    """Return a map in [0, 1] an image: (images, height, width)."""
+    """Return one map per image, with values in [0, 1]: (images, height, width)."""
     try:
         from pytorch_grad_cam import GradCAM
         from pytorch_grad_cam.utils.model_targets import ClassifierOutputTarget
@@ -125,22 +148,24 @@ def _maps(network: nn.Module, layer: str, images: Tensor, labels: Tensor) -> np.
         raise UserError("expected grad-cam: pip install 'ean-search[explain]'") from error
     targets = [ClassifierOutputTarget(label) for label in labels.tolist()]
     with GradCAM(network, [network.get_submodule(layer)]) as camera:
-        return camera(images, targets)
+        maps: np.ndarray = camera(images, targets)
+        return maps
 
 
 def _answers(
     name: str, network: nn.Module, images: Tensor, labels: Tensor
 ) -> Iterator[dict[str, object]]:
-    """Say what a network answers to each image, and how sure it is of the label."""
+    """Yield a network's answer to each image, and the probability it gives the label."""
     with torch.inference_mode():
-        shares = network(images).softmax(1).cpu()
-    for number, (share, label) in enumerate(zip(shares, labels.tolist(), strict=True)):
-        answer = int(share.argmax())
+        probabilities = network(images).softmax(1).cpu()
+    for number, (probability, label) in enumerate(zip(probabilities, labels.tolist(), strict=True)):
+        answer = int(probability.argmax())
         row = {"network": name, "image": number, "label": label, "answer": answer}
-        yield row | {"probability": float(share[label])}
+        yield row | {"probability": float(probability[label])}
 
 
-def _shown(images: Tensor) -> np.ndarray:
-    """Stretch normalised images to what can be shown: (images, height, width, 3)."""
+def _to_pictures(images: Tensor) -> np.ndarray:
+    """Stretch normalised images to [0, 1]: (images, height, width, 3)."""
     low, high = images.amin((1, 2, 3), keepdim=True), images.amax((1, 2, 3), keepdim=True)
-    return ((images - low) / (high - low)).permute(0, 2, 3, 1).cpu().numpy()
+    pictures: np.ndarray = ((images - low) / (high - low)).permute(0, 2, 3, 1).cpu().numpy()
+    return pictures

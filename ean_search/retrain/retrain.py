@@ -1,6 +1,9 @@
-"""Trains placements' networks from scratch on all but the test split, and tests each once."""
+"""Trains the networks of placements from scratch on all but the test split, and tests each once."""
 
 import json
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -11,11 +14,11 @@ from ean_search.analysis.run_folder import Run
 from ean_search.core.space import Placement, Space
 from ean_search.costs.flops import count_params
 from ean_search.data.datasets import Data, load_data
-from ean_search.evaluation.shared_weights import score
+from ean_search.evaluation.shared_weights import top1_accuracy
 from ean_search.networks.builder import build, prune
 from ean_search.networks.pretrained import load_backbone, with_unit_gates
 from ean_search.retrain.checkpoint import Checkpoint, TrainingDescription, preprocessing
-from ean_search.runs.evaluator_factory import find_trainer
+from ean_search.runs.evaluator_factory import choose_trainer
 from ean_search.runs.experiment import Experiment, load_experiment
 from ean_search.training.recipe import load_recipe
 from ean_search.training.trainer import TrainingContext
@@ -25,30 +28,40 @@ from ean_search.utils.files import check_same_settings, save_json, save_weights
 from ean_search.utils.progress import Progress, silent
 from ean_search.utils.provenance import provenance
 
-MOVABLE = ("data.root", "data.workers", "data.download")  # another value makes no other training
+# Fields of a description that do not change what is trained.
+INDIFFERENT_FIELDS = ("data.root", "data.workers", "data.download")
 
 
 @dataclass(frozen=True)
 class RetrainingPlan:
-    """What trainings of one run's placements have in common."""
+    """The settings that all retrainings of one run's placements share.
+
+    Attributes:
+        run: The run whose folder keeps the trainings.
+        experiment: Its experiment, with the recipe and the changes in `retrain`.
+        recipe: The recipe's name; None if the recipe is the run's own.
+        pretrained: "timm", or a file of weights that the backbone starts from; None for a
+            random start.
+    """
 
     run: Run
     experiment: Experiment
-    recipe: str | None = None  # its name, if it is not the experiment's own
+    recipe: str | None = None
     pretrained: str | None = None
 
     @cached_property
     def data(self) -> Data:
+        """The data set of the run."""
         return load_data(self.experiment.data)
 
     @property
     def space(self) -> Space:
-        """Return the run's space; attention is gentle at first on what is trained already."""
+        """The run's space; on a pretrained backbone, gates start near 1."""
         space = self.experiment.space
         return with_unit_gates(space) if self.pretrained else space
 
     def checkpoint(self, placement: Placement, seed: int) -> Checkpoint:
-        """Name the folder of one training."""
+        """Return the folder of one training; nothing is made."""
         folder = self.run.retrain_folder(self.recipe, self.pretrained is not None)
         return Checkpoint(folder / Checkpoint.name(placement, seed))
 
@@ -66,49 +79,69 @@ class RetrainingPlan:
         )
 
     def train(self, placement: Placement, seed: int, progress: Progress = silent) -> dict[str, Any]:
-        """Train, or go on with it, or return what a finished training reached."""
+        """Train one placement; an interrupted training goes on, a finished one is only read.
+
+        Args:
+            placement: What to train.
+            seed: Of the initial weights, and of the order of the images.
+            progress: Is told how far the training has come.
+
+        Returns:
+            The metrics: `test_accuracy` in [0, 1], `params`, `folder` and more.
+
+        Raises:
+            UserError: If the folder holds a training with other settings.
+        """
         checkpoint = self.checkpoint(placement, seed)
-        _check_same_settings(checkpoint, self.description(placement, seed))
-        metrics = checkpoint.read_metrics()
-        if metrics is None:
-            metrics = self._train_and_test(checkpoint, placement, seed, progress)
-            save_json(metrics, checkpoint.metrics_file)
-            checkpoint.state_file.unlink()
+        description = self.description(placement, seed)
+        with _removed_after_failure(self.run, checkpoint):
+            _check_same_settings(checkpoint, description)
+            metrics = checkpoint.read_metrics()
+            if metrics is None:
+                network = self.network(placement, seed)
+                metrics = self._train_and_test(checkpoint, network, description, progress)
+                save_json(metrics, checkpoint.metrics_file)
+                checkpoint.state_file.unlink()
         return metrics | {"folder": str(checkpoint.path)}
 
     def network(self, placement: Placement, seed: int) -> nn.Module:
-        """Build a placement's network as training starts from it."""
+        """Build the network of a placement with the weights that its training starts from."""
         network = build(self.space, self.data.classes, seed)
         if self.pretrained:
             load_backbone(network, self.space, self.pretrained)
         return prune(network, placement)
 
     def _train_and_test(
-        self, checkpoint: Checkpoint, placement: Placement, seed: int, progress: Progress
+        self,
+        checkpoint: Checkpoint,
+        network: nn.Module,
+        description: TrainingDescription,
+        progress: Progress,
     ) -> dict[str, Any]:
-        experiment, data = self.experiment, self.data
-        network = self.network(placement, seed)
+        experiment, data, seed = self.experiment, self.data, description.seed
         context = TrainingContext(
             seed=seed,
             device=experiment.device,
             checkpoint=checkpoint.state_file,
-            task=f"retraining {placement}, seed {seed}",
+            task=f"retraining {description.placement}, seed {seed}",
             progress=progress,
         )
-        trainer = find_trainer(experiment, checkpoint.path)
+        trainer = choose_trainer(experiment, checkpoint.path)
         history = trainer(network, data.train_and_search, experiment.retrain, context)
-        batches = data.test.batches(experiment.eval_batch, device=experiment.device)
-        accuracy = score(network, batches)
+        metrics = self._test(network, description)
         save_weights(network, checkpoint.weights_file)
+        return metrics | {"history": history, "provenance": provenance(experiment.device)}
+
+    def _test(self, network: nn.Module, description: TrainingDescription) -> dict[str, Any]:
+        experiment, split = self.experiment, self.data.test
+        batches = split.batches(experiment.eval_batch, device=experiment.device)
         return {
-            "placement": str(placement),
-            "test_accuracy": accuracy,
-            "test_images": len(data.test),
+            "placement": description.placement,
+            "test_accuracy": top1_accuracy(network, batches),
+            "test_images": len(split),
             "params": count_params(network),
-            "seed": seed,
+            "seed": description.seed,
             "recipe": experiment.retrain.model_dump(mode="json"),
-            "history": history,
-            "provenance": provenance(experiment.device),
         }
 
 
@@ -118,7 +151,18 @@ def plan_retraining(
     recipe: str | None = None,
     pretrained: str | None = None,
 ) -> RetrainingPlan:
-    """Gather how placements of a run are retrained: as the run says, by a recipe, with changes."""
+    """Gather the settings by which placements of a run are retrained.
+
+    Args:
+        run: The run.
+        changes: Values of the experiment by dotted field, such as {"retrain.epochs": 1, "seed": 3};
+            they override the recipe and the run.
+        recipe: A shipped recipe or a YAML file; the run's own recipe if None.
+        pretrained: "timm", or a file of weights that the backbone starts from.
+
+    Raises:
+        UserError: If a field, a value, the recipe or the device is not known.
+    """
     changes = {"device": "auto", **(changes or {})}
     if recipe is not None:
         fields = load_recipe(recipe).model_dump()
@@ -130,15 +174,36 @@ def plan_retraining(
 
 def retrain_placement(
     run: Run,
-    placement: Placement,
-    changes: dict[str, Any],
+    placement: Placement | str,
+    changes: dict[str, Any] | None = None,
     progress: Progress = silent,
     *,
     recipe: str | None = None,
     pretrained: str | None = None,
 ) -> dict[str, Any]:
-    """Train a placement's pruned network and return what it reached on the test split."""
+    """Train the pruned network of a placement, and test it once.
+
+    A training that was interrupted goes on from its last epoch.
+
+    Args:
+        run: The run that found the placement.
+        placement: A placement, its text, such as "1-0-1-0", or its name, such as "best" or "all".
+        changes: Values of the experiment by dotted field; see `plan_retraining`.
+        progress: Is told how far the training has come.
+        recipe: A shipped recipe or a YAML file; the run's own recipe if None.
+        pretrained: "timm", or a file of weights that the backbone starts from.
+
+    Returns:
+        The metrics: `test_accuracy` in [0, 1], `params`, `folder` and more.
+
+    Raises:
+        UserError: If the training is finished already, or cannot be done; then no folder is left.
+
+    Example:
+        >>> retrain_placement(load_run("results/tiny/first"), "best")["test_accuracy"]
+    """
     plan = plan_retraining(run, changes, recipe, pretrained)
+    placement = run.find(placement) if isinstance(placement, str) else placement
     checkpoint = plan.checkpoint(placement, plan.experiment.seed)
     if checkpoint.is_finished:
         path = checkpoint.path
@@ -146,12 +211,28 @@ def retrain_placement(
     return plan.train(placement, plan.experiment.seed, progress)
 
 
+@contextmanager
+def _removed_after_failure(run: Run, checkpoint: Checkpoint) -> Iterator[None]:
+    """Remove the folder that a training made, and the empty ones around it, if it fails early."""
+    is_new = not checkpoint.path.exists()
+    try:
+        yield
+    except Exception:
+        if is_new and not checkpoint.state_file.exists():
+            shutil.rmtree(checkpoint.path, ignore_errors=True)
+            for parent in checkpoint.path.parents:
+                if parent == run.path or not parent.is_dir() or any(parent.iterdir()):
+                    break
+                parent.rmdir()
+        raise
+
+
 def _check_same_settings(checkpoint: Checkpoint, description: TrainingDescription) -> None:
-    """Take a folder for a training, unless it holds one with other settings."""
+    """Make the folder of a training, or refuse if it holds one with other settings."""
     check_same_settings(
         json.loads(description.model_dump_json()),
         checkpoint.description_file,
         advice="give another --seed, or move that folder away",
         read=lambda: json.loads(checkpoint.description.model_dump_json()),
-        movable=MOVABLE,
+        movable=INDIFFERENT_FIELDS,
     )

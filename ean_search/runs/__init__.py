@@ -1,5 +1,5 @@
 """A run from an experiment to its summary: costs, weight-sharing network, search, conclusions.
 
-Retraining what was found is the business of retrain/. May import from all folders but retrain/,
-bench/ and cli/.
+Retraining of the placements that were found belongs to retrain/. May import from all folders but
+retrain/, bench/ and cli/.
 """

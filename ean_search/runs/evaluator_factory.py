@@ -1,21 +1,17 @@
 """Makes the evaluators that an experiment asks for, in this process or with Ray workers.
 
-Without workers nothing here imports ray.
+Ray is imported only when there are workers.
 """
 
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import AbstractContextManager, contextmanager, nullcontext
-from dataclasses import dataclass
+from contextlib import AbstractContextManager, nullcontext
 from functools import partial
 from pathlib import Path
 
 import torch
-from torch import nn
 
 from ean_search.analysis.run_folder import Run
 from ean_search.core.objective import Problem
 from ean_search.core.space import Placement
-from ean_search.core.trial import EvaluationResult
 from ean_search.data.datasets import Data
 from ean_search.data.splits import cache_on_device
 from ean_search.distributed.config import Workers
@@ -29,33 +25,38 @@ from ean_search.training.supernet import train_supernet
 from ean_search.training.trainer import Trainer, TrainingContext, fit
 from ean_search.utils.progress import Progress
 
-CALIBRATION = (0,)  # seed of the order in which images for calibration are drawn
+CALIBRATION_SHUFFLE_SEED = (0,)  # of the order in which calibration images are drawn
+
+LocalEvaluator = SharedWeightsEvaluator | StandaloneEvaluator  # evaluates in this process
 
 
-@dataclass(frozen=True)
-class FinalEvaluator:
-    """What conclusions are drawn with: a network to prune, and results without races."""
+def choose_workers(workers: Workers | None, device: str) -> Workers | None:
+    """Give workers their share of the GPUs.
 
-    network: nn.Module
-    device: str
-    evaluate: Callable[[Sequence[Placement]], Iterator[EvaluationResult]]
+    Args:
+        workers: The workers that the user asked for, if any.
+        device: The device of the run, such as "cpu", "cuda" or "cuda:1".
 
-
-def resolve_workers(workers: Workers | None, device: str) -> Workers | None:
-    """Give workers their GPUs; on a machine with several, there is one for each by default."""
-    count = torch.cuda.device_count() if device.startswith("cuda") else 0
+    Returns:
+        The workers with their GPUs; one per GPU if the user asked for none and the device is
+        "cuda" on a machine with several GPUs; otherwise None, which means this process.
+    """
+    gpu_count = torch.cuda.device_count() if device.startswith("cuda") else 0
     if workers is None:
-        several = device == "cuda" and count > 1
-        return Workers(count=count, gpus=1.0) if several else None
-    if workers.gpus is not None or not count:
+        several = device == "cuda" and gpu_count > 1
+        return Workers(count=gpu_count, gpus=1.0) if several else None
+    if workers.gpus is not None or not gpu_count:
         return workers
-    return workers.model_copy(update={"gpus": min(1.0, count / workers.count)})
+    return workers.model_copy(update={"gpus": min(1.0, gpu_count / workers.count)})
 
 
-def make_shared(
+def make_shared_evaluator(
     run: Run, experiment: Experiment, data: Data, workers: Workers | None, progress: Progress
 ) -> SharedWeightsEvaluator:
-    """Train the weight-sharing network, if that was not done before, and evaluate with it."""
+    """Make an evaluator with shared weights; train the weight-sharing network if necessary.
+
+    The run's folder keeps the weights. `workers` are the resources of each training process.
+    """
     network = build(experiment.space, data.classes, experiment.seed)
     train_supernet(
         network,
@@ -64,7 +65,7 @@ def make_shared(
         experiment.supernet,
         run.supernet_file,
         TrainingContext(seed=experiment.seed, device=experiment.device, progress=progress),
-        find_trainer(experiment, run.path, workers),
+        choose_trainer(experiment, run.path, workers),
     )
     return SharedWeightsEvaluator(
         network,
@@ -76,25 +77,31 @@ def make_shared(
     )
 
 
-def find_trainer(experiment: Experiment, folder: Path, workers: Workers | None = None) -> Trainer:
-    """Return what trains a network: this process, or as many as the experiment says."""
+def choose_trainer(experiment: Experiment, folder: Path, workers: Workers | None = None) -> Trainer:
+    """Return the function that trains a network, in one process or in several.
+
+    Args:
+        experiment: Says how many processes share each batch, and on which device.
+        folder: Where the processes keep their files.
+        workers: The resources of each process, the defaults if None.
+    """
     if experiment.train_workers == 1:
         return fit
     from ean_search.distributed.ddp import fit_distributed
 
-    team = (workers or Workers()).model_copy(
+    group = (workers or Workers()).model_copy(
         update={
             "count": experiment.train_workers,
             "gpus": 1.0 if experiment.device.startswith("cuda") else 0.0,
         }
     )
-    return partial(fit_distributed, workers=team, folder=folder)
+    return partial(fit_distributed, workers=group, folder=folder)
 
 
-def make_standalone(
+def make_standalone_evaluator(
     run: Run, experiment: Experiment, data: Data, progress: Progress
 ) -> StandaloneEvaluator:
-    """Train placements each on its own, for the experiment's short schedule."""
+    """Make an evaluator that trains each placement from scratch by the short schedule."""
     return StandaloneEvaluator(
         experiment.space,
         data.classes,
@@ -109,29 +116,38 @@ def make_standalone(
     )
 
 
-def search_with(
-    plain: SharedWeightsEvaluator | StandaloneEvaluator,
+def search_evaluator(
+    local: LocalEvaluator,
     experiment: Experiment,
     problem: Problem,
     workers: Workers | None,
     folder: Path,
     done: int,
 ) -> AbstractContextManager[Evaluator]:
-    """Give the evaluator of a search; workers are let go with the block."""
-    if isinstance(plain, StandaloneEvaluator):
-        return train_with(plain, workers, folder, experiment.search.scheduler, done=done)
-    race = RacingRule(partial(_value, problem)) if experiment.search.racing else None
+    """Give the evaluator of a search as a context; its workers end with the context.
+
+    Args:
+        local: Evaluates in this process; workers get copies of it.
+        experiment: Says whether cohorts race, and which scheduler stops trainings.
+        problem: Values the costs of the members of a race.
+        workers: The Ray workers; without them, this process evaluates.
+        folder: The run's folder, in which Ray keeps its files while it works.
+        done: How many trials the log has already.
+    """
+    if isinstance(local, StandaloneEvaluator):
+        return training_evaluator(local, workers, folder, experiment.search.scheduler, done=done)
+    race = RacingRule(partial(_reward_of_cost, problem)) if experiment.search.racing else None
     if workers is None:
-        return nullcontext(plain if race is None else RacingEvaluator(plain, race))
+        return nullcontext(local if race is None else RacingEvaluator(local, race))
     from ean_search.distributed.jobs import SharedJob
     from ean_search.distributed.ray_evaluator import RayEvaluator
 
-    job = SharedJob.of(plain, workers.gpus or 1.0, race)
+    job = SharedJob.of(local, workers.gpus or 1.0, race)
     return RayEvaluator(job, problem.space, workers, folder, done=done)
 
 
-def train_with(
-    plain: StandaloneEvaluator,
+def training_evaluator(
+    local: StandaloneEvaluator,
     workers: Workers | None,
     folder: Path,
     scheduler: str = "fifo",
@@ -139,41 +155,45 @@ def train_with(
     name: str = "tune",
     done: int = 0,
 ) -> AbstractContextManager[Evaluator]:
-    """Give an evaluator that trains placements stand-alone; without workers none stops early."""
+    """Give an evaluator that trains placements stand-alone, as a context.
+
+    Args:
+        local: Trains in this process; workers get copies of it.
+        workers: The Ray workers; without them, this process trains and no training stops early.
+        folder: The run's folder, in which Ray keeps its files while it works.
+        scheduler: The scheduler of Ray Tune that stops trainings early.
+        name: The name of Ray's files.
+        done: How many trials the log has already.
+    """
     if workers is None:
-        return nullcontext(plain)
+        return nullcontext(local)
     from ean_search.distributed.jobs import TrainingJob
     from ean_search.distributed.ray_evaluator import RayEvaluator
 
-    job = TrainingJob.of(plain)
+    job = TrainingJob.of(local)
     return RayEvaluator(
-        job, plain.space, workers, folder, scheduler=scheduler, name=name, done=done
+        job, local.space, workers, folder, scheduler=scheduler, name=name, done=done
     )
 
 
-@contextmanager
-def judge_with(
-    plain: SharedWeightsEvaluator | StandaloneEvaluator, workers: Workers | None, folder: Path
-) -> Iterator[FinalEvaluator]:
-    """Give what conclusions are drawn with; only trainings are worth workers."""
-    if isinstance(plain, SharedWeightsEvaluator) or workers is None:
-        yield FinalEvaluator(plain.network, plain.device, plain.evaluate)
-        return
-    with train_with(plain, workers, folder, name="comparison") as trainer:
-        yield FinalEvaluator(plain.network, plain.device, trainer.evaluate)
-
-
 def calibration_images(data: Data, count: int) -> torch.Tensor | None:
-    """Take the images that set norm statistics: random ones, as training shows them.
+    """Draw random training images that set the norm statistics.
 
-    In their own order they may well be of one class.
+    The first images in the data's own order may all be of one class.
+
+    Args:
+        data: The data set.
+        count: How many images to draw; 0 for none.
+
+    Returns:
+        Images (count, 3, size, size), or None.
     """
     if not count:
         return None
-    images, _ = next(iter(data.train.batches(count, shuffle=CALIBRATION)))
+    images, _ = next(iter(data.train.batches(count, shuffle=CALIBRATION_SHUFFLE_SEED)))
     return images
 
 
-def _value(problem: Problem, placement: Placement) -> float:
+def _reward_of_cost(problem: Problem, placement: Placement) -> float:
     """Return what a placement's cost adds to its reward."""
     return problem.reward(0.0, problem.price(placement))

@@ -1,4 +1,4 @@
-"""What a search found: the front, the best, the knee, and how they compare.
+"""What a search found: the front, the best placement, the knee, and how they compare.
 
 The winners are compared with `none`, `all` and random placements of the same count, all evaluated
 once more in the same way, and the front's latencies are measured on pruned networks.
@@ -16,90 +16,91 @@ from ean_search.core.objective import Problem
 from ean_search.core.pareto import front_hypervolume
 from ean_search.core.space import Placement
 from ean_search.costs.measure import measure_latency
-from ean_search.evaluation.shared_weights import SharedWeightsEvaluator
 from ean_search.networks.builder import prune
 from ean_search.runs.experiment import Experiment
+from ean_search.runs.final_evaluator import FinalEvaluator
 from ean_search.utils.errors import UserError
 from ean_search.utils.files import save_json
 from ean_search.utils.progress import Progress
 
-RANDOM = 5  # placements that stand for chance at the winner's count
+RANDOM_PLACEMENTS = 5  # that show what chance reaches at the winner's number of attachments
 
 
 def conclude(
     run: Run,
     experiment: Experiment,
     problem: Problem,
-    evaluator: SharedWeightsEvaluator,
-    images: int,
+    evaluator: FinalEvaluator,
     ending: str,
     progress: Progress,
 ) -> None:
-    """Write a run's front, summary and picture."""
+    """Write a run's front, summary and picture.
+
+    Raises:
+        UserError: If no trial keeps the limits, or a compared placement cannot be evaluated.
+    """
     frame = run.frame()
     if not (frame.status == "done").any():
         where = run.trials_file
         raise UserError(f"no placement of {where} is within the limits: loosen --budget-cost")
-    front = _front_with_latency(run, problem, evaluator, progress)
+    front = _front_with_latency(run, evaluator, progress)
     front.to_csv(run.front_table, index=False)
-    best, middle = run.find("best"), run.find("knee")
-    chosen = {"best": best, "knee": middle, "none": run.find("none"), "all": run.find("all")}
-    rng = np.random.default_rng((experiment.seed, 0))
-    random = [problem.space.sample(rng, attached=best.attached) for _ in range(RANDOM)]
-    save_json(
-        {
-            "space": problem.space.name,
-            "ending": ending,
-            "trials": len(frame),
-            "search_images": images,
-            "objective": experiment.search.objective,
-            "limits": experiment.search.limits,
-            "cost_axis": run.cost_axis,
-            "hypervolume": front_hypervolume(frame[frame.status == "done"], run.cost_axis),
-            "comparison": _compare(problem, evaluator, images, chosen, random, progress),
-            "verified": _verified(run),
-            "front": front.to_dict("records"),
-            "next": next_commands(run),
-        },
-        run.summary_file,
-    )
-    save_figure(front_picture(run, frame, front, images), run.front_picture)
+    comparison = _compare(run, experiment.seed, problem, evaluator, progress)
+    measurements = {"comparison": comparison, "verified": _verified(run)}
+    summary = _settings(run, experiment, ending, evaluator.images) | measurements
+    summary |= {"front": front.to_dict("records"), "next": next_commands(run)}
+    save_json(summary, run.summary_file)
+    save_figure(front_picture(run, frame, front, evaluator.images), run.front_picture)
 
 
 def next_commands(run: Run) -> list[str]:
-    """List what to type after a run."""
+    """List the commands that a user may want after a run."""
     names = ("verified", "knee") if run.verified_file.is_file() else ("best", "knee")
     retrain = [f"ean-search retrain {run.path} --placement {name}" for name in names]
     return [f"ean-search report {run.path}", *retrain]
 
 
-def _front_with_latency(
-    run: Run, problem: Problem, evaluator: SharedWeightsEvaluator, progress: Progress
-) -> pd.DataFrame:
+def _settings(run: Run, experiment: Experiment, ending: str, images: int) -> dict[str, Any]:
+    """Describe what was searched, how the search ended, and how good its front is."""
+    frame = run.frame()
+    return {
+        "space": run.space.name,
+        "ending": ending,
+        "trials": len(frame),
+        "search_images": images,
+        "objective": experiment.search.objective,
+        "limits": experiment.search.limits,
+        "cost_axis": run.cost_axis,
+        "hypervolume": front_hypervolume(frame[frame.status == "done"], run.cost_axis),
+    }
+
+
+def _front_with_latency(run: Run, evaluator: FinalEvaluator, progress: Progress) -> pd.DataFrame:
     """Return the front with a column of latencies measured on the pruned networks."""
     front = run.front()
     none = str(run.find("none"))
     names = dict.fromkeys([none, *front.placement])
     progress("latency of the front", 0, 1)
     networks = {name: prune(evaluator.network, run.find(name)) for name in names}
-    measured = measure_latency(networks, run.read_costs(), evaluator.device)
+    latencies = measure_latency(networks, run.read_costs(), evaluator.device)
     progress("latency of the front", 1, 1)
-    front["latency_measured_ms"] = [measured[placement] for placement in front.placement]
-    front["latency_measured_x"] = front.latency_measured_ms / measured[none]
-    return front[[c for c in front.columns if not c.startswith("site") or c == "sites"]]
+    front["latency_measured_ms"] = [latencies[placement] for placement in front.placement]
+    front["latency_measured_x"] = front.latency_measured_ms / latencies[none]
+    table: pd.DataFrame = front.drop(columns=[f"site{i}" for i in range(run.space.sites)])
+    return table
 
 
 def _verified(run: Run) -> list[dict[str, Any]]:
-    """Rank what was trained stand-alone, beside what the search made of it."""
+    """Rank the placements that were trained stand-alone, with the accuracies of the search."""
     if not run.verified_file.is_file():
         return []
-    found = {trial.placement: trial.accuracy for trial in run.read_trials()}
+    search_accuracy = {trial.placement: trial.accuracy for trial in run.read_trials()}
     return [
         {
             "placement": str(trial.placement),
             "accuracy": trial.accuracy,
             "reward": trial.reward,
-            "search_accuracy": found[trial.placement],
+            "search_accuracy": search_accuracy[trial.placement],
             "sites": trial.cost.sites,
             "latency_ms": trial.cost.latency_ms,
             "note": trial.note,
@@ -109,36 +110,55 @@ def _verified(run: Run) -> list[dict[str, Any]]:
 
 
 def _compare(
-    problem: Problem,
-    evaluator: SharedWeightsEvaluator,
-    images: int,
-    chosen: dict[str, Placement],
-    random: list[Placement],
-    progress: Progress,
+    run: Run, seed: int, problem: Problem, evaluator: FinalEvaluator, progress: Progress
 ) -> dict[str, Any]:
-    """Evaluate the chosen and the random placements once more, all in the same way."""
-    placements = list(dict.fromkeys([*chosen.values(), *random]))
-    accuracy: dict[Placement, float] = {}
-    for placement, measured in zip(placements, evaluator.evaluate(placements), strict=True):
-        accuracy[placement] = measured.accuracy
-        progress("comparison", len(accuracy), len(placements))
+    """Evaluate the winners, `none`, `all` and random placements, all in the same way."""
+    named = {name: run.find(name) for name in ("best", "knee", "none", "all")}
+    rng, attached = np.random.default_rng((seed, 0)), named["best"].attached
+    random = [problem.space.sample(rng, attached=attached) for _ in range(RANDOM_PLACEMENTS)]
+    placements = list(dict.fromkeys([*named.values(), *random]))
+    accuracies = _evaluate(evaluator, placements, progress)
     rows = {
-        name: {
-            "placement": str(placement),
-            "accuracy": accuracy[placement],
-            "standard_error": standard_error(accuracy[placement], images),
-            "reward": problem.reward(accuracy[placement], problem.price(placement)),
-            "sites": placement.attached,
-            "latency_ms": problem.price(placement).latency_ms,
-        }
-        for name, placement in chosen.items()
+        name: _named_row(problem, placement, accuracies[placement], evaluator.images)
+        for name, placement in named.items()
     }
-    values = [accuracy[placement] for placement in random]
-    rows["random"] = {
-        "placements": [str(placement) for placement in random],
-        "accuracy": float(np.mean(values)),
-        "deviation": float(np.std(values, ddof=1)),
-        "sites": chosen["best"].attached,
-        "latency_ms": float(np.mean([problem.price(p).latency_ms for p in random])),
+    return rows | {"random": _random_row(problem, random, [accuracies[p] for p in random])}
+
+
+def _evaluate(
+    evaluator: FinalEvaluator, placements: list[Placement], progress: Progress
+) -> dict[Placement, float]:
+    accuracies: dict[Placement, float] = {}
+    for placement, result in zip(placements, evaluator.evaluate(placements), strict=True):
+        if result.accuracy is None:
+            raise UserError(f"{placement} cannot be compared with the winners: {result.note}")
+        accuracies[placement] = result.accuracy
+        progress("comparison", len(accuracies), len(placements))
+    return accuracies
+
+
+def _named_row(
+    problem: Problem, placement: Placement, accuracy: float, images: int
+) -> dict[str, Any]:
+    cost = problem.price(placement)
+    return {
+        "placement": str(placement),
+        "accuracy": accuracy,
+        "standard_error": standard_error(accuracy, images),
+        "reward": problem.reward(accuracy, cost),
+        "sites": placement.attached,
+        "latency_ms": cost.latency_ms,
     }
-    return rows
+
+
+def _random_row(
+    problem: Problem, placements: list[Placement], accuracies: list[float]
+) -> dict[str, Any]:
+    """Describe random placements by the means of what they reach and cost."""
+    return {
+        "placements": [str(placement) for placement in placements],
+        "accuracy": float(np.mean(accuracies)),
+        "deviation": float(np.std(accuracies, ddof=1)),
+        "sites": placements[0].attached,
+        "latency_ms": float(np.mean([problem.price(p).latency_ms for p in placements])),
+    }

@@ -1,4 +1,5 @@
-"""The search: its loop, trial log, searchers, and tables to try searchers on. Knows no networks.
+"""The search: its loop, its trial log, searchers, and tables on which to compare searchers.
 
-Evaluators come from evaluation/ or distributed/. May import from utils and core, and no torch.
+It does not depend on networks: evaluators come from evaluation/ or distributed/. May import from
+utils and core, and no torch.
 """

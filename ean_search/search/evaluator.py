@@ -1,4 +1,4 @@
-"""What the search asks of an evaluator; evaluation/ and distributed/ have some."""
+"""The interface of evaluators; evaluation/ and distributed/ implement it."""
 
 from collections.abc import Iterator, Sequence
 from typing import Protocol
@@ -8,12 +8,23 @@ from ean_search.core.trial import EvaluationResult
 
 
 class Evaluator(Protocol):
-    """Measures placements. With `joint = True`, a result depends on the rest of the cohort."""
+    """Measures the accuracy of placements.
+
+    An evaluator may have an attribute `joint`. If it is True, the result of a placement depends on
+    the other placements of the cohort, as it does when they race against each other.
+    """
 
     def evaluate(self, placements: Sequence[Placement], /) -> Iterator[EvaluationResult]:
-        """Yield one result after another, in the order of the placements."""
+        """Evaluate a cohort.
+
+        Args:
+            placements: Distinct placements.
+
+        Yields:
+            One result per placement, in the order of the placements.
+        """
 
 
 def is_joint(evaluator: Evaluator) -> bool:
-    """Say whether the result of one member of a cohort depends on the others."""
-    return getattr(evaluator, "joint", False)
+    """Tell whether the result of one member of a cohort depends on the others."""
+    return bool(getattr(evaluator, "joint", False))

@@ -1,16 +1,16 @@
 """Placement search as a Gymnasium environment: one step, one placement, one reward.
 
-An episode is a single action, an attention chosen for every site, and its reward is the
-objective's. There is nothing to observe, so the observation is constant: a bandit in Gymnasium's
-clothes, there for other people's reinforcement learning. The package's own controllers share its
-action space (`encode`, `decode`) but run in the search loop, which remembers, stores and resumes;
-nothing of that is done here.
+An episode has a single step. Its action is a placement: the choice of every site. Its reward is
+that of the objective. There is nothing to observe, so the observation is constant. The environment
+is for reinforcement-learning libraries; the package's own searchers run in the search loop, which
+logs trials and resumes.
 
-Gymnasium knows it as `ean_search/Placement-v0`: `gymnasium.make("ean_search/Placement-v0",
-table="mine.parquet")` pays what a table says, and with a problem and a function of yours in the
-table's place, anything. With one-step episodes Gymnasium's usual vector environments make every
-second step a reset; `gymnasium.make_vec` of this name takes `AutoresetMode.SAME_STEP`, in which
-every step is an evaluation, and so should you where you make one yourself.
+Gymnasium knows it as `ean_search/Placement-v0`. `gymnasium.make("ean_search/Placement-v0",
+table="mine.parquet")` takes rewards from a table; instead of a table, you can give a problem and a
+function that evaluates placements. As episodes have one step, Gymnasium's usual vector environments
+would spend every second step on a reset. `gymnasium.make_vec` with this name uses
+`AutoresetMode.SAME_STEP`, in which every step is an evaluation; use it too if you make a vector
+environment yourself.
 """
 
 import math
@@ -31,43 +31,53 @@ from ean_search.search.tabular.placement_bench import PlacementBench
 from ean_search.utils.errors import UserError
 
 
-def action_space(space: Space) -> MultiBinary | MultiDiscrete:
-    """Describe placements as actions: a bit a site, or a number where there are more choices."""
+def make_action_space(space: Space) -> MultiBinary | MultiDiscrete[np.int8]:
+    """Describe placements as actions: one bit per site, or one integer if there are more choices.
+
+    `Placement.to_array` turns a placement into an action; `Space.placement` turns it back.
+    """
     if space.choices == 2:
         return MultiBinary(space.sites)
     return MultiDiscrete([space.choices] * space.sites, dtype=np.int8)
 
 
-def encode(placement: Placement) -> np.ndarray:
-    """Write a placement as an action."""
-    return np.array(placement.choices, dtype=np.int8)
-
-
-def decode(space: Space, action: np.ndarray) -> Placement:
-    """Read an action as a placement."""
-    return space.placement(action)
-
-
 class PlacementEnv(gymnasium.Env[np.ndarray, np.ndarray]):
-    """Choose an attention for every site at once, and be paid for it."""
+    """An environment whose actions are placements and whose episodes have one step.
+
+    Args:
+        problem: The space, the objective and the costs.
+        evaluate: Returns the accuracy of a placement, in [0, 1], or nan if it cannot be evaluated.
+            It is called once per placement, and not for placements that break a limit.
+    """
 
     def __init__(self, problem: Problem, evaluate: Callable[[Placement], float]) -> None:
         self.problem = problem
         self.evaluate = evaluate
-        self.action_space = action_space(problem.space)
+        self.action_space = make_action_space(problem.space)
         self.observation_space = Box(0.0, 1.0, shape=(1,), dtype=np.float32)
         self._accuracies: dict[Placement, float] = {}
 
     def reset(
         self, *, seed: int | None = None, options: dict[str, Any] | None = None
     ) -> tuple[np.ndarray, dict[str, Any]]:
-        """Begin an episode."""
+        """Begin an episode; return the constant observation and an empty dict."""
         super().reset(seed=seed)
         return self._observation(), {}
 
     def step(self, action: np.ndarray) -> tuple[np.ndarray, float, bool, bool, dict[str, Any]]:
-        """Evaluate the placement that the action stands for, and end the episode."""
-        placement = decode(self.problem.space, action)
+        """Evaluate a placement, and end the episode.
+
+        Args:
+            action: The choices of the placement, (sites,).
+
+        Returns:
+            The constant observation, the reward, True (terminated), False (not truncated), and a
+            dict of the placement's text form, its accuracy (None if there is none) and its cost.
+
+        Raises:
+            UserError: If the action is no placement of the space.
+        """
+        placement = self.problem.space.placement(action)
         cost = self.problem.price(placement)
         accuracy = self._measure(placement, cost)
         if accuracy is None:
@@ -78,7 +88,7 @@ class PlacementEnv(gymnasium.Env[np.ndarray, np.ndarray]):
         return self._observation(), reward, True, False, info
 
     def _measure(self, placement: Placement, cost: Cost) -> float | None:
-        """Evaluate a placement once; give none if it breaks a limit or its evaluation failed."""
+        """Evaluate a placement once; return None if it breaks a limit or cannot be evaluated."""
         if not self.problem.feasible(cost):
             return None
         if placement not in self._accuracies:
@@ -100,16 +110,34 @@ def make_env(
     problem: Problem | None = None,
     evaluate: Callable[[Placement], float] | None = None,
 ) -> PlacementEnv:
-    """Make the environment of a table, seen as `Table` says, or of a problem and its evaluation."""
+    """Make the environment of a table, or of a problem and its evaluation.
+
+    Args:
+        table: The name of a shipped table, or the path of a Parquet file.
+        seed: Selects the training of a table that is seen; see `PlacementBench`.
+        sees: Which accuracies of a table are seen; see `PlacementBench`.
+        objective: The objective; by default, that of the table's experiment.
+        limits: The limits; by default, those of the table's experiment.
+        problem: The space, objective and costs, if there is no table.
+        evaluate: Returns the accuracy of a placement, if there is no table.
+
+    Raises:
+        UserError: If there is neither a table nor a problem with its evaluation, or both.
+    """
     if table is not None and problem is None and evaluate is None:
-        tabled = PlacementBench(table, seed, sees, objective, limits)
-        return PlacementEnv(tabled.problem, tabled.accuracy)
+        bench = PlacementBench(table, seed, sees, objective, limits)
+        return PlacementEnv(bench.problem, bench.accuracy)
     if table is None and problem is not None and evaluate is not None:
         return PlacementEnv(problem, evaluate)
     raise UserError("expected a table, or a problem and what evaluates its placements")
 
 
 def make_vector_env(num_envs: int = 1, **options: Any) -> SyncVectorEnv:
-    """Make environments side by side, in which every step is an evaluation."""
+    """Make a vector environment in which every step is an evaluation.
+
+    Args:
+        num_envs: The number of environments.
+        options: Keyword arguments of `make_env`.
+    """
     makers = [partial(make_env, **options)] * num_envs
     return SyncVectorEnv(makers, autoreset_mode=AutoresetMode.SAME_STEP)

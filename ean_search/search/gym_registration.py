@@ -1,11 +1,13 @@
-"""Registers `ean_search/Placement-v0` with Gymnasium, without importing Gymnasium for it.
+"""Registers `ean_search/Placement-v0` with Gymnasium, without importing Gymnasium.
 
-Gymnasium 1.x looks for no plugins: an environment exists once its package was imported. Importing
-this package must stay free, and people import in any order; so if Gymnasium is not there yet, its
-import is waited for.
+Gymnasium 1.x has no plug-ins: an environment exists once the package that registers it was
+imported. But `import ean_search` must stay fast, so it must not import Gymnasium, and people import
+the two in any order. If Gymnasium was not imported yet, an import hook registers the environment
+right after Gymnasium's import.
 """
 
 import sys
+from importlib.abc import Loader
 from importlib.machinery import ModuleSpec
 from importlib.util import find_spec
 from types import ModuleType
@@ -15,15 +17,15 @@ ID = "ean_search/Placement-v0"
 
 
 def register_when_possible() -> None:
-    """Register now if Gymnasium was imported, or right after it is."""
+    """Register now if Gymnasium was imported, or else right after its import."""
     if "gymnasium" in sys.modules:
         register()
     else:
-        sys.meta_path.insert(0, _Waiting())
+        sys.meta_path.insert(0, _GymnasiumImportHook())
 
 
 def register() -> None:
-    """Tell Gymnasium of the environment."""
+    """Register the environment with Gymnasium, once."""
     import gymnasium
 
     if ID not in gymnasium.registry:
@@ -34,21 +36,26 @@ def register() -> None:
         )
 
 
-class _Waiting:
-    """Finds nothing itself, but notices when Gymnasium is looked for."""
+class _GymnasiumImportHook:
+    """Wraps the loader of Gymnasium, and leaves all other imports alone."""
 
     def find_spec(self, name: str, path: Any = None, target: Any = None) -> ModuleSpec | None:
         if name != "gymnasium":
             return None
         sys.meta_path.remove(self)
         spec = find_spec(name)
-        if spec is None or spec.loader is None:
-            return spec
-        execute = spec.loader.exec_module
-
-        def execute_and_register(module: ModuleType) -> None:
-            execute(module)
-            register()
-
-        spec.loader.exec_module = execute_and_register
+        if spec is not None and spec.loader is not None:
+            _call_after_loading(spec.loader)
         return spec
+
+
+def _call_after_loading(loader: Loader) -> None:
+    """Make this loader register the environment after it has executed the module."""
+    execute = loader.exec_module
+
+    def execute_and_register(module: ModuleType) -> None:
+        execute(module)
+        register()
+
+    # A wrapping loader instead would hide the loader's other methods, such as those for resources.
+    loader.exec_module = execute_and_register  # type: ignore[method-assign]  # see above

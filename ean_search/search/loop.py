@@ -1,7 +1,8 @@
-"""The search loop: ask for a cohort, evaluate its new members, tell the searcher; over and over.
+"""The search loop: ask for a cohort, evaluate its new members, tell the searcher, and repeat.
 
-Randomness comes from (seed, step) alone and trials are told in the cohort's order, so the trial log
-is the only state of a search: resuming runs the same loop again with the logged trials at hand.
+Randomness comes from (seed, step) alone, and trials are told in the order of the cohort. The trial
+log is therefore the only state of a search. A resumed search runs the same loop from the start, but
+reads the logged trials instead of evaluating them.
 """
 
 from dataclasses import dataclass
@@ -18,16 +19,23 @@ from ean_search.search.trial_log import TrialLog
 from ean_search.search.trial_recorder import TrialRecorder
 from ean_search.utils.progress import Progress, silent
 
-MAX_IDLE_STEPS = 100  # without a new placement, after which a searcher counts as exhausted
+MAX_IDLE_STEPS = 100  # consecutive steps without a new placement, after which a search ends
 
 
 @dataclass(frozen=True)
 class SearchSettings:
-    """When a search ends, and what else determines its history."""
+    """The budget of a search, and the other settings that determine its history.
 
-    budget: int  # distinct evaluations, the named placements included
-    cohort: int | None = None  # placements to ask for at once; the searcher's own number if None
-    steps: int | None = None  # cohorts to ask for at most
+    Attributes:
+        budget: The number of distinct placements to evaluate, including the named ones.
+        cohort: The number of placements to ask for at once; by default, the searcher's own.
+        steps: The maximum number of cohorts; unlimited by default.
+        seed: The seed of the searcher's random draws.
+    """
+
+    budget: int
+    cohort: int | None = None
+    steps: int | None = None
     seed: int = 0
 
 
@@ -41,19 +49,19 @@ def run_search(
     axis: str = "latency_ms",
     progress: Progress = silent,
 ) -> str:
-    """Search until the budget is spent; trials that the log has are told, not evaluated again.
+    """Search until the budget is spent; logged trials are not evaluated again.
 
     Args:
         problem: The space, the objective and the costs.
         searcher: A searcher, or any object with `ask` and `tell`.
         evaluator: Measures the accuracy of placements.
-        log: The trials so far; new ones are appended.
-        settings: When to stop, how many placements to ask for at once, and the seed.
-        axis: The cost axis of the front that progress reports describe.
-        progress: Is told where the search stands.
+        log: The trials so far; new trials are appended.
+        settings: The budget, the size of a cohort, and the seed.
+        axis: The cost axis of the Pareto front in progress reports.
+        progress: Receives a report after each cohort.
 
     Returns:
-        Why the search ended.
+        The reason why the search ended.
 
     Raises:
         UserError: If the log holds trials that this search would not have proposed.
@@ -80,7 +88,7 @@ def run_search(
 
 
 def _ending(recorder: TrialRecorder, settings: SearchSettings, step: int, idle: int) -> str | None:
-    """Say why a search ends here, or None."""
+    """Return the reason to end the search now, or None."""
     if len(recorder.known) >= settings.budget:
         return "the budget is spent"
     if len(recorder.known) >= recorder.problem.space.size:

@@ -1,4 +1,4 @@
-"""Where a search stands, as a word with its figures: the best so far, the front, the policy."""
+"""The status of a search, for progress reports: its best trial, its front and its policy."""
 
 from collections.abc import Sequence
 
@@ -10,33 +10,41 @@ from ean_search.utils.progress import ProgressMessage
 
 
 class SearchStatus:
-    """Takes note of trials as they are told."""
+    """The best trial and the Pareto front of the trials told so far."""
 
     def __init__(self, axis: str) -> None:
-        self.axis = axis  # of the front's costs
-        self.best: Trial | None = None  # of the highest reward
+        self.axis = axis  # the cost axis of the front
+        self.best: Trial | None = None  # the trial with the highest reward
         self.front = GrowingFront()
 
     def add(self, trials: Sequence[Trial]) -> None:
-        """Take in a cohort's trials, of which some may be known."""
+        """Add the trials of a cohort; some may have been added before."""
         for trial in trials:
-            if trial.status != "done":
+            if trial.status != "done" or trial.accuracy is None:
                 continue
             if self.best is None or trial.reward > self.best.reward:
                 self.best = trial
             self.front.add(trial.cost.on(self.axis), trial.accuracy)
 
     def describe(self, trials: Sequence[Trial], entropy: float | None) -> ProgressMessage:
-        """Say where the search stands after a cohort; the entropy is that of a policy."""
-        if self.best is None:
-            return ProgressMessage("")
+        """Describe the search after a cohort.
+
+        Args:
+            trials: The trials of the cohort.
+            entropy: The mean entropy of the searcher's policy; None if it has no policy.
+
+        Returns:
+            A text with figures; an empty one if no trial is done yet.
+        """
         best, size = self.best, len(self.front.points)
+        if best is None or best.accuracy is None:
+            return ProgressMessage("")
         figures = {"best_accuracy": best.accuracy, "best_reward": best.reward}
         figures |= {"front": size, "hypervolume": self.front.volume()}
-        measured = [trial for trial in trials if trial.accuracy is not None]
-        if measured:
-            figures["accuracy"] = float(np.mean([trial.accuracy for trial in measured]))
-            figures["reward"] = float(np.mean([trial.reward for trial in measured]))
+        evaluated = [(t.accuracy, t.reward) for t in trials if t.accuracy is not None]
+        if evaluated:
+            mean_accuracy, mean_reward = np.mean(evaluated, axis=0)
+            figures |= {"accuracy": float(mean_accuracy), "reward": float(mean_reward)}
         if entropy is not None:
             figures["entropy"] = entropy
         text = f"best {best.placement}, accuracy {best.accuracy:.4f}, front of {size}"

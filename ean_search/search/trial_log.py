@@ -1,7 +1,7 @@
-"""The append-only log of a search: one line a trial, on the disk before more are asked for.
+"""The append-only log of a search: one line per trial, on the disk before the next cohort.
 
-The log is the only state of a search. A last line that a crash tore is dropped; anything else that
-cannot be read is an error, and nothing is ever deleted for it.
+The log is the only state of a search. If a crash left the last line incomplete, that line is
+dropped. Any other line that cannot be read is an error, and then the file is not changed.
 """
 
 import logging
@@ -11,37 +11,45 @@ from pathlib import Path
 
 from ean_search.core.space import Space
 from ean_search.core.trial import Trial
-from ean_search.utils.jsonl import Lines, read_log
+from ean_search.utils.jsonl import LogRows, read_log
 
 log = logging.getLogger(__name__)
 
 
 class TrialLog:
-    """The trials of one run, in their order."""
+    """The trials of one search, in their order, and the file that stores them.
 
-    def __init__(self, path: Path, space: Space):
+    Args:
+        path: The file; it is created with the first trial.
+        space: The space of the trials.
+
+    Raises:
+        UserError: If a line of the file cannot be read; an incomplete last line is dropped instead.
+    """
+
+    def __init__(self, path: Path, space: Space) -> None:
         self.path = path
-        found = _read(path, space)
-        self.trials, whole = found.rows, found.whole_bytes
-        if path.is_file() and path.stat().st_size > whole:
+        rows = _read(path, space)
+        self.trials = rows.rows
+        if path.is_file() and path.stat().st_size > rows.complete_bytes:
             log.warning("%s: dropped its last line, which was not written to the end", path)
-            os.truncate(path, whole)
+            os.truncate(path, rows.complete_bytes)
 
     def append(self, trial: Trial) -> None:
-        """Add a trial: the system has it, and it outlives this process."""
+        """Add a trial; it is in the file even if this process is killed right afterwards."""
         with self.path.open("ab") as file:
             file.write(trial.to_json().encode() + b"\n")
         self.trials.append(trial)
 
     def sync(self) -> None:
-        """Wait until all trials are on the disk, and outlive a power cut."""
+        """Wait until all trials are on the disk, so that they survive a power failure."""
         if self.path.is_file():
             with self.path.open("ab") as file:
                 os.fsync(file.fileno())
 
 
 class InMemoryTrialLog(TrialLog):
-    """Trials that need no file."""
+    """A trial log without a file."""
 
     def __init__(self, trials: Sequence[Trial] = (), path: Path = Path("memory")) -> None:
         self.path, self.trials = path, list(trials)
@@ -51,13 +59,13 @@ class InMemoryTrialLog(TrialLog):
         self.trials.append(trial)
 
     def sync(self) -> None:
-        """Wait for nothing."""
+        """Do nothing; there is no file."""
 
 
 def read_trials(path: Path, space: Space) -> list[Trial]:
-    """Read the trials of a log, which may be in use, and change nothing."""
+    """Read the trials of a log that a search may be writing; do not change the file."""
     return _read(path, space).rows
 
 
-def _read(path: Path, space: Space) -> Lines[Trial]:
+def _read(path: Path, space: Space) -> LogRows[Trial]:
     return read_log(path, lambda line: Trial.from_json(line, space))

@@ -1,4 +1,4 @@
-"""Contracts for authors of plug-ins, as checks: `check_attention` and `check_searcher`.
+"""Checks for authors of plug-ins: `check_attention`, `check_searcher`, and a toy search problem.
 
-The package's own tests live in tests/. May import from utils, core, attention, networks and search.
+The package's own tests are in tests/. May import from utils, core, attention, networks and search.
 """

@@ -1,109 +1,169 @@
-"""The searcher's contract as executable claims: `check_searcher` for plug-in authors.
+"""`check_searcher`: checks whether a searcher keeps the contract in search/searchers/base.py.
 
-Plays small searches on a toy landscape, without networks. It says whether a searcher keeps the
-rules and beats chance, not how good it is.
+It runs short searches on a toy landscape without networks. It checks that the searcher follows the
+rules and finds better placements than random search; it does not measure how much better.
 """
 
-from collections.abc import Callable
+import inspect
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 
 from ean_search.core.space import Placement, Space
 from ean_search.core.trial import Status, Trial
-from ean_search.search.searchers.base import Searcher
+from ean_search.search.searchers.base import NotASearcherError, PlainSearcher, Searcher
 from ean_search.search.searchers.registry import make_searcher
-from ean_search.testing.toy import COHORT, STEPS, Toy, play
+from ean_search.testing.toy import COHORT_SIZE, NUM_STEPS, ToyLandscape, play_search
 
-SEEDS = 5
+NUM_SEEDS = 5  # searches that are compared with random placements
+NUM_RANDOM_DRAWS = 100
+NUM_PROPOSALS = COHORT_SIZE * NUM_STEPS
 Make = Callable[[], Searcher]
+Check = Callable[[Make, ToyLandscape], str | None]
 
 
-def check_searcher(searcher: str | Callable[..., Searcher], space: Space, **options) -> None:
-    """Raise an AssertionError that names the first promise a searcher breaks."""
-    toy = Toy(space)
+def check_searcher(searcher: str | Callable[..., Any], space: Space, **options: Any) -> None:
+    """Check whether a searcher keeps the contract; raise an error if it does not.
+
+    Args:
+        searcher: A registered name, `module:Class`, or a class; its objects may be of any class
+            with `ask` and `tell`.
+        space: The space to search; its backbone need not exist.
+        options: Keyword arguments of the searcher.
+
+    Raises:
+        AssertionError: If the searcher breaks a promise; it names the first broken one and says
+            what happened instead.
+        UserError: If the name or an option is unknown, or the value of an option is invalid.
+
+    Example:
+        >>> space = Space(name="toy", backbone="none", attention="se", stages=(2, 3, 3))
+        >>> check_searcher(MySearcher, space)
+    """
+    landscape = ToyLandscape(space)
 
     def make() -> Searcher:
-        return make_searcher(searcher, toy.problem, **options)
+        return make_searcher(searcher, landscape.problem, **options)
 
-    make()  # unknown names and options are not the searcher's fault
-    for promise, find_fault in PROMISES.items():
+    try:
+        make()  # unknown names and options are no broken promises
+    except (NotASearcherError, TypeError) as error:
+        raise AssertionError(f"expected that {FORM}; {error}") from error
+    for promise, check in PROMISES.items():
         try:
-            fault = find_fault(make, toy)
+            difference = check(make, landscape)
         except Exception as error:
             raise AssertionError(f"expected that {promise}, got {error!r}") from error
-        if fault:
-            raise AssertionError(f"expected that {promise}; {fault}")
+        if difference:
+            raise AssertionError(f"expected that {promise}; {difference}")
 
 
-def _leaves_the_space(make: Make, toy: Toy) -> str | None:
-    for n in (1, 3, COHORT):
+def check_form(make: Make, landscape: ToyLandscape) -> str | None:
+    """Check that `ask` and `tell` take the right arguments, and that `ask` returns placements."""
+    searcher = make()
+    plain = searcher.plain if isinstance(searcher, PlainSearcher) else searcher
+    rng = np.random.default_rng(0)
+    for method, arguments in ((plain.ask, (1, rng)), (plain.tell, ([],))):
+        try:
+            inspect.signature(method).bind(*arguments)
+        except TypeError as error:
+            return f"{method.__name__}{inspect.signature(method)}: {error}"
+    proposals = plain.ask(1, rng)
+    if not isinstance(proposals, Iterable if plain is not searcher else Sequence):
+        return f"ask returned {proposals!r}"
+    return None
+
+
+def check_proposals(make: Make, landscape: ToyLandscape) -> str | None:
+    """Check the number of proposals, and that they are placements of the space."""
+    for n in (1, 3, COHORT_SIZE):
         cohort = make().ask(n, np.random.default_rng(n))
         if len(cohort) != n:
             return f"asked for {n}, got {len(cohort)}"
-    for placement in [trial.placement for trial in play(make(), toy)]:
-        if not isinstance(placement, Placement) or placement.stages != toy.space.stages:
+        if wrong := [proposal for proposal in cohort if not isinstance(proposal, Placement)]:
+            return f"got {wrong[0]!r}"
+    for placement in [trial.placement for trial in play_search(make(), landscape)]:
+        if placement.stages != landscape.space.stages:
             return f"got {placement!r}"
-        toy.space.placement(placement.choices)
+        landscape.space.placement(placement.choices)
     return None
 
 
-def _varies(make: Make, toy: Toy) -> str | None:
-    return _difference(play(make(), toy), play(make(), toy))
+def check_same_seed(make: Make, landscape: ToyLandscape) -> str | None:
+    """Check that two searches with the same seed make the same proposals."""
+    return _describe_difference(play_search(make(), landscape), play_search(make(), landscape))
 
 
-def _forgets(make: Make, toy: Toy) -> str | None:
-    whole = play(make(), toy)
-    revived = [Trial.from_json(trial.to_json(), toy.space) for trial in whole[: len(whole) // 2]]
-    known = {trial.placement: replace(trial, seconds=9.9) for trial in revived}
-    return _difference(whole, play(make(), toy, known=known))
+def check_resume(make: Make, landscape: ToyLandscape) -> str | None:
+    """Check that a search makes the same proposals if half of the trials come from a log."""
+    whole = play_search(make(), landscape)
+    first_half = whole[: len(whole) // 2]
+    logged = [Trial.from_json(trial.to_json(), landscape.space) for trial in first_half]
+    # On a resumed run, nothing but the trials may count; not the time that they took.
+    known = {trial.placement: replace(trial, seconds=9.9) for trial in logged}
+    return _describe_difference(whole, play_search(make(), landscape, known=known))
 
 
-def _refuses(make: Make, toy: Toy) -> str | None:
-    searcher, named = make(), toy.space.named.values()
-    searcher.tell([toy.trial(placement, 0, 0, "done") for placement in named])
-    play(searcher, toy)
-    strangers = [toy.space.sample(np.random.default_rng(i)) for i in range(COHORT)]
-    searcher.tell([toy.trial(placement, 0, 0, "done") for placement in strangers])
+def check_trials_of_others(make: Make, landscape: ToyLandscape) -> str | None:
+    """Check that a searcher can be told trials that it did not propose, before and in a search."""
+    searcher = make()
+    searcher.tell([landscape.trial(placement) for placement in landscape.space.named.values()])
+    play_search(searcher, landscape)
+    others = [landscape.space.sample(np.random.default_rng(i)) for i in range(COHORT_SIZE)]
+    searcher.tell([landscape.trial(placement) for placement in others])
     searcher.tell([])
-    play(searcher, toy, seed=1)
+    play_search(searcher, landscape, seed=1)
     return None
 
 
-def _breaks(make: Make, toy: Toy) -> str | None:
-    def sometimes(placement: Placement) -> Status:
-        return ("done", "failed", "infeasible")[sum(placement.choices) % 3]
+def check_failed_trials(make: Make, landscape: ToyLandscape) -> str | None:
+    """Check that a searcher goes on if all trials, or some of them, fail or are infeasible."""
 
-    for status in (lambda p: "failed", lambda p: "infeasible", sometimes):
-        play(make(), toy, status=status)
+    def mixed(placement: Placement) -> Status:
+        statuses: tuple[Status, ...] = ("done", "failed", "infeasible")
+        return statuses[sum(placement.choices) % 3]
+
+    play_search(make(), landscape, status_of=lambda placement: "failed")
+    play_search(make(), landscape, status_of=lambda placement: "infeasible")
+    play_search(make(), landscape, status_of=mixed)
     return None
 
 
-def _guesses(make: Make, toy: Toy) -> str | None:
+def check_beats_random(make: Make, landscape: ToyLandscape) -> str | None:
+    """Check that the best proposal is better than the best of half as many random placements."""
     if make().exhaustive:
-        return None  # it promises the best at the end, and nothing before
-    runs = [play(make(), toy, seed=seed) for seed in range(SEEDS)]
-    found = np.mean([max(trial.reward for trial in run) for run in runs])
-    rng, few = np.random.default_rng(0), len(runs[0]) // 2
-    draws = [[toy.accuracy(toy.space.sample(rng)) for _ in range(few)] for _ in range(100)]
-    chance = np.max(draws, axis=1).mean()
-    if found >= chance - 1e-9:
+        return None  # its best proposal may be the last one
+    runs = [play_search(make(), landscape, seed=seed) for seed in range(NUM_SEEDS)]
+    best = np.mean([max(trial.reward for trial in run) for run in runs])
+    rng, space, size = np.random.default_rng(0), landscape.space, NUM_PROPOSALS // 2
+    draws = [
+        [landscape.accuracy(space.sample(rng)) for _ in range(size)]
+        for _ in range(NUM_RANDOM_DRAWS)
+    ]
+    random_best = np.max(draws, axis=1).mean()
+    if best >= random_best - 1e-9:
         return None
-    return f"its best is {found:.4f} on average, that of {few} random placements {chance:.4f}"
+    return f"its best is {best:.4f} on average, that of {size} random placements {random_best:.4f}"
 
 
-def _difference(one: list[Trial], other: list[Trial]) -> str | None:
-    for a, b in zip(one, other, strict=True):
-        if a.placement != b.placement:
-            return f"step {a.step} gave {a.placement} and {b.placement}"
+def _describe_difference(trials: list[Trial], other_trials: list[Trial]) -> str | None:
+    for trial, other in zip(trials, other_trials, strict=True):
+        if trial.placement != other.placement:
+            return f"step {trial.step} gave {trial.placement} and {other.placement}"
     return None
 
 
-PROMISES: dict[str, Callable[[Make, Toy], str | None]] = {
-    "proposals lie in the space": _leaves_the_space,
-    "the same seed gives the same run": _varies,
-    "a resumed run equals an uninterrupted one": _forgets,
-    "trials it never proposed are accepted": _refuses,
-    "failed and infeasible trials are survived": _breaks,
-    f"{COHORT * STEPS} proposals beat half as many random ones": _guesses,
+FORM = (
+    "a searcher has the methods ask(n, rng), which returns a list of placements, and tell(trials)"
+)
+PROMISES: dict[str, Check] = {
+    FORM: check_form,
+    "ask returns as many placements as asked for, all of the space": check_proposals,
+    "the same seed gives the same proposals": check_same_seed,
+    "a resumed search equals an uninterrupted one": check_resume,
+    "tell accepts trials that the searcher did not propose": check_trials_of_others,
+    "tell accepts failed and infeasible trials": check_failed_trials,
+    f"{NUM_PROPOSALS} proposals beat half as many random placements": check_beats_random,
 }

@@ -1,5 +1,5 @@
 """How networks are trained: recipes, the training loop, and the weight-sharing network.
 
-Which placements are worth it is the business of evaluation/ and search/. May import from networks/
-and what networks/ may import.
+The comparison of placements belongs to evaluation/ and search/. Imports from networks/ and the
+folders that networks/ may import from.
 """

@@ -1,26 +1,30 @@
-"""What a recipe names, made: optimiser, schedule, mixing, loss and the type of mixed precision."""
+"""Make what a recipe names: optimizer, schedule, mixup, loss and the type of mixed precision."""
 
 from collections.abc import Callable
 from typing import Any
 
 import torch
-from timm.data import Mixup
-from timm.loss import BinaryCrossEntropy, SoftTargetCrossEntropy
-from timm.optim import create_optimizer_v2
-from timm.scheduler import create_scheduler_v2
+from timm.data.mixup import Mixup
+from timm.loss.binary_cross_entropy import BinaryCrossEntropy
+from timm.loss.cross_entropy import SoftTargetCrossEntropy
+from timm.optim import create_optimizer_v2  # type: ignore[attr-defined]  # no public module has it
+from timm.scheduler.scheduler import Scheduler
+from timm.scheduler.scheduler_factory import create_scheduler_v2
 from torch import Tensor, nn
 
 from ean_search.training.recipe import Recipe
 from ean_search.utils.errors import UserError
 
-Criterion = Callable[[Tensor, Tensor], Tensor]
-# Torch has these in one kernel, CPUs included. It has SGD, too, but with momentum that one fails
-# as soon as a module is used for the first time after the first step.
-FUSED = ("adam", "adamw")
+Criterion = Callable[[Tensor, Tensor], Tensor]  # the loss of logits and labels
+# Torch computes these in one kernel, also on CPUs. Its fused SGD with momentum fails as soon as a
+# module is used for the first time after the first step.
+FUSED_OPTIMIZERS = ("adam", "adamw")
+AMP_DTYPES = {"bfloat16": torch.bfloat16, "float16": torch.float16}
 
 
 def make_optimizer(network: nn.Module, recipe: Recipe) -> torch.optim.Optimizer:
-    """Make the optimiser; weight decay spares biases and norms unless the recipe says otherwise."""
+    """Make the optimizer; biases and norms have no weight decay unless the recipe asks for it."""
+    options: dict[str, Any] = {"fused": True} if recipe.optimizer in FUSED_OPTIMIZERS else {}
     return create_optimizer_v2(
         network,
         opt=recipe.optimizer,
@@ -28,31 +32,48 @@ def make_optimizer(network: nn.Module, recipe: Recipe) -> torch.optim.Optimizer:
         weight_decay=recipe.weight_decay,
         momentum=recipe.momentum,
         filter_bias_and_bn=not recipe.decay_norms,
-        **({"fused": True} if recipe.optimizer in FUSED else {}),
+        **options,
     )
 
 
-def make_scheduler(optimizer: torch.optim.Optimizer, recipe: Recipe, steps: int) -> Any:
-    """Make the schedule; it is a function of the update's number and keeps no state."""
+def make_scheduler(optimizer: torch.optim.Optimizer, recipe: Recipe, steps: int) -> Scheduler:
+    """Make the learning rate schedule.
+
+    The rate depends on the number of the update alone; the schedule has no state to save.
+
+    Args:
+        optimizer: The optimizer whose rate is set.
+        recipe: How to train.
+        steps: The number of updates of an epoch.
+    """
+    # timm's schedules take fractions of epochs, but its annotations ask for integers.
+    epochs: dict[str, Any] = {
+        "warmup_epochs": recipe.warmup_epochs,
+        # timm drops the rate one update before a milestone; half an update later is right.
+        "decay_milestones": [milestone + 0.5 / steps for milestone in recipe.milestones],
+    }
     scheduler, _ = create_scheduler_v2(
         optimizer,
         sched={"cosine": "cosine", "step": "multistep"}[recipe.schedule],
         num_epochs=recipe.epochs,
-        # timm drops the rate one update before a milestone: the half puts that right.
-        decay_milestones=[milestone + 0.5 / steps for milestone in recipe.milestones],
         decay_rate=recipe.gamma,
-        warmup_epochs=recipe.warmup_epochs,
         warmup_lr=recipe.lr / 100,
         min_lr=recipe.min_lr,
         warmup_prefix=False,
         step_on_epochs=False,
         updates_per_epoch=steps,
+        **epochs,
     )
+    assert scheduler is not None, "timm knows both schedules"
     return scheduler
 
 
 def make_mixup(network: nn.Module, recipe: Recipe) -> Mixup | None:
-    """Make what mixes the images of a batch, if the recipe does."""
+    """Make the function that mixes the images of a batch, or None if the recipe has no mixing.
+
+    Raises:
+        UserError: If the recipe mixes images, and the network has no attribute `num_classes`.
+    """
     if not recipe.mixes:
         return None
     classes = getattr(network, "num_classes", None)
@@ -71,13 +92,17 @@ def make_criterion(recipe: Recipe) -> Criterion:
     if recipe.loss == "binary":
         return BinaryCrossEntropy(recipe.label_smoothing)
     if recipe.mixes:
-        return SoftTargetCrossEntropy()  # what is mixed is smoothed already
+        return SoftTargetCrossEntropy()  # mixup has smoothed the labels already
     return nn.CrossEntropyLoss(label_smoothing=recipe.label_smoothing)
 
 
 def amp_dtype(name: str) -> torch.dtype:
-    """Return the type of mixed precision; `auto` takes what the GPU has."""
+    """Return the type of mixed precision.
+
+    Args:
+        name: `bfloat16`, `float16`, or `auto`: bfloat16 unless the GPU lacks it.
+    """
     if name != "auto":
-        return getattr(torch, name)
+        return AMP_DTYPES[name]
     half = torch.cuda.is_available() and not torch.cuda.is_bf16_supported()
     return torch.float16 if half else torch.bfloat16

@@ -1,6 +1,6 @@
-"""Which placements a training step of the weight-sharing network sees.
+"""Which placements a training step of the weight-sharing network trains.
 
-EvaluationResult comparisons of the rules belong to `experiments/README.md`; this file only draws.
+The rules are compared in `experiments/README.md`.
 """
 
 from collections.abc import Callable
@@ -16,20 +16,25 @@ Draw = Callable[[Space, np.random.Generator], list[Placement]]
 
 @dataclass(frozen=True)
 class PathSampler:
-    """The placements of one step, and whether the first of them may teach the others."""
+    """A rule that draws the placements of a training step.
+
+    Attributes:
+        draw: Draws the placements, from a space and a generator.
+        teacher: Whether the first placement may teach the others: they learn its outputs.
+    """
 
     draw: Draw
     teacher: bool = False
 
 
 def bernoulli(space: Space, rng: np.random.Generator) -> list[Placement]:
-    """Draw every site on its own, attached or not with even odds (EAN, arXiv 2011.14058)."""
+    """Attach at every site with probability one half (EAN, arXiv 2011.14058)."""
     attached = rng.random(space.sites) < 0.5
     return [space.placement(np.where(attached, rng.integers(1, space.choices, space.sites), 0))]
 
 
 def uniform_count(space: Space, rng: np.random.Generator) -> list[Placement]:
-    """Draw the number of attachments evenly, so that sparse and dense placements train too."""
+    """Draw every number of attachments equally often, so that sparse placements train too."""
     return [space.sample(rng)]
 
 
@@ -40,7 +45,7 @@ def complement(space: Space, rng: np.random.Generator) -> list[Placement]:
 
 
 def sandwich(space: Space, rng: np.random.Generator) -> list[Placement]:
-    """Draw everything attached, nothing attached, and two between (BigNAS, arXiv 2003.11142)."""
+    """Draw one placement with all sites, one with none, and two others (BigNAS, 2003.11142)."""
     full = space.sample(rng, attached=space.sites)
     return [full, space.named["none"], space.sample(rng), space.sample(rng)]
 
@@ -54,7 +59,11 @@ PATH_SAMPLERS = {
 
 
 def find_path_sampler(name: str) -> PathSampler:
-    """Return a sampler by its name."""
+    """Return a path sampler by its name.
+
+    Raises:
+        UserError: If there is none of this name.
+    """
     if name not in PATH_SAMPLERS:
         raise unknown_name("sampler", name, PATH_SAMPLERS)
     return PATH_SAMPLERS[name]

@@ -1,82 +1,123 @@
-"""How to train, as one frozen value; the recipes that come with the package are short YAML files.
+"""How to train, as one frozen value; the package comes with recipes as short YAML files.
 
-What a recipe names is timm's: optimisers, schedules, losses, mixup, averaged weights, transforms.
+Names in a recipe are timm's: optimizers, schedules, losses, mixup, averaged weights, transforms.
 """
 
 from pathlib import Path
 from typing import Any, Literal
 
 from pydantic import Field, field_validator, model_validator
-from timm.optim import list_optimizers
+from timm.optim import list_optimizers  # type: ignore[attr-defined]  # no public module has it
 
 from ean_search.data.transforms import Augment
 from ean_search.utils.config import FrozenConfig, parse_fields, read_yaml
 from ean_search.utils.errors import UserError, unknown_name
 
-SHIPPED = Path(__file__).parent / "recipes"
+RECIPES_FOLDER = Path(__file__).parent / "recipes"
 
 
 class Recipe(FrozenConfig):
-    """How to train: optimiser, schedule, regularisation and their figures."""
+    """How to train.
+
+    Attributes:
+        epochs: The number of epochs.
+        batch_size: The number of images of an update.
+        accumulate: The number of pieces in which a batch is computed, to save memory.
+        optimizer: Any of timm's; its `sgd` has Nesterov momentum, `momentum` has the plain one.
+        lr: The highest learning rate.
+        momentum: Of optimizers that have one.
+        weight_decay: The weight decay.
+        decay_norms: Whether biases and norms have weight decay too, as in the papers.
+        schedule: `cosine`; or `step`: the rate is multiplied by `gamma` at each milestone.
+        milestones: Epochs, counted from 0, for the schedule `step`.
+        gamma: Factor for the schedule `step`.
+        min_lr: The last rate of the schedule `cosine`.
+        warmup_epochs: Epochs in which the rate rises to `lr`.
+        loss: `cross-entropy`; or `binary`: a sigmoid for each class.
+        label_smoothing: The probability that is spread over all classes.
+        mixup: Alpha of mixup's Beta distribution; 0: no mixup.
+        cutmix: Alpha of CutMix; with both, each batch gets one of them.
+        augment: Augmentation of images.
+        ema: Decay of an average of the weights; the trained network has the averaged weights.
+        ema_warmup: Whether the average spans fewer updates at first.
+        clip_grad: The largest norm of the gradient.
+        amp: Whether to use mixed precision; on a GPU only.
+        amp_dtype: The type of mixed precision; `auto`: bfloat16 unless the GPU lacks it.
+        channels_last: Whether to store images with their channels last, for speed.
+        compile: Whether to compile the network.
+    """
 
     epochs: int = Field(default=3, ge=1)
-    batch_size: int = Field(default=64, ge=2)  # images an update is made of
-    accumulate: int = Field(default=1, ge=1)  # pieces a batch is computed in, for want of memory
-    optimizer: str = "adamw"  # any of timm's; its `sgd` takes Nesterov's step, `momentum` does not
+    batch_size: int = Field(default=64, ge=2)
+    accumulate: int = Field(default=1, ge=1)
+    optimizer: str = "adamw"
     lr: float = Field(default=2e-3, gt=0)
     momentum: float = 0.9
     weight_decay: float = 0.02
-    decay_norms: bool = False  # weight decay on biases and norms too, as in the papers
+    decay_norms: bool = False
     schedule: Literal["cosine", "step"] = "cosine"
-    milestones: tuple[int, ...] = ()  # epochs at which `step` multiplies the rate by gamma
+    milestones: tuple[int, ...] = ()
     gamma: float = 0.1
-    min_lr: float = Field(default=0.0, ge=0)  # where a cosine ends
+    min_lr: float = Field(default=0.0, ge=0)
     warmup_epochs: float = Field(default=1, ge=0)
-    loss: Literal["cross-entropy", "binary"] = "cross-entropy"  # binary: a yes or no a class
+    loss: Literal["cross-entropy", "binary"] = "cross-entropy"
     label_smoothing: float = Field(default=0.0, ge=0, lt=1)
-    mixup: float = Field(default=0.0, ge=0)  # alpha of its Beta distribution; 0 for none
-    cutmix: float = Field(default=0.0, ge=0)  # with both, each batch gets one of them
+    mixup: float = Field(default=0.0, ge=0)
+    cutmix: float = Field(default=0.0, ge=0)
     augment: Augment = Augment()
-    ema: float | None = Field(default=None, gt=0, lt=1)  # decay of averaged weights, which count
-    ema_warmup: bool = True  # average over few updates at first
+    ema: float | None = Field(default=None, gt=0, lt=1)
+    ema_warmup: bool = True
     clip_grad: float | None = None
-    amp: bool = True  # on a GPU only
+    amp: bool = True
     amp_dtype: Literal["auto", "bfloat16", "float16"] = "auto"
     channels_last: bool = False
     compile: bool = False
 
     @field_validator("optimizer")
     @classmethod
-    def _known(cls, name: str) -> str:
-        if name not in list_optimizers():
-            raise unknown_name("optimizer", name, list_optimizers())
+    def _check_optimizer(cls, name: str) -> str:
+        known = [str(optimizer) for optimizer in list_optimizers()]
+        if name not in known:
+            raise unknown_name("optimizer", name, known)
         return name
 
     @model_validator(mode="after")
-    def _mixes_pairs(self) -> "Recipe":
+    def _check_batch_size(self) -> "Recipe":
         if self.mixes and self.batch_size % 2:
             raise UserError(f"mixup and cutmix need an even batch_size, got {self.batch_size}")
         return self
 
     @property
     def mixes(self) -> bool:
-        """Say whether images are mixed with each other."""
+        """Whether images are mixed with each other."""
         return bool(self.mixup or self.cutmix)
 
 
 def shipped_recipes() -> list[str]:
-    """Name the recipes that come with the package."""
-    return sorted(path.stem for path in SHIPPED.glob("*.yaml"))
+    """List the names of the recipes that come with the package."""
+    return sorted(path.stem for path in RECIPES_FOLDER.glob("*.yaml"))
 
 
 def load_recipe(source: str | Path, **changes: Any) -> Recipe:
-    """Read a recipe by its shipped name or from a YAML file, with fields changed on request."""
+    """Load a recipe.
+
+    Args:
+        source: The name of a shipped recipe, or the path of a YAML file.
+        **changes: Fields of the recipe to replace.
+
+    Raises:
+        UserError: If there is no such recipe, or a field is unknown or out of range.
+
+    Example:
+        >>> load_recipe("mrla-imagenet", epochs=50).epochs
+        50
+    """
     path = Path(source)
     if path.suffix in (".yaml", ".yml"):
         if not path.is_file():
             raise UserError(f"no recipe file at {path}")
     elif str(source) in shipped_recipes():
-        path = SHIPPED / f"{source}.yaml"
+        path = RECIPES_FOLDER / f"{source}.yaml"
     else:
         raise unknown_name("recipe", str(source), shipped_recipes())
     fields = read_yaml(path)

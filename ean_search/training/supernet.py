@@ -1,7 +1,7 @@
-"""Trains one network for all placements of a space; its weights then stand in for each of them."""
+"""Train one network for all placements of a space; they are then compared with its weights."""
 
 from collections.abc import Iterable
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -13,30 +13,40 @@ from ean_search.core.space import Space
 from ean_search.data.splits import Split
 from ean_search.networks.builder import place, place_per_sample
 from ean_search.training.optimization import Criterion
-from ean_search.training.path_sampling import find_path_sampler
-from ean_search.training.trainer import Recipe, Step, Trainer, TrainingContext, fit
+from ean_search.training.path_sampling import PathSampler, find_path_sampler
+from ean_search.training.recipe import Recipe
+from ean_search.training.trainer import Trainer, TrainingContext, fit
 from ean_search.utils.config import FrozenConfig
 from ean_search.utils.errors import UserError
 from ean_search.utils.files import load_weights, save_weights
 
 
-class Supernet(FrozenConfig):
-    """How the weight-sharing network is trained."""
+class SupernetSettings(FrozenConfig):
+    """How to train the weight-sharing network.
+
+    Attributes:
+        sampler: The path sampler: which placements a training step trains.
+        per_sample: Draw a placement for each image of a batch instead of one for all of them.
+        distil: Let the first placement of a step teach the others, if the path sampler draws a
+            teacher.
+        weights: A file of trained weights to use instead of training.
+        recipe: How to train.
+    """
 
     sampler: str = "uniform-count"
-    per_sample: bool = False  # a placement for each image of a batch, not one for all
-    distil: bool = True  # in rules that draw a teacher, it teaches the step's other placements
-    weights: str | None = None  # take this trained network instead of training one
+    per_sample: bool = False
+    distil: bool = True
+    weights: str | None = None
     recipe: Recipe = Recipe()
 
     @field_validator("sampler")
     @classmethod
-    def _known(cls, name: str) -> str:
+    def _check_sampler(cls, name: str) -> str:
         find_path_sampler(name)
         return name
 
     @model_validator(mode="after")
-    def _one_placement_an_image(self) -> "Supernet":
+    def _check_per_sample(self) -> "SupernetSettings":
         if self.per_sample and self.sampler not in ("bernoulli", "uniform-count"):
             raise UserError(f"per_sample needs one placement a draw; {self.sampler!r} draws sets")
         return self
@@ -46,12 +56,14 @@ def train_supernet(
     network: nn.Module,
     space: Space,
     train: Split,
-    supernet: Supernet,
+    supernet: SupernetSettings,
     path: Path,
     context: TrainingContext,
     trainer: Trainer = fit,
 ) -> None:
-    """Train a space's network in place, or load it if it was trained before; keep its weights.
+    """Train a space's network in place, and save its weights.
+
+    If the weights are saved already, or given in the settings, they are loaded instead.
 
     Args:
         network: The network of the space.
@@ -70,28 +82,47 @@ def train_supernet(
         network.to(context.device)
         return
     checkpoint = path.with_suffix(".checkpoint")
-    step = _make_step(space, supernet)
+    sampler = find_path_sampler(supernet.sampler)
+    step: _SampleStep | _BatchStep
+    if supernet.per_sample:
+        step = _SampleStep(space, sampler)
+    else:
+        step = _BatchStep(space, sampler, distil=supernet.distil and sampler.teacher)
     context = replace(context, step=step, checkpoint=checkpoint, task="supernet")
     trainer(network, train, supernet.recipe, context)
     save_weights(network, path)
     checkpoint.unlink(missing_ok=True)
 
 
-def _make_step(space: Space, supernet: Supernet) -> Step:
-    """Return the training step of a sampling rule."""
-    path_sampler = find_path_sampler(supernet.sampler)
+@dataclass(frozen=True)
+class _SampleStep:
+    """A training step that draws a placement for each image."""
 
-    def step_per_sample(
+    space: Space
+    sampler: PathSampler
+
+    def __call__(
+        self,
         network: nn.Module,
         images: Tensor,
         labels: Tensor,
         criterion: Criterion,
         rng: np.random.Generator,
     ) -> Iterable[Tensor]:
-        place_per_sample(network, [path_sampler.draw(space, rng)[0] for _ in labels])
+        place_per_sample(network, [self.sampler.draw(self.space, rng)[0] for _ in labels])
         yield criterion(network(images), labels)
 
-    def step_per_batch(
+
+@dataclass(frozen=True)
+class _BatchStep:
+    """A training step that computes every drawn placement on the whole batch."""
+
+    space: Space
+    sampler: PathSampler
+    distil: bool
+
+    def __call__(
+        self,
         network: nn.Module,
         images: Tensor,
         labels: Tensor,
@@ -99,13 +130,11 @@ def _make_step(space: Space, supernet: Supernet) -> Step:
         rng: np.random.Generator,
     ) -> Iterable[Tensor]:
         soft_labels = None
-        for placement in path_sampler.draw(space, rng):
+        for placement in self.sampler.draw(self.space, rng):
             logits = place(network, placement)(images)
             if soft_labels is None:
                 yield criterion(logits, labels)
             else:
                 yield F.cross_entropy(logits, soft_labels)
-            if path_sampler.teacher and supernet.distil and soft_labels is None:
+            if self.distil and soft_labels is None:
                 soft_labels = logits.detach().softmax(1)
-
-    return step_per_sample if supernet.per_sample else step_per_batch

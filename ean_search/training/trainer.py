@@ -1,17 +1,17 @@
-"""Trains a network on a split by a recipe; knows nothing of placements.
+"""Train a network on a split by a recipe; this module knows nothing of placements.
 
-Every epoch starts from seeds of its own and ends in a checkpoint, so training that was killed
-goes on from its last epoch as if nothing had happened (on a CPU: with the same figures).
+Every epoch has its own seeds and ends with a checkpoint. So training that was killed continues
+after its last complete epoch, and on a CPU it ends with the same weights as without the break.
 """
 
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Protocol, cast
 
 import numpy as np
 import torch
-from timm.utils import ModelEmaV3
+from timm.utils.model_ema import ModelEmaV3
 from torch import Tensor, nn
 
 from ean_search.data.splits import Split
@@ -31,18 +31,21 @@ from ean_search.utils.progress import Progress, ProgressMessage, silent
 from ean_search.utils.seeding import derive_seed, seeded
 
 STEPS_BETWEEN_CHECKS = 20  # of the loss; each check waits for the device
-CHECKPOINTED = ("network", "optimizer", "scaler", "ema")  # and the history
 
-
-# A step yields losses one at a time: each is propagated back before the next is computed, so that
-# a step over several placements needs the memory of one.
+# A step takes network, images, labels, criterion and generator, and yields losses. Each loss is
+# propagated back before the next one is computed, so a step over several placements needs the
+# memory of one.
 Step = Callable[[nn.Module, Tensor, Tensor, Criterion, np.random.Generator], Iterable[Tensor]]
 
 
 class ProcessGroup(Protocol):
-    """The processes that train one network together."""
+    """The processes that train one network together.
 
-    leads: bool  # whether this process writes the checkpoints
+    Attributes:
+        leads: Whether this process writes the checkpoints.
+    """
+
+    leads: bool
 
     def wrap(self, network: nn.Module) -> nn.Module:
         """Return a network whose gradients are averaged over the group."""
@@ -66,24 +69,29 @@ class SingleProcess:
 
 
 def plain_step(
-    network: nn.Module, images: Tensor, labels: Tensor, criterion: Criterion, _: Any
+    network: nn.Module,
+    images: Tensor,
+    labels: Tensor,
+    criterion: Criterion,
+    rng: np.random.Generator,
 ) -> Iterable[Tensor]:
-    """Yield the loss of one forward pass."""
+    """Yield the loss of one forward pass (the default of `TrainingContext.step`)."""
     yield criterion(network(images), labels)
 
 
 @dataclass(frozen=True)
 class TrainingContext:
-    """Everything about a training but network, data and recipe.
+    """Everything that a training needs beside network, data and recipe.
 
     Attributes:
-        seed: Of the order of images, augmentation and the draws of a step.
+        seed: Seed of the order of images, the augmentation, and the generator of the steps.
         device: Where to train.
         step: Yields the losses of a batch.
-        checkpoint: The file that keeps the state after every epoch; none is kept if None.
-        until: The epoch of the recipe to stop after; the checkpoint goes on from there.
-        task: What progress reports call the training.
-        progress: Is told how far the training has come.
+        checkpoint: The file to which the state is saved after every epoch; None: no file. If it
+            exists, training continues from it.
+        stop_after_epoch: The number of epochs after which to stop; None: those of the recipe.
+        task: The name of the training in progress reports.
+        progress: Receives a report every 20 updates and at the end of an epoch.
         group: The processes that share each batch.
     """
 
@@ -91,21 +99,22 @@ class TrainingContext:
     device: str = "cpu"
     step: Step = plain_step
     checkpoint: Path | None = None
-    until: int | None = None
+    stop_after_epoch: int | None = None
     task: str = "training"
     progress: Progress = silent
     group: ProcessGroup = field(default_factory=SingleProcess)
 
 
-History = list[dict[str, float]]  # an epoch's number, mean loss and first learning rate
+History = list[dict[str, float]]  # one entry per epoch: its number, mean loss and first rate
 
 
 class Trainer(Protocol):
-    """Trains a network in place, as `fit` does."""
+    """A function that trains a network in place, as `fit` does."""
 
     def __call__(
         self, network: nn.Module, split: Split, recipe: Recipe, context: TrainingContext, /
-    ) -> History: ...
+    ) -> History:
+        """Train the network and return the history of the epochs."""
 
 
 def fit(
@@ -122,20 +131,27 @@ def fit(
         context: Seed, device, checkpoint and the like.
 
     Returns:
-        The loss and the first learning rate of every epoch.
+        One entry per epoch: `epoch` (from 1), `loss` (the mean) and `lr` (the first one).
 
     Raises:
-        DivergedError: If the loss is no finite number any more.
+        DivergedError: If the loss becomes infinite or NaN.
+        UserError: If the recipe does not fit the data or the network.
+
+    Example:
+        >>> context = TrainingContext(seed=1, device="cuda", checkpoint=Path("state.pt"))
+        >>> history = fit(network, data.train, load_recipe("quick"), context)
     """
     context = context or TrainingContext()
-    layout = torch.channels_last if recipe.channels_last else torch.preserve_format
-    network.to(context.device, memory_format=layout)
+    network.to(context.device)
+    if recipe.channels_last:
+        network.to(memory_format=torch.channels_last)
     training = _Training(network, augmented(split, recipe.augment), recipe, context)
     checkpoint = context.checkpoint
     if checkpoint and checkpoint.is_file():
         training.load(checkpoint)
     training.report(len(training.history) * training.steps)
-    for epoch in range(len(training.history), min(context.until or recipe.epochs, recipe.epochs)):
+    stop = min(context.stop_after_epoch or recipe.epochs, recipe.epochs)
+    for epoch in range(len(training.history), stop):
         training.run_epoch(epoch)
         if checkpoint and context.group.leads:
             training.save(checkpoint)
@@ -145,48 +161,50 @@ def fit(
 
 
 class _Training:
-    """A network being trained, and all that changes with it."""
+    """A network in training, with its optimizer and everything else that changes with it."""
 
     def __init__(self, network: nn.Module, split: Split, recipe: Recipe, context: TrainingContext):
         self.network, self.split, self.recipe, self.context = network, split, recipe, context
         self.steps = split.steps(recipe.batch_size)
-        compiled = torch.compile(network) if recipe.compile else network
+        compiled = cast(nn.Module, torch.compile(network)) if recipe.compile else network
         self.mixup = make_mixup(network, recipe)
         self.criterion = make_criterion(recipe)
         self.optimizer = make_optimizer(network, recipe)
         self.scheduler = make_scheduler(self.optimizer, recipe, self.steps)
         self.amp = recipe.amp and context.device.startswith("cuda")
-        self.dtype = amp_dtype(recipe.amp_dtype)
-        self.scaler = torch.amp.GradScaler(enabled=self.amp and self.dtype is torch.float16)
-        self.ema = (
-            None
-            if recipe.ema is None
-            else ModelEmaV3(network, recipe.ema, use_warmup=recipe.ema_warmup)
-        )
+        self.amp_dtype = amp_dtype(recipe.amp_dtype)
+        self.scaler = torch.amp.GradScaler(enabled=self.amp and self.amp_dtype is torch.float16)
+        self.ema: ModelEmaV3 | None = None
+        if recipe.ema is not None:
+            self.ema = ModelEmaV3(network, recipe.ema, use_warmup=recipe.ema_warmup)
         self.history: History = []
-        self.running = context.group.wrap(compiled)
+        # The network as steps call it: compiled, and with gradients averaged over the processes.
+        self.wrapped_network = context.group.wrap(compiled)
 
     def report(self, update: int, message: str = "") -> None:
-        """Say how many updates are done."""
+        """Report the number of updates done."""
         total = self.recipe.epochs * self.steps
         self.context.progress(self.context.task, update, total, message)
 
     def save(self, path: Path) -> None:
-        state = {name: part.state_dict() for name, part in self._parts()}
+        """Save the state after an epoch."""
+        state = {name: part.state_dict() for name, part in self._parts().items()}
         save_checkpoint(state | {"history": self.history}, path)
 
     def load(self, path: Path) -> None:
+        """Load the state of an earlier run of the same training."""
         state = load_checkpoint(path)
-        for name, part in self._parts():
+        for name, part in self._parts().items():
             part.load_state_dict(state[name])
         self.history = state["history"]
 
-    def _parts(self) -> list[tuple[str, Any]]:
-        parts = ((name, getattr(self, name)) for name in CHECKPOINTED)
-        return [(name, part) for name, part in parts if part is not None]
+    def _parts(self) -> dict[str, Any]:
+        """Return the parts of a checkpoint, by the names that they have in its file."""
+        parts = {"network": self.network, "optimizer": self.optimizer, "scaler": self.scaler}
+        return parts if self.ema is None else parts | {"ema": self.ema}
 
-    def finite(self, loss: Tensor, epoch: int) -> float:
-        """Return a loss as a number, and stop if it is none."""
+    def _check_finite(self, loss: Tensor, epoch: int) -> float:
+        """Return a loss as a number, and raise an error if it is infinite or NaN."""
         value = float(loss)
         if np.isfinite(value):
             return value
@@ -199,23 +217,23 @@ class _Training:
         )
 
     def run_epoch(self, epoch: int) -> None:
-        """Train for one epoch and note its mean loss."""
+        """Train for one epoch and add its mean loss to the history."""
         torch.manual_seed(derive_seed(self.context.seed, epoch))
-        self.running.train()
+        self.wrapped_network.train()
         total = torch.zeros((), device=self.context.device)
         for number, (images, labels) in enumerate(self._batches(epoch), 1):
-            update = epoch * self.steps + number
-            self.scheduler.step_update(update - 1)
+            self.scheduler.step_update(epoch * self.steps + number - 1)
             if number == 1:
                 rate = self.optimizer.param_groups[0]["lr"]
             key = (self.context.seed, epoch, number)
-            total += self._learn(*self._mixed(images, labels, key), key)
+            total += self._update(*self._mix(images, labels, key), key)
             if self.ema is not None:
-                self.ema.update(self.network, step=update)
+                self.ema.update(self.network, step=epoch * self.steps + number)
             if number % STEPS_BETWEEN_CHECKS == 0 or number == self.steps:
-                mean = self.finite(self.context.group.mean(total / number), epoch)
+                mean = self._check_finite(self.context.group.mean(total / number), epoch)
                 text = f"epoch {epoch + 1}/{self.recipe.epochs}, loss {mean:.3f}"
-                self.report(update, ProgressMessage(text, {"loss": mean, "lr": rate}))
+                message = ProgressMessage(text, {"loss": mean, "lr": rate})
+                self.report(epoch * self.steps + number, message)
         self.history.append({"epoch": epoch + 1, "loss": mean, "lr": rate})
 
     def _batches(self, epoch: int) -> Iterator[tuple[Tensor, Tensor]]:
@@ -227,8 +245,8 @@ class _Training:
                 images = images.contiguous(memory_format=torch.channels_last)
             yield images, labels
 
-    def _mixed(self, images: Tensor, labels: Tensor, key: tuple[int, ...]) -> tuple[Tensor, Tensor]:
-        """Mix a batch's images with each other, if the recipe does, as the step's number says."""
+    def _mix(self, images: Tensor, labels: Tensor, key: tuple[int, ...]) -> tuple[Tensor, Tensor]:
+        """Mix the images of a batch with each other, if the recipe asks for it."""
         if self.mixup is None:
             return images, labels
         if len(images) % 2:
@@ -236,15 +254,16 @@ class _Training:
         with seeded(derive_seed(*key)):
             return self.mixup(images, labels)
 
-    def _learn(self, images: Tensor, labels: Tensor, key: tuple[int, ...]) -> Tensor:
-        """Take one step and return the mean of its losses."""
-        losses = []
+    def _update(self, images: Tensor, labels: Tensor, key: tuple[int, ...]) -> Tensor:
+        """Update the weights once, and return the mean of the step's losses."""
         pieces = min(self.recipe.accumulate, len(images))
-        with torch.autocast(self.context.device.split(":")[0], self.dtype, enabled=self.amp):
-            for some, theirs in zip(images.chunk(pieces), labels.chunk(pieces), strict=True):
-                share = len(some) / len(images)
-                rng = np.random.default_rng(key)  # every piece of a batch sees the same draws
-                for loss in self.context.step(self.running, some, theirs, self.criterion, rng):
+        image_pieces, label_pieces = images.chunk(pieces), labels.chunk(pieces)
+        losses = []
+        with torch.autocast(self.context.device.split(":")[0], self.amp_dtype, enabled=self.amp):
+            for batch in zip(image_pieces, label_pieces, strict=True):
+                share = len(batch[0]) / len(images)
+                rng = np.random.default_rng(key)  # every piece of a batch gets the same draws
+                for loss in self.context.step(self.wrapped_network, *batch, self.criterion, rng):
                     self.scaler.scale(loss * share).backward()
                     losses.append(loss.detach() * share)
         if self.recipe.clip_grad is not None:
@@ -253,4 +272,4 @@ class _Training:
         self.scaler.step(self.optimizer)
         self.scaler.update()
         self.optimizer.zero_grad()
-        return torch.stack(losses).mean() * len(images.chunk(pieces))
+        return torch.stack(losses).mean() * len(image_pieces)

@@ -10,7 +10,7 @@ from ean_search.utils.errors import UserError, unknown_name
 
 
 class FrozenConfig(BaseModel):
-    """A frozen value that refuses fields it does not know."""
+    """Base class of configurations: immutable after construction, and unknown fields are errors."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -19,7 +19,19 @@ F = TypeVar("F", bound=FrozenConfig)
 
 
 def parse_fields(kind: type[F], fields: Any, what: str) -> F:
-    """Validate fields into a value, wording the first fault as one line."""
+    """Validate a mapping of fields and build a configuration from it.
+
+    Args:
+        kind: The class of the configuration.
+        fields: The mapping, as read from YAML or from flags.
+        what: What the fields describe, such as "space tiny"; error messages begin with it.
+
+    Returns:
+        An instance of `kind`.
+
+    Raises:
+        UserError: If a field is unknown, missing or wrong; one line about the first such field.
+    """
     if not isinstance(fields, dict):
         raise UserError(f"{what}: expected a mapping of fields, got {type(fields).__name__}")
     try:
@@ -36,17 +48,17 @@ def parse_fields(kind: type[F], fields: Any, what: str) -> F:
 
 
 def read_yaml(path: Path) -> Any:
-    """Read a YAML file, wording a fault as one line."""
+    """Read a YAML file; raise a UserError of one line if it is not YAML."""
     try:
         return yaml.safe_load(path.read_text())
     except (yaml.YAMLError, UnicodeDecodeError) as error:
         raise UserError(f"{path} is not YAML: {' '.join(str(error).split())}") from error
 
 
-def _names_at(kind: type[BaseModel], where: tuple) -> list[str]:
-    """Name the fields known at the place of a fault, dotted like the place itself."""
+def _names_at(kind: type[BaseModel], where: tuple[int | str, ...]) -> list[str]:
+    """List the known fields beside the field at `where`, as dotted names."""
     prefix, fields = "", kind.model_fields
-    for part in where[:-1]:
+    for part in map(str, where[:-1]):
         inner = fields[part].annotation if part in fields else None
         if not (isinstance(inner, type) and issubclass(inner, BaseModel)):
             break

@@ -11,8 +11,11 @@ def find_device(name: str) -> str:
     Args:
         name: `auto`, `cpu`, `cuda`, `cuda:1`, ...
 
+    Returns:
+        `cuda` or `cpu` for `auto`, else the name itself.
+
     Raises:
-        UserError: If there is no such device here.
+        UserError: If this machine has no such device.
     """
     import torch
 
@@ -31,7 +34,7 @@ def count_cpus() -> int:
 
 
 def free_bytes(device: str) -> int:
-    """Return the memory that a device has left, in bytes."""
+    """Return the free memory of a device (for `cpu`: of this machine), in bytes."""
     import psutil
     import torch
 

@@ -1,6 +1,6 @@
-"""Files that are either complete or absent, and that can be opened without trusting them.
+"""Reading and writing files: JSON, checkpoints, weights, and the cache folder.
 
-Also the cache: a folder for results that can be computed again.
+Writing is atomic: a file is either complete or absent. Reading executes nothing in a file.
 """
 
 import json
@@ -12,8 +12,8 @@ from typing import Any
 from ean_search.utils.errors import UserError, first_line
 
 
-def write_whole(path: Path, write: Callable[[Path], Any]) -> None:
-    """Write a file beside its place, see it to the disk, and move it there."""
+def write_atomically(path: Path, write: Callable[[Path], Any]) -> None:
+    """Write a temporary file next to `path`, flush it to the disk, and rename it to `path`."""
     part = path.with_name(path.name + ".part")
     write(part)
     with part.open("rb") as file:
@@ -22,12 +22,12 @@ def write_whole(path: Path, write: Callable[[Path], Any]) -> None:
 
 
 def save_json(value: Any, path: Path) -> None:
-    """Write a value as indented JSON."""
-    write_whole(path, lambda part: part.write_text(json.dumps(value, indent=2) + "\n"))
+    """Write a value as indented JSON, atomically."""
+    write_atomically(path, lambda part: part.write_text(json.dumps(value, indent=2) + "\n"))
 
 
 def read_json(path: Path) -> Any:
-    """Read a value, or None if there is no such file."""
+    """Read a JSON file; return None if it does not exist."""
     return json.loads(path.read_text()) if path.is_file() else None
 
 
@@ -39,27 +39,29 @@ def check_same_settings(
     read: Callable[[], Any] | None = None,
     movable: Collection[str] = (),
 ) -> None:
-    """Write settings beside their results, or refuse if other settings were written there.
+    """Store the settings of a results folder; refuse to mix results of different settings.
+
+    The first call writes the settings. Later calls compare their settings with the stored ones.
 
     Args:
-        settings: What the results depend on, as plain values.
-        path: The file of settings; its folder is made if it does not exist.
-        advice: What the user can do about a difference.
-        read: Reads the settings in the file, if not as they are.
-        movable: Dotted fields that may differ, because they change no result.
+        settings: All values that the results depend on, as plain JSON values.
+        path: The settings file; its folder is created if it does not exist.
+        advice: What the user can do if the settings differ; the end of the error message.
+        read: Reads the stored settings; by default, the file is read as JSON.
+        movable: Dotted names of fields that may differ, because they change no result.
 
     Raises:
-        UserError: If the settings differ, with the first field that does.
+        UserError: If the settings differ; it names the first field that does.
     """
     if not path.is_file():
         path.parent.mkdir(parents=True, exist_ok=True)
-        # Under a name of its own first: several processes may begin at the same time.
-        own = path.with_name(f"{path.name}.{os.getpid()}")
-        save_json(settings, own)
-        own.replace(path)
+        # First under a name with the process id: several processes may start at the same time.
+        temporary = path.with_name(f"{path.name}.{os.getpid()}")
+        save_json(settings, temporary)
+        temporary.replace(path)
         return
-    kept = read() if read else read_json(path)
-    for field, had, wants in _differences(kept, json.loads(json.dumps(settings)), movable):
+    stored = read() if read else read_json(path)
+    for field, had, wants in _differences(stored, json.loads(json.dumps(settings)), movable):
         raise UserError(
             f"{path.parent} holds results of other settings, see {path.name}: "
             f"{field} was {had!r}, not {wants!r}; {advice}"
@@ -67,47 +69,56 @@ def check_same_settings(
 
 
 def _differences(
-    kept: Any, wanted: Any, movable: Collection[str], field: str = ""
+    stored: Any, wanted: Any, movable: Collection[str], field: str = ""
 ) -> Iterator[tuple[str, Any, Any]]:
-    """Yield where two values differ, fields dotted."""
-    if not (isinstance(kept, dict) and isinstance(wanted, dict)):
-        if kept != wanted:
-            yield field, kept, wanted
+    """Yield the dotted name, the stored value and the wanted value of each field that differs."""
+    if not (isinstance(stored, dict) and isinstance(wanted, dict)):
+        if stored != wanted:
+            yield field, stored, wanted
         return
-    for name in kept | wanted:
+    for name in stored | wanted:
         dotted = f"{field}.{name}".strip(".")
         if dotted not in movable:
-            yield from _differences(kept.get(name), wanted.get(name), movable, dotted)
+            yield from _differences(stored.get(name), wanted.get(name), movable, dotted)
 
 
 def save_checkpoint(state: dict[str, Any], path: Path) -> None:
-    """Write a training state."""
+    """Write the state of a training, atomically."""
     import torch
 
-    write_whole(path, lambda part: torch.save(state, part))
+    write_atomically(path, lambda part: torch.save(state, part))
 
 
 def load_checkpoint(path: Path) -> dict[str, Any]:
-    """Read a training state; nothing in it is executed."""
+    """Read the state of a training; nothing in the file is executed."""
     import torch
 
     try:
-        return torch.load(path, map_location="cpu", weights_only=True)
-    except Exception as error:  # whatever a broken archive makes the reader raise
+        state: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
+        return state
+    except Exception as error:  # a broken archive may raise errors of many classes
         raise UserError(
             f"{path} is not a readable checkpoint: {first_line(error, lines=3)}"
         ) from error
 
 
 def save_weights(network: Any, path: Path) -> None:
-    """Write a network's weights, shared ones once."""
+    """Write the weights of a network to a safetensors file; shared tensors are stored once."""
     from safetensors.torch import save_model
 
-    write_whole(path, lambda part: save_model(network, str(part)))
+    write_atomically(path, lambda part: save_model(network, str(part)))
 
 
 def load_weights(network: Any, path: Path) -> None:
-    """Read weights into a network they fit exactly."""
+    """Read weights into a network.
+
+    Args:
+        network: The module; its names and shapes must be those in the file.
+        path: A safetensors file.
+
+    Raises:
+        UserError: If the file is missing or broken, or if it does not fit the network.
+    """
     from safetensors import SafetensorError
     from safetensors.torch import load_file
 
@@ -119,40 +130,41 @@ def load_weights(network: Any, path: Path) -> None:
         raise UserError(
             f"{path} is not a readable weight file: {first_line(error, lines=3)}"
         ) from error
-    faults = _misfits(network.state_dict(keep_vars=True), weights)
-    if faults:
-        raise UserError(f"{path} does not fit this network: {'; '.join(faults)}")
+    mismatches = _list_mismatches(network.state_dict(keep_vars=True), weights)
+    if mismatches:
+        raise UserError(f"{path} does not fit this network: {'; '.join(mismatches)}")
     network.load_state_dict(weights, strict=False)
 
 
-def _misfits(state: dict[str, Any], weights: dict[str, Any]) -> list[str]:
-    """Say what keeps weights from fitting; of a tensor with several names, one is enough."""
-    given = {id(state[name]) for name in weights if name in state}
-    wrong = [
+def _list_mismatches(state: dict[str, Any], weights: dict[str, Any]) -> list[str]:
+    """Describe why weights do not fit; a tensor with several names needs only one of them."""
+    covered = {id(state[name]) for name in weights if name in state}
+    wrong_shapes = [
         f"{name} has shape {tuple(weights[name].shape)}, not {tuple(state[name].shape)}"
         for name in weights
         if name in state and weights[name].shape != state[name].shape
     ]
     return [
-        *_some("it lacks", [name for name, tensor in state.items() if id(tensor) not in given]),
-        *_some("the network has no", [name for name in weights if name not in state]),
-        *_some("", wrong),
+        *_shorten("it lacks", [name for name, value in state.items() if id(value) not in covered]),
+        *_shorten("the network has no", [name for name in weights if name not in state]),
+        *_shorten("", wrong_shapes),
     ]
 
 
-def _some(words: str, names: list[str], shown: int = 3) -> list[str]:
-    """Name the first few of many."""
+def _shorten(words: str, names: list[str], shown: int = 3) -> list[str]:
+    """Join the first names and count the others; return nothing if there are no names."""
     more = f" and {len(names) - shown} more" if len(names) > shown else ""
     return [f"{words} {', '.join(names[:shown])}{more}".strip()] if names else []
 
 
 def cache_dir(*parts: str) -> Path:
-    """Return a folder of the cache, made on demand.
+    """Return a folder of the cache, for results that can be computed again; create it if needed.
 
-    It lies in $EAN_SEARCH_CACHE, else in $XDG_CACHE_HOME/ean-search, else in ~/.cache/ean-search.
+    The cache is $EAN_SEARCH_CACHE, or $XDG_CACHE_HOME/ean-search, or ~/.cache/ean-search: the first
+    whose variable is set.
     """
-    own = os.environ.get("EAN_SEARCH_CACHE")
-    shared = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
-    folder = Path(own or Path(shared) / "ean-search").joinpath(*parts)
+    own_cache = os.environ.get("EAN_SEARCH_CACHE")
+    user_cache = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
+    folder = Path(own_cache or Path(user_cache) / "ean-search").joinpath(*parts)
     folder.mkdir(parents=True, exist_ok=True)
     return folder

@@ -1,7 +1,8 @@
-"""JSON lines that a crash may tear; knows nothing of their contents.
+"""JSON Lines files that survive a crash; this module does not interpret their rows.
 
-A row is written in one go to the end of the file. A torn row is dropped when reading, and the next
-row begins a line of its own, so nothing is ever repaired.
+A row is appended to the file by one write. If a crash interrupts it, the file ends with an
+incomplete line. Readers drop such a line, and the next row starts on a new line, so a file is never
+repaired.
 """
 
 import json
@@ -18,22 +19,22 @@ log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
-class Lines(Generic[T]):
-    """The rows of a file, and how many of its bytes they take."""
+class LogRows(Generic[T]):
+    """The complete rows of a file, and the number of bytes that they take."""
 
     rows: list[T]
-    whole_bytes: int  # up to the end of the last row; what follows was torn
+    complete_bytes: int  # up to the end of the last complete row
 
 
 def append_row(path: Path, row: dict[str, Any]) -> None:
     """Append a row; other processes may append to the same file."""
     with path.open("a+b", buffering=0) as file:
-        torn = file.seek(0, 2) > 0 and file.seek(-1, 2) >= 0 and file.read(1) != b"\n"
-        file.write(b"\n" * torn + json.dumps(row).encode() + b"\n")
+        incomplete = file.seek(0, 2) > 0 and file.seek(-1, 2) >= 0 and file.read(1) != b"\n"
+        file.write(b"\n" * incomplete + json.dumps(row).encode() + b"\n")
 
 
 def read_rows(path: Path) -> list[dict[str, Any]]:
-    """Read the rows of a file that several processes append to, each of which may have died."""
+    """Read a file that several processes append to; drop incomplete lines with a warning."""
     rows = []
     for number, line in enumerate(_lines(path), 1):
         try:
@@ -43,19 +44,22 @@ def read_rows(path: Path) -> list[dict[str, Any]]:
     return rows
 
 
-def read_log(path: Path, parse: Callable[[str], T]) -> Lines[T]:
-    """Read the rows of a file with one writer, of which only the last may be torn.
+def read_log(path: Path, parse: Callable[[str], T]) -> LogRows[T]:
+    """Read a file that one process appends to; only its last line may be incomplete.
 
     Args:
-        path: The file; without one, there are no rows.
-        parse: Reads one line; raises a ValueError if it cannot.
+        path: The file; if it does not exist, there are no rows.
+        parse: Turns one line into a row; raises a ValueError if it cannot.
+
+    Returns:
+        The rows, without an incomplete last line.
 
     Raises:
         UserError: If a line that is not the last cannot be read.
     """
     lines = _lines(path)
     rows: list[T] = []
-    whole = 0
+    complete_bytes = 0
     for number, line in enumerate(lines, 1):
         try:
             if not line.endswith(b"\n"):
@@ -65,8 +69,8 @@ def read_log(path: Path, parse: Callable[[str], T]) -> Lines[T]:
             if number == len(lines):
                 break
             raise UserError(f"{path}, line {number}: {error}. Nothing was changed") from error
-        whole += len(line)
-    return Lines(rows, whole)
+        complete_bytes += len(line)
+    return LogRows(rows, complete_bytes)
 
 
 def _lines(path: Path) -> list[bytes]:

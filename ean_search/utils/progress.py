@@ -1,11 +1,18 @@
-"""How long work tells its watcher where it stands; what is shown is the watcher's business."""
+"""Progress reports of long tasks. A task calls a `Progress`; the callee decides what to show."""
 
 from collections.abc import Mapping
 from typing import Protocol
 
 
 class ProgressMessage(str):
-    """A word on how work goes, with the figures behind it and the best placement so far."""
+    """A text about the state of a task, with its figures.
+
+    It is a string, so code that only shows the text need not know this class.
+
+    Attributes:
+        figures: Named numbers, such as the loss; `log_scalars` writes them to TensorBoard.
+        placement: The text form of the best placement so far, or an empty string.
+    """
 
     figures: Mapping[str, float]
     placement: str
@@ -13,16 +20,25 @@ class ProgressMessage(str):
     def __new__(
         cls, text: str, figures: Mapping[str, float] | None = None, placement: str = ""
     ) -> "ProgressMessage":
-        detail = super().__new__(cls, text)
-        detail.figures, detail.placement = figures or {}, placement
-        return detail
+        """Make a message of a text, figures (none by default) and a placement."""
+        message = super().__new__(cls, text)
+        message.figures, message.placement = figures or {}, placement
+        return message
 
 
 class Progress(Protocol):
-    """Takes note of a task's state: `done` of `total`, and a word on how it goes."""
+    """A function that receives progress reports."""
 
-    def __call__(self, task: str, done: int, total: int, detail: str = "") -> None: ...
+    def __call__(self, task: str, done: int, total: int, detail: str = "") -> None:
+        """Receive one report.
+
+        Args:
+            task: The name of the task, such as "search".
+            done: The number of steps done.
+            total: The number of steps of the whole task.
+            detail: The state of the task in words; a `ProgressMessage` also has figures.
+        """
 
 
 def silent(task: str, done: int, total: int, detail: str = "") -> None:
-    """Take no note."""
+    """Ignore a progress report."""

@@ -1,4 +1,4 @@
-"""What a run was made with: versions, git revision, hardware."""
+"""Provenance of results: versions of packages, git revision and hardware."""
 
 import os
 import platform
@@ -11,7 +11,14 @@ PACKAGES = ("ean-search", "torch", "torchvision", "timm", "ray", "optuna", "gymn
 
 
 def provenance(device: str) -> dict[str, Any]:
-    """Gather what is needed to say what made a result."""
+    """Describe the software and hardware that produce a result.
+
+    Args:
+        device: The device that computes, such as `cpu` or `cuda:0`.
+
+    Returns:
+        JSON values: Python's and the packages' versions, the git revision, and the hardware's name.
+    """
     return {
         "python": platform.python_version(),
         "packages": {name: _version(name) for name in PACKAGES},
@@ -21,7 +28,7 @@ def provenance(device: str) -> dict[str, Any]:
 
 
 def hardware(device: str) -> str:
-    """Name the device that computes, with its thread count if it is a CPU."""
+    """Name a device; for a CPU, add its number of threads and cores."""
     import torch
 
     if device.startswith("cuda"):
@@ -30,7 +37,11 @@ def hardware(device: str) -> str:
 
 
 def git_revision() -> str | None:
-    """Return the revision of the source tree this package runs from, `+` if it was changed."""
+    """Return the git revision of this package's source tree, with `+` if files were changed.
+
+    Returns:
+        None if the package was not imported from a git checkout.
+    """
     here = Path(__file__).resolve().parent
     git = ["git", "-C", str(here)]
     try:
@@ -43,8 +54,8 @@ def git_revision() -> str | None:
 
 
 def _output(command: list[str]) -> str:
-    done = subprocess.run(command, capture_output=True, text=True, check=True)
-    return done.stdout.strip()
+    process = subprocess.run(command, capture_output=True, text=True, check=True)
+    return process.stdout.strip()
 
 
 def _version(package: str) -> str | None:
@@ -55,7 +66,7 @@ def _version(package: str) -> str | None:
 
 
 def _cpu_name() -> str:
-    info = Path("/proc/cpuinfo")
-    lines = info.read_text().splitlines() if info.is_file() else []
+    cpu_info = Path("/proc/cpuinfo")
+    lines = cpu_info.read_text().splitlines() if cpu_info.is_file() else []
     names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
     return names[0] if names else platform.processor() or platform.machine()

@@ -1,7 +1,7 @@
-"""Registries: names to classes and functions.
+"""Registries: they map names to classes and functions.
 
-A registry is a dict literal, name -> "module:attribute". A user's own class is named in the same
-form, so nothing has to be registered before it can be used.
+A registry is a dict literal, name -> "module:attribute". Users name their own classes in the same
+form, so they need not register them.
 """
 
 import importlib
@@ -12,10 +12,16 @@ from ean_search.utils.errors import UserError, unknown_name
 
 
 def load_attribute(address: str) -> Any:
-    """Import what `module:attribute` names.
+    """Import the attribute that an address names.
+
+    Args:
+        address: An address of the form `module:attribute`.
+
+    Returns:
+        The class, function or other value.
 
     Raises:
-        UserError: If there is no such module, or nothing of that name in it.
+        UserError: If the module does not exist, or has no such attribute.
     """
     module, _, attribute = address.partition(":")
     try:
@@ -27,15 +33,18 @@ def load_attribute(address: str) -> Any:
 
 
 def lookup(name: str, registry: Mapping[str, str], kind: str) -> Any:
-    """Load what a registered name, or a `module:attribute`, stands for.
+    """Load the class or function that a name stands for.
 
     Args:
         name: A key of the registry, or an address of the form `module:attribute`.
-        registry: Names and the addresses they stand for.
-        kind: What is looked for, for the error message.
+        registry: Maps names to addresses.
+        kind: The kind of thing that is looked up, such as "searcher"; for the error message.
+
+    Returns:
+        The class, function or other value.
 
     Raises:
-        UserError: If the name is neither.
+        UserError: If the name is neither a key nor a valid address.
     """
     if name in registry:
         return load_attribute(registry[name])

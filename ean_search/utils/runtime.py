@@ -1,8 +1,8 @@
-"""Settings of the process itself: the C library's memory, and Python's garbage collector.
+"""Settings of this process: memory of the C library, and Python's garbage collector.
 
-The C library of Linux hands blocks of more than some megabytes back to the kernel when they are
-freed, and the kernel clears every page when it is asked for again. Activations are such blocks, in
-every layer of every batch: on a CPU, training ResNet-50 spends a third of its time on that.
+When a large block of memory is freed, the C library of Linux returns it to the kernel, and the
+kernel clears every page before it hands it out again. Activations are such blocks, in every layer
+of every batch: on a CPU, training ResNet-50 spends a third of its time on that.
 """
 
 import ctypes
@@ -12,12 +12,16 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 TRIM_THRESHOLD, TOP_PAD, MMAP_THRESHOLD = -1, -2, -3  # parameters of mallopt(3)
-KEPT_BLOCK_BYTES = 2**31 - 1  # larger blocks still go back to the kernel
-HEAP_GROWTH_BYTES = 2**26  # asked of the kernel at once
+KEPT_BLOCK_BYTES = 2**31 - 1  # larger blocks are still returned to the kernel
+HEAP_GROWTH_BYTES = 2**26  # requested from the kernel at once
 
 
 def keep_freed_memory() -> bool:
-    """Tell this process's C library to reuse freed memory; return whether it can."""
+    """Make the C library of this process reuse freed memory.
+
+    Returns:
+        True if the C library accepted the settings; False on systems other than Linux with glibc.
+    """
     if not sys.platform.startswith("linux"):
         return False
     mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
@@ -33,7 +37,10 @@ def keep_freed_memory() -> bool:
 
 @contextmanager
 def without_garbage_collection() -> Iterator[None]:
-    """Import large packages in four fifths of the time: thousands of modules leave no garbage."""
+    """Disable the garbage collector inside a `with` block, and restore it afterwards.
+
+    Importing large packages then takes a fifth less time, as thousands of modules leave no garbage.
+    """
     enabled = gc.isenabled()
     gc.disable()
     try:

@@ -1,7 +1,7 @@
-"""What work reports, as TensorBoard's scalars too: `tensorboard --logdir results` shows them live.
+"""Progress reports as TensorBoard scalars: `tensorboard --logdir results` shows them live.
 
-The step is what is done of a task. Work that was stopped and goes on from an earlier step writes
-over what came after it: TensorBoard's reader drops the steps that were written twice.
+The step of a scalar is the number of steps done. A task that resumes from an earlier step replaces
+the later scalars: TensorBoard's reader drops the old values of steps that were written twice.
 """
 
 from collections.abc import Iterator
@@ -10,12 +10,20 @@ from pathlib import Path
 
 from ean_search.utils.progress import Progress, ProgressMessage
 
-FLUSH_EVERY = 5  # seconds
+FLUSH_SECONDS = 5
 
 
 @contextmanager
 def log_scalars(folder: Path, progress: Progress) -> Iterator[Progress]:
-    """Pass reports on, and write the figures in them to a folder for each task."""
+    """Make a `Progress` that also writes the figures of its reports for TensorBoard.
+
+    Args:
+        folder: The folder of the event files; each task gets a folder in it.
+        progress: Receives every report too.
+
+    Yields:
+        The progress function to use inside the `with` block; leaving the block closes the files.
+    """
     from tensorboardX import SummaryWriter
 
     writers: dict[str, SummaryWriter] = {}
@@ -26,11 +34,11 @@ def log_scalars(folder: Path, progress: Progress) -> Iterator[Progress]:
             return
         name = task.replace(" ", "_")  # neither folders nor TensorBoard like spaces
         if task not in writers:
-            place = folder / name
-            # Files are named by the second; two of one second would be one.
-            suffix = f".{sum(1 for _ in place.glob('events*')):04d}"
-            options = {"purge_step": done, "flush_secs": FLUSH_EVERY, "filename_suffix": suffix}
-            writers[task] = SummaryWriter(str(place), **options)
+            task_folder = folder / name
+            # File names contain the time in seconds: two files of one second would be the same.
+            suffix = f".{sum(1 for _ in task_folder.glob('events*')):04d}"
+            options = {"purge_step": done, "flush_secs": FLUSH_SECONDS, "filename_suffix": suffix}
+            writers[task] = SummaryWriter(str(task_folder), **options)
         for figure, value in detail.figures.items():
             writers[task].add_scalar(f"{name}/{figure}", value, done)
 

@@ -1,4 +1,4 @@
-"""The page, as text and as a browser shows it."""
+"""The page of runs, as text and as a browser shows it."""
 
 import re
 import shutil
@@ -6,20 +6,18 @@ from pathlib import Path
 
 import pytest
 
-from ean_search.analysis.html_report import render
+from ean_search.analysis.html_report import render_page
 from ean_search.analysis.run_analysis import RunAnalysis, open_run
 from ean_search.cli.main import main
-from tests.analysis.test_rank_correlation import train
-from tests.browser import Browser, chromium, wait
+from tests.browser import Browser, find_chromium, wait_until
 
-EXAMPLE = Path(__file__).parents[2] / "results" / "example"
-needs_chromium = pytest.mark.skipif(chromium() is None, reason="no chromium on this machine")
+needs_chromium = pytest.mark.skipif(find_chromium() is None, reason="no chromium on this machine")
 
 
 @pytest.fixture(scope="module")
-def page(tmp_path_factory):
+def page(example, tmp_path_factory):
     path = tmp_path_factory.mktemp("report") / "page.html"
-    assert main(["report", str(EXAMPLE), "--output", str(path)]) == 0
+    assert main(["report", str(example), "--output", str(path)]) == 0
     return path
 
 
@@ -33,12 +31,13 @@ def window(tmp_path_factory):
 def browser(window, page):
     window.open(page)
     yield window
-    assert window.complaints == []
+    assert window.console_errors == []
 
 
-def front_placement(number):
-    """Return a member of the example's front; the first costs least."""
-    return RunAnalysis(open_run(EXAMPLE)).front().placement.iloc[number]
+@pytest.fixture(scope="module")
+def front(example_analysis):
+    """The placements on the example's front; the first costs least."""
+    return example_analysis.front().placement.tolist()
 
 
 def front_point(browser, number):
@@ -54,23 +53,25 @@ def front_point(browser, number):
     )
 
 
-def test_the_page_is_whole_and_light(page):
+def test_the_page_loads_nothing_and_is_light(page, front):
     text = page.read_text()
     assert len(text) < 8e6
     assert not re.search(r'<(script|link|img)[^>]+(src|href)="(?!data:)', text)
-    for word in (front_placement(-1), "ean-sge", "search_per_class", "AMD EPYC"):
+    for word in (front[-1], "ean-sge", "search_per_class", "AMD EPYC"):
         assert word in text
 
 
+@pytest.mark.slow
 @needs_chromium
-def test_hovering_the_front_shows_a_placement(browser):
-    place = front_point(browser, len(RunAnalysis(open_run(EXAMPLE)).front()) - 1)
+def test_hovering_the_front_shows_a_placement(browser, front):
+    place = front_point(browser, len(front) - 1)
     browser.hover(place["x"], place["y"] + 30)
     browser.hover(place["x"], place["y"])
     shown = "document.querySelector('#front .hoverlayer').textContent"
-    wait(lambda: place["placement"] in browser.evaluate(shown))
+    wait_until(lambda: place["placement"] in browser.evaluate(shown))
 
 
+@pytest.mark.slow
 @needs_chromium
 def test_switching_the_axis_draws_the_front_again(browser):
     x = "document.getElementById('front').data.find((t) => t.name === 'front').x"
@@ -81,22 +82,24 @@ def test_switching_the_axis_draws_the_front_again(browser):
         "(() => { const axis = document.getElementById('axis'); axis.value = 'sites';"
         "axis.dispatchEvent(new Event('change')); })()"
     )
-    wait(lambda: browser.evaluate(title) == "attached sites")
+    wait_until(lambda: browser.evaluate(title) == "attached sites")
     assert browser.evaluate(x)[0] == 0
 
 
+@pytest.mark.slow
 @needs_chromium
-def test_arrow_keys_walk_along_the_front_and_buttons_find_placements(browser):
-    told = "document.getElementById('told').textContent"
+def test_arrow_keys_walk_along_the_front_and_buttons_find_placements(browser, front):
+    announced = "document.getElementById('announcement').textContent"
     browser.evaluate("document.getElementById('front').focus()")
     browser.press("ArrowRight")
-    wait(lambda: front_placement(0) in browser.evaluate(told))
+    wait_until(lambda: front[0] in browser.evaluate(announced))
     browser.press("ArrowRight")
-    wait(lambda: front_placement(1) in browser.evaluate(told))
+    wait_until(lambda: front[1] in browser.evaluate(announced))
     browser.evaluate("document.querySelector('[data-placement=\"111-1111-111111-111\"]').click()")
-    wait(lambda: "111-1111-111111-111" in browser.evaluate(told))
+    wait_until(lambda: "111-1111-111111-111" in browser.evaluate(announced))
 
 
+@pytest.mark.slow
 @needs_chromium
 @pytest.mark.parametrize("dark", [False, True])
 def test_a_phone_shows_all_of_it_in_its_own_colours(tmp_path, page, dark):
@@ -110,47 +113,48 @@ def test_a_phone_shows_all_of_it_in_its_own_colours(tmp_path, page, dark):
         wide = "[...document.querySelectorAll('.chart')].every((c) => c.clientWidth <= 390)"
         assert phone.evaluate(wide)
         assert phone.evaluate("document.querySelectorAll('.chart svg.main-svg').length") >= 8
-        assert phone.complaints == []
+        assert phone.console_errors == []
 
 
+@pytest.mark.slow
 @needs_chromium
-def test_half_written_runs_say_what_is_missing_without_errors(tmp_path, window):
+def test_half_written_runs_say_what_is_missing_without_errors(tmp_path, window, example):
     half, empty = tmp_path / "half", tmp_path / "empty"
     empty.mkdir()
     half.mkdir()
     for name in ("experiment.yaml", "costs.json"):
-        shutil.copy(EXAMPLE / name, half)
-    lines = (EXAMPLE / "trials.jsonl").read_text()
+        shutil.copy(example / name, half)
+    lines = (example / "trials.jsonl").read_text()
     (half / "trials.jsonl").write_text(lines[:1500])
     page = tmp_path / "page.html"
     assert main(["report", str(half), str(empty), "--output", str(page)]) == 0
     window.open(page)
-    said = window.evaluate("document.querySelector('main').innerText")
-    assert window.complaints == []
-    assert "summary.json: not there: the run has not come to its conclusions yet" in said
-    assert "trials.jsonl: not there: the search has not begun" in said
-    assert "4 of 64 evaluations are done" in said
+    shown = window.evaluate("document.querySelector('main').innerText")
+    assert window.console_errors == []
+    assert "summary.json: not there: the run has not come to its conclusions yet" in shown
+    assert "trials.jsonl: not there: the search has not begun" in shown
+    assert "4 of 64 evaluations are done" in shown
 
 
-def test_trainings_and_several_runs_are_shown_side_by_side(tmp_path):
-    shutil.copytree(EXAMPLE, tmp_path / "run")
+@pytest.mark.slow
+def test_trainings_and_several_runs_are_shown_side_by_side(example_analysis, run, add_training):
     for number, placement in enumerate(("000-0000-000000-000", "111-1111-111111-111")):
-        train(open_run(tmp_path / "run"), placement, 0.7 + number / 10)
-    text = render([RunAnalysis(open_run(EXAMPLE)), RunAnalysis(open_run(tmp_path / "run"))])
+        add_training(run, placement, 0.7 + number / 10)
+    text = render_page([example_analysis, RunAnalysis(run)])
     assert "2 networks were trained alone" in text
     for place in ("sites0", "sites1", "proposals0", "proposals1", "agreement1"):
         assert f'data-figure="{place}"' in text
     assert 'data-figure="agreement0"' not in text
 
 
-def test_several_attentions_have_colours_and_digits(tmp_path):
-    best = front_placement(-1)
+def test_several_attentions_have_colours_and_digits(tmp_path, example, front):
+    best = front[-1]
     mixed = best.replace("1", "2", 2)
     for name in ("experiment.yaml", "trials.jsonl"):
-        text = (EXAMPLE / name).read_text()
+        text = (example / name).read_text()
         text = text.replace("  - name: se\n", "  - name: eca\n    options: {}\n  - name: se\n")
         (tmp_path / name).write_text(text.replace(f'"{best}"', f'"{mixed}"'))
-    text = render([RunAnalysis(open_run(tmp_path))])
+    text = render_page([RunAnalysis(open_run(tmp_path))])
     row = text.split(f'data-placement="{mixed}"')[0].rsplit("<svg", 1)[1]
     colour = {"0": "off", "1": "c0", "2": "c1"}
     digits = mixed.replace("-", "")
@@ -159,16 +163,16 @@ def test_several_attentions_have_colours_and_digits(tmp_path):
     assert "costs.json: not there" in text
 
 
-def test_the_command_writes_into_the_run_and_says_where(tmp_path, capsys):
-    shutil.copytree(EXAMPLE, tmp_path / "run")
-    assert main(["report", str(tmp_path / "run"), "--png"]) == 0
+@pytest.mark.slow
+def test_the_command_writes_into_the_run_and_prints_the_paths(run, capsys):
+    assert main(["report", str(run.path), "--png"]) == 0
     out = capsys.readouterr().out.splitlines()
-    assert out[0] == str(tmp_path / "run" / "report.html")
-    assert str(tmp_path / "run" / "report" / "front.svg") in out
+    assert out[0] == str(run.report_file)
+    assert str(run.path / "report" / "front.svg") in out
     assert all(Path(line).is_file() for line in out)
 
 
-def test_what_is_not_a_run_is_refused_in_a_line(tmp_path, capsys):
+def test_what_is_not_a_run_is_an_error_of_one_line(tmp_path, capsys):
     (tmp_path / "thesis.tex").write_text("years of work")
     assert main(["report", str(tmp_path)]) == 2
     assert "is not a run folder" in capsys.readouterr().err

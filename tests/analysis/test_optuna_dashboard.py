@@ -1,27 +1,20 @@
-"""Optuna's dashboard on a run: served for real, also while trials are being added."""
+"""Optuna's dashboard on a run, served by a real server, also while trials are being added."""
 
 import json
-import shutil
+import sys
 import threading
 from contextlib import contextmanager
-from pathlib import Path
 from urllib.request import urlopen
 
 import pytest
 
-from ean_search.analysis import optuna_dashboard as module
-from ean_search.analysis.optuna_dashboard import Mirror, dashboard
-from ean_search.analysis.run_folder import load_run
+from ean_search.analysis import optuna_dashboard
+from ean_search.analysis.optuna_dashboard import StudyMirror, dashboard
 from ean_search.cli.main import main
-from tests.browser import wait
+from ean_search.utils.errors import UserError
+from tests.browser import wait_until
 
-EXAMPLE = Path(__file__).parents[2] / "results" / "example"
-
-
-@pytest.fixture
-def run(tmp_path):
-    shutil.copytree(EXAMPLE, tmp_path / "run")
-    return load_run(tmp_path / "run")
+TIMEOUT_SECONDS = 60.0
 
 
 @contextmanager
@@ -33,11 +26,12 @@ def served(run):
             yield lambda path: fetch(f"http://localhost:{server.server_port}/api/{path}")
         finally:
             server.shutdown()
-            thread.join()
+            thread.join(TIMEOUT_SECONDS)
+            assert not thread.is_alive()
 
 
 def fetch(address):
-    with urlopen(address) as answer:
+    with urlopen(address, timeout=TIMEOUT_SECONDS) as answer:
         return json.load(answer)
 
 
@@ -55,17 +49,17 @@ def test_its_api_lists_the_example_runs_trials(run):
 
 
 def test_it_follows_a_search_that_is_running(run, monkeypatch):
-    monkeypatch.setattr(module, "EVERY", 0.05)
+    monkeypatch.setattr(optuna_dashboard, "POLL_INTERVAL_SECONDS", 0.05)
     lines = run.trials_file.read_text().splitlines(keepends=True)
     run.trials_file.write_text("".join(lines[:10]) + lines[10][:40])
     with served(run) as get:
         assert len(get("studies/0?after=0")["trials"]) == 10
         run.trials_file.write_text("".join(lines[:30]))
-        wait(lambda: len(get("studies/0?after=0")["trials"]) == 30)
+        wait_until(lambda: len(get("studies/0?after=0")["trials"]) == 30)
 
 
 def test_two_dashboards_do_not_write_a_trial_twice(run):
-    first, second = Mirror(run), Mirror(run)
+    first, second = StudyMirror(run), StudyMirror(run)
     for mirror in (first, second, first, second):
         mirror.update()
     assert len(second.study.trials) == 64
@@ -75,20 +69,27 @@ def test_two_dashboards_do_not_write_a_trial_twice(run):
     assert len(first.study.trials) == 128
 
 
-def test_trials_without_an_accuracy_or_over_a_limit_are_told_as_such(run):
+def test_failed_stopped_and_infeasible_trials_are_shown_as_such(run):
     lines = [json.loads(line) for line in run.trials_file.read_text().splitlines()]
     lines[3] |= {"status": "failed", "accuracy": None}
     lines[4] |= {"status": "infeasible"}
     lines[5] |= {"status": "stopped"}
     run.trials_file.write_text("".join(json.dumps(line) + "\n" for line in lines))
-    mirror = Mirror(run)
+    mirror = StudyMirror(run)
     mirror.update()
     trials = mirror.study.trials
     assert [trial.state.name for trial in trials[2:6]] == ["COMPLETE", "FAIL", "COMPLETE", "FAIL"]
     assert trials[4] not in mirror.study.best_trials
 
 
-def test_a_port_in_use_is_said_in_a_line(run, capsys):
+def test_a_port_in_use_is_an_error_of_one_line(run, capsys):
     with dashboard(run, "localhost", 0) as server:
         assert main(["dashboard", str(run.path), "--port", str(server.server_port)]) == 2
     assert "cannot serve on localhost" in capsys.readouterr().err
+
+
+def test_without_optuna_dashboard_nothing_is_written(run, monkeypatch):
+    monkeypatch.setitem(sys.modules, "optuna_dashboard", None)
+    with pytest.raises(UserError, match="pip install"), dashboard(run, "localhost", 0):
+        pass
+    assert not run.optuna_file.is_file()

@@ -1,67 +1,86 @@
-from pathlib import Path
-
 import pytest
 
 from ean_search.analysis import plotly_figures as figures
-from ean_search.analysis.run_analysis import RunAnalysis, open_run
-from ean_search.bench.report_speed import make_run
-from ean_search.utils.progress import silent
-
-EXAMPLE = Path(__file__).parents[2] / "results" / "example"
-
-
-@pytest.fixture(scope="module")
-def run():
-    return RunAnalysis(open_run(EXAMPLE))
+from ean_search.analysis.run_analysis import RunAnalysis
+from ean_search.utils.errors import UserError
 
 
 def trace(figure, name):
     return next(trace for trace in figure.data if trace.name == name)
 
 
-def test_points_of_the_front_say_their_placement(run):
-    figure = figures.front_figure([run])
+def test_points_of_the_front_say_their_placement(example_analysis):
+    figure = figures.front_figure([example_analysis])
     front = trace(figure, "front")
-    assert list(front.customdata) == run.front().placement.tolist()
-    assert list(front.x) == run.front().latency_ms.tolist()
+    assert list(front.customdata) == example_analysis.front().placement.tolist()
+    assert list(front.x) == example_analysis.front().latency_ms.tolist()
     assert "customdata" in front.hovertemplate
     assert set(trace(figure, "named").text) > {"none", "all", "ean-sge"}
 
 
-def test_another_axis_is_another_front(run):
-    figure = figures.front_figure([run], "sites")
-    assert list(trace(figure, "front").x) == run.front("sites").sites.tolist()
+def test_another_axis_is_another_front(example_analysis):
+    figure = figures.front_figure([example_analysis], "sites")
+    assert list(trace(figure, "front").x) == example_analysis.front("sites").sites.tolist()
     assert figure.layout.xaxis.title.text == "attached sites"
 
 
-def test_several_runs_have_colours_of_their_own(run):
-    figure = figures.front_figure([run, run])
+def test_each_of_several_runs_has_its_own_colour(example_analysis):
+    figure = figures.front_figure([example_analysis, example_analysis])
     colours = [trace.line.color for trace in figure.data if trace.name == "front"]
     assert len(set(colours)) == 2
     assert [trace.meta for trace in figure.data] == [0] * 4 + [1] * 4
 
 
-def test_sites_stand_stage_by_stage(run):
-    figure = figures.sites_figure(run)
+def test_sites_are_named_by_their_stages(example_analysis):
+    figure = figures.sites_figure(example_analysis)
     bars, dots = figure.data
     assert list(bars.x) == list(range(1, 17))
-    assert dots.y[6] == pytest.approx(100 * run.sites.effect[6])
+    assert dots.y[6] == pytest.approx(100 * example_analysis.sites.effect[6])
     assert figure.layout.xaxis.ticktext == ("stage 1", "stage 2", "stage 3", "stage 4")
 
 
-def test_a_policy_is_a_strip_of_steps(tmp_path):
-    learnt = RunAnalysis(make_run(tmp_path / "run", "reinforce", 16, 40, silent))
-    (heat,) = figures.policy_figure(learnt).data
+def test_a_policy_is_a_strip_of_steps(policy_run):
+    analysis = RunAnalysis(policy_run)
+    (heat,) = figures.policy_figure(analysis).data
     assert len(heat.z) == 16
-    assert len(heat.z[0]) == len(heat.x) == learnt.policy.step.nunique()
+    assert len(heat.z[0]) == len(heat.x) == analysis.policy.step.nunique()
 
 
-def test_proposals_are_a_strip_too(run):
-    (heat,) = figures.proposals_figure(run).data
+def test_proposals_are_a_strip_too(example_analysis):
+    (heat,) = figures.proposals_figure(example_analysis).data
     assert len(heat.z) == 16
     assert "of the latest proposals" in heat.hovertemplate
 
 
-def test_history_has_a_line_for_each_run(run):
-    lines = [trace for trace in figures.history_figure([run, run]).data if trace.mode == "lines"]
+def test_history_has_a_line_for_each_run(example_analysis):
+    lines = [
+        trace
+        for trace in figures.history_figure([example_analysis, example_analysis]).data
+        if trace.mode == "lines"
+    ]
     assert len(lines) == 4
+
+
+def test_trials_over_a_limit_are_marked(run):
+    lines = run.trials_file.read_text().splitlines(keepends=True)
+    lines[5] = lines[5].replace('"done"', '"infeasible"')
+    run.trials_file.write_text("".join(lines))
+    over = trace(figures.front_figure([RunAnalysis(run)]), "over a limit")
+    assert list(over.customdata) == [run.frame().placement[5]]
+
+
+def test_trainings_are_points_that_say_their_placement(run, add_training):
+    add_training(run, "000-0000-000000-000", 0.7)
+    (points,) = figures.agreement_figure(RunAnalysis(run)).data
+    assert (points.name, list(points.text)) == ("retrained", ["none"])
+    assert list(points.y) == [70]
+    assert list(points.customdata) == ["000-0000-000000-000"]
+
+
+def test_a_part_that_a_run_does_not_have_is_an_error(run):
+    with pytest.raises(UserError, match="has no policy to draw"):
+        figures.policy_figure(RunAnalysis(run))
+    run.trials_file.write_text("")
+    for draw in (figures.sites_figure, figures.proposals_figure):
+        with pytest.raises(UserError, match="to draw"):
+            draw(RunAnalysis(run))

@@ -6,14 +6,25 @@ import pytest
 from ean_search.bench.evidence import add_rows, bench_evidence
 from ean_search.runs.experiment import load_experiment
 from ean_search.utils.errors import UserError
-from tests.runs.test_pipeline import SMALL
 
-CHAINS = sorted((Path(__file__).parents[2] / "experiments").glob("evidence_*.yaml"))
-CHAIN = SMALL | {"retrain.epochs": 1, "data.options": {"train": 400, "test": 100}}
+SHIPPED = sorted((Path(__file__).parents[2] / "experiments").glob("evidence_*.yaml"))
 
 
-def test_a_chain_goes_on_and_its_rows_replace_its_own(tmp_path):
-    experiment = load_experiment(None, CHAIN)
+@pytest.fixture
+def chain_fields(experiment_fields):
+    """Return the fields of an experiment whose search and retraining are short."""
+    return experiment_fields | {
+        "data.options": {"train": 400, "test": 100},
+        "data.search_per_class": 20,
+        "search.searcher": "reinforce",
+        "search.budget": 12,
+        "retrain.epochs": 1,
+    }
+
+
+@pytest.mark.slow
+def test_a_chain_continues_and_refuses_another_experiment(chain_fields, tmp_path):
+    experiment = load_experiment(None, chain_fields)
 
     def stop(task, done, total, detail=""):
         if task == "trainings" and done == 2:
@@ -24,21 +35,26 @@ def test_a_chain_goes_on_and_its_rows_replace_its_own(tmp_path):
         bench_evidence(experiment, folder, "none,all", seeds=2, progress=stop)
     frame = bench_evidence(experiment, folder, "none,all", seeds=2)
     assert list(frame["name"]) == ["best", "none", "all"]
+    assert list(frame.columns[:4]) == ["experiment", "space", "attention", "hardware"]
     assert set(frame.experiment) == {"evidence_x"}
     assert len(pd.read_csv(folder / "retrain" / "trainings.csv")) == 6
 
+    changed = load_experiment(None, chain_fields | {"search.budget": 5})
+    with pytest.raises(UserError, match="holds another experiment"):
+        bench_evidence(changed, folder, "none", seeds=1)
+
+
+def test_the_rows_of_an_experiment_replace_its_earlier_ones(tmp_path):
+    names = ["best", "none", "all"]
+    frame = pd.DataFrame({"experiment": "evidence_x", "placement": "0-1", "name": names})
     path = tmp_path / "evidence.csv"
     add_rows(frame.assign(experiment="other"), path).to_csv(path, index=False)
     for _ in range(2):
         add_rows(frame, path).to_csv(path, index=False)
     assert pd.read_csv(path).experiment.value_counts().to_dict() == {"other": 3, "evidence_x": 3}
 
-    changed = load_experiment(None, CHAIN | {"search.budget": 5})
-    with pytest.raises(UserError, match="holds another experiment"):
-        bench_evidence(changed, folder, "none", seeds=1)
 
-
-@pytest.mark.parametrize("path", CHAINS, ids=lambda path: path.stem)
+@pytest.mark.parametrize("path", SHIPPED, ids=lambda path: path.stem)
 def test_the_shipped_chains_can_be_read_and_their_attention_changed(path):
     experiment = load_experiment(path, {})
     assert experiment.space.attention[0].name == path.stem.removeprefix("evidence_")

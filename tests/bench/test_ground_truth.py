@@ -9,8 +9,8 @@ from scipy.stats import kendalltau
 from ean_search.bench.ground_truth import (
     best_tau,
     f_statistic,
-    missing,
-    noise,
+    missing_trainings,
+    noise_statistics,
     read_truth,
     take_part,
     train_all,
@@ -18,19 +18,6 @@ from ean_search.bench.ground_truth import (
 from ean_search.runs.experiment import load_experiment
 from ean_search.runs.pipeline import resolve
 from ean_search.utils.errors import UserError
-
-TINIEST = {
-    "space": {"base": "tiny"},
-    "data.options": {"train": 300, "test": 20},
-    "data.search_per_class": 10,
-    "supernet.recipe.epochs": 1,
-    "device": "cpu",
-}
-
-
-@pytest.fixture(scope="module")
-def experiment():
-    return resolve(load_experiment(None, TINIEST))
 
 
 @pytest.fixture(scope="module")
@@ -49,32 +36,32 @@ def test_every_placement_is_trained_once(truth, experiment):
     assert truth.read_bytes() == before
 
 
-def test_what_is_missing_is_trained_and_comes_out_the_same(truth, experiment, tmp_path):
+def test_missing_trainings_are_done_and_come_out_the_same(truth, experiment, tmp_path):
     lines = truth.read_text().splitlines()
     part = tmp_path / "part.jsonl"
     part.write_text("\n".join(lines[:-2]) + "\n")
-    assert len(missing(experiment, part, seeds=1)) == 2
+    assert len(missing_trainings(experiment, part, seeds=1)) == 2
     frame = train_all(experiment, part, seeds=1)
     assert frame.accuracy.tolist() == read_truth(truth).accuracy.tolist()
 
 
-def test_a_pilot_trains_some_and_counts_for_the_whole(truth, experiment, tmp_path):
+def test_a_pilot_trains_a_few_placements_and_counts_for_the_whole(truth, experiment, tmp_path):
     path = tmp_path / "pilot.jsonl"
     frame = train_all(experiment, path, seeds=1, pilot=3)
     assert len(frame) == 3
     assert {"0-0-0-0", "1-1-1-1"} < set(frame.placement)
     whole = read_truth(truth).set_index("placement").accuracy
     assert (frame.accuracy == whole[frame.placement].to_numpy()).all()
-    assert len(missing(experiment, path, seeds=1)) == len(whole) - 3
+    assert len(missing_trainings(experiment, path, seeds=1)) == len(whole) - 3
 
 
-def test_trainings_of_different_origins_do_not_mix(truth):
-    longer = resolve(load_experiment(None, TINIEST | {"supernet.recipe.epochs": 2}))
+def test_trainings_of_different_origins_do_not_mix(truth, experiment_fields):
+    longer = resolve(load_experiment(None, experiment_fields | {"supernet.recipe.epochs": 2}))
     with pytest.raises(UserError, match=r"results of other settings, see .*_origin\.json"):
         train_all(longer, truth, seeds=1)
 
 
-def test_a_setting_that_was_added_later_is_no_other_origin(truth, experiment, tmp_path):
+def test_a_setting_that_was_added_later_does_not_change_the_origin(truth, experiment, tmp_path):
     path = tmp_path / "old.jsonl"
     path.write_text(truth.read_text())
     origin = json.loads(truth.with_name("truth_origin.json").read_text())
@@ -84,42 +71,44 @@ def test_a_setting_that_was_added_later_is_no_other_origin(truth, experiment, tm
     assert path.read_text() == truth.read_text()
 
 
-def test_what_was_trained_twice_counts_once(truth, tmp_path):
+def test_a_training_that_was_done_twice_counts_once(truth, tmp_path):
     twice = tmp_path / "twice.jsonl"
     twice.write_text(2 * truth.read_text())
     pd.testing.assert_frame_equal(read_truth(twice), read_truth(truth))
 
 
-def make_accuracies(luck):
+def make_accuracies(noise):
     return pd.DataFrame(
-        [[0.5 + 0.1 * p + 0.3 * s + luck(p, s) for s in range(3)] for p in range(8)]
+        [[0.5 + 0.1 * p + 0.3 * s + noise(p, s) for s in range(3)] for p in range(8)]
     )
 
 
-def test_the_f_statistic_sees_through_what_seeds_share():
+def test_the_f_statistic_ignores_differences_that_all_placements_share():
     assert f_statistic(make_accuracies(lambda p, s: 0.01 * ((p + s) % 2))) > 100
 
 
-def test_noise_says_whether_placements_differ_at_all():
-    clear = noise(make_accuracies(lambda p, s: 0.01 * ((p + s) % 2)))
+def test_the_statistics_tell_whether_placements_differ_at_all():
+    clear = noise_statistics(make_accuracies(lambda p, s: 0.01 * ((p + s) % 2)))
     assert clear["p_value"] < 1e-6
     assert clear["tau_between_seeds"] == pytest.approx(1)
-    muddy = noise(make_accuracies(lambda p, s: ((7 * p + 3 * s) % 5) - 0.1 * p))
+    muddy = noise_statistics(make_accuracies(lambda p, s: ((7 * p + 3 * s) % 5) - 0.1 * p))
     assert muddy["p_value"] > 0.05
     assert muddy["tau_between_seeds"] < 0.5
 
 
-def test_nobody_ranks_luck():
+def test_the_best_tau_is_what_a_perfect_ranking_reaches_on_noisy_means():
     rng = np.random.default_rng(0)
-    truth, luck = rng.normal(size=(1000, 1)), rng.normal(size=(1000, 3))
-    measured = pd.DataFrame(truth + luck)
-    tau = kendalltau(truth[:, 0], measured.mean(axis=1)).statistic
-    assert noise(measured)["best_tau"] == pytest.approx(tau, abs=0.03)
+    truth, noise = rng.normal(size=(1000, 1)), rng.normal(size=(1000, 3))
+    accuracies = pd.DataFrame(truth + noise)
+    tau = kendalltau(truth[:, 0], accuracies.mean(axis=1)).statistic
+    assert noise_statistics(accuracies)["best_tau"] == pytest.approx(tau, abs=0.03)
     assert best_tau(0.8) == 0
 
 
-def test_large_spaces_are_refused(tmp_path):
-    large = resolve(load_experiment(None, TINIEST | {"space": {"base": "resnet50_shared"}}))
+def test_large_spaces_are_refused(tmp_path, experiment_fields):
+    large = resolve(
+        load_experiment(None, experiment_fields | {"space": {"base": "resnet50_shared"}})
+    )
     with pytest.raises(UserError, match="at most 1024 placements"):
         train_all(large, tmp_path / "truth.jsonl", seeds=1)
 

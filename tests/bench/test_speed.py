@@ -1,42 +1,34 @@
-"""The benchmarks run and say what they measured; how fast things are is not for tests."""
+"""The measurements run and name what they measured; how fast things are is not for tests."""
 
+import pandas as pd
 import pytest
 
-from ean_search.bench.memory import measure_memory
-from ean_search.bench.speed import (
-    measure_networks,
-    measure_pricing,
-    measure_recalibration,
-    measure_speed,
-    measure_step,
-)
-from ean_search.core.space import load_space
-from ean_search.costs.measure import measure_costs
+from ean_search.bench import speed
+from ean_search.bench.timing import TimingSettings
 
 
-@pytest.fixture(scope="module")
-def space():
-    return load_space("resnet18_shared")
-
-
-def test_cohorts_are_timed_against_their_members(space):
-    frame = measure_speed(space, image_size=32, images=4, rounds=1)
+@pytest.mark.slow
+def test_cohorts_are_timed_against_their_members(small_resnet):
+    frame = speed.measure_cohorts(small_resnet, TimingSettings(image_size=32, images=4, rounds=1))
     assert list(frame.measured) == [1, 64, 64, 256, 256]
+    assert list(frame.stands_for) == [1, 64, 64, 256, 256]
     assert (frame.speedup > 0).all()
+    assert frame.lowest.le(frame.speedup).all()
+    assert frame.speedup.le(frame.highest).all()
     assert frame.speedup.iloc[3] > frame.speedup.iloc[0]
 
 
-def test_steps_memory_and_prices_are_measured(space):
-    assert set(measure_step(space, image_size=32, batch_size=4, rounds=2)) == {"ours", "theirs"}
-    memory = measure_memory(space, image_size=32, images=8)
-    assert memory["together"] >= 0.9 * memory["one by one"] > 1e8
-    table = measure_costs(space, classes=10, image_size=32, rounds=1)
-    assert 0 < measure_pricing(space, table, count=50) < 10_000
-    assert measure_recalibration(space, image_size=32, images=8, rounds=1) > 0
+def test_the_first_frame_is_there_before_the_others_are_measured(tiny, monkeypatch):
+    measured = []
 
+    def measure(name):
+        return lambda *args: measured.append(name) or pd.DataFrame({"value": [1.0]})
 
-def test_networks_are_compared_with_none_and_all(space):
-    frame = measure_networks(space, space.named, image_size=32, batch_sizes=(1, 2), rounds=2)
-    none = frame[frame.network == "none"]
-    assert none.against_none.tolist() == [1.0, 1.0]
-    assert len(frame) == 2 * len(space.named)
+    for name in ("measure_cohorts", "measure_ratios"):
+        monkeypatch.setattr(speed, name, measure(name))
+    frames = speed.bench_speed(tiny, TimingSettings(image_size=32, images=4, rounds=1))
+    name, frame = next(frames)
+    assert (name, measured) == ("speed", ["measure_cohorts"])
+    assert frame.hardware.notna().all()
+    name, _ = next(frames)
+    assert (name, measured) == ("speed_ratios", ["measure_cohorts", "measure_ratios"])

@@ -47,3 +47,8 @@ def test_scripts_get_an_event_a_line(capsys):
     assert first == {"event": "progress", "task": "latency", "done": 1, "total": 2, "detail": ""}
     assert second["figures"] == {"front": 2}
     assert second["placement"] == "1-0"
+
+
+def test_silence_takes_note_of_nothing(capsys):
+    assert silent("task", 0, 1) is None
+    assert capsys.readouterr().out == ""

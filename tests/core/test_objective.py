@@ -2,41 +2,36 @@ import pytest
 
 from ean_search.core.objective import Objective, Problem
 from ean_search.core.space import Space
-from ean_search.core.trial import Cost
+from ean_search.testing.toy import price
 from ean_search.utils.errors import UserError
 
 SPACE = Space(name="toy", backbone="x", attention="se", stages=(4,))
-
-
-def price(placement):
-    n = placement.attached
-    return Cost(n, 100 + n, 1000, 1000, 10.0 + 0.5 * n, 0)
 
 
 def problem(reward="accuracy", limits=""):
     return Problem(SPACE, Objective.parse(reward, limits), price)
 
 
-def test_costs_count_as_shares_of_what_attaching_everywhere_adds():
-    goal = problem("accuracy - 0.1 latency - sites")
-    assert goal.reward(0.8, price(SPACE.parse("0000"))) == pytest.approx(0.8)
-    assert goal.reward(0.8, price(SPACE.parse("1100"))) == pytest.approx(0.8 - 0.05 - 0.5)
+def test_costs_are_normalised_by_those_of_none_and_all():
+    toy_problem = problem("accuracy - 0.1 latency - sites")
+    assert toy_problem.reward(0.8, price(SPACE.parse("0000"))) == pytest.approx(0.8)
+    assert toy_problem.reward(0.8, price(SPACE.parse("1100"))) == pytest.approx(0.8 - 0.05 - 0.5)
 
 
-def test_a_cost_that_never_changes_weighs_nothing():
-    assert problem("accuracy - 5 flops").reward(0.8, price(SPACE.parse("1111"))) == 0.8
+def test_a_constant_cost_does_not_change_the_reward():
+    assert problem("accuracy - 5 macs").reward(0.8, price(SPACE.parse("1111"))) == 0.8
 
 
-def test_the_published_reward_differs_by_a_unit_and_a_constant():
-    goal = problem("accuracy - 0.02 sites")
+def test_the_published_reward_differs_only_by_a_unit_and_a_constant():
+    toy_problem = problem("accuracy - 0.02 sites")
     for text, accuracy in [("0000", 0.7), ("1010", 0.72), ("1111", 0.65)]:
         placement = SPACE.parse(text)
         published = 100 * accuracy + 2 * (1 - placement.attached / 4) - 54
-        assert 100 * goal.reward(accuracy, price(placement)) - 52 == pytest.approx(published)
+        assert 100 * toy_problem.reward(accuracy, price(placement)) - 52 == pytest.approx(published)
 
 
 @pytest.mark.parametrize(
-    ("limits", "text", "kept"),
+    ("limits", "text", "expected"),
     [
         ("latency < 1.10x", "1000", True),
         ("latency < 1.10x", "1100", False),
@@ -47,14 +42,14 @@ def test_the_published_reward_differs_by_a_unit_and_a_constant():
         ("", "1111", True),
     ],
 )
-def test_limits_are_absolute_or_multiples_of_the_plain_backbone(limits, text, kept):
-    assert problem(limits=limits).feasible(price(SPACE.parse(text))) is kept
+def test_limits_are_absolute_or_multiples_of_the_plain_backbone(limits, text, expected):
+    assert problem(limits=limits).feasible(price(SPACE.parse(text))) is expected
 
 
-def test_breaking_a_limit_is_worse_than_any_accuracy_and_worse_the_more():
-    goal = problem("accuracy - 3 sites", limits="sites <= 1")
-    worst = goal.reward(0.0, price(SPACE.parse("1111")))
-    two, four = (goal.penalty(price(SPACE.parse(text))) for text in ("1100", "1111"))
+def test_the_penalty_is_below_every_reward_and_grows_with_the_excess():
+    toy_problem = problem("accuracy - 3 sites", limits="sites <= 1")
+    worst = toy_problem.reward(0.0, price(SPACE.parse("1111")))
+    two, four = (toy_problem.penalty(price(SPACE.parse(text))) for text in ("1100", "1111"))
     assert four < two < worst
 
 
@@ -69,11 +64,20 @@ def test_breaking_a_limit_is_worse_than_any_accuracy_and_worse_the_more():
         ("accuracy", "latency < 1.1x; sites < 3", "expected a limit like"),
     ],
 )
-def test_what_cannot_be_read_says_what_it_should_look_like(reward, limits, words):
+def test_a_wrong_text_gives_an_example_of_a_right_one(reward, limits, words):
     with pytest.raises(UserError, match=words):
         Objective.parse(reward, limits)
 
 
-def test_multiples_of_nothing_are_refused():
+def test_a_relative_limit_on_a_cost_of_zero_is_refused():
     with pytest.raises(UserError, match="give that limit without an x"):
         problem(limits="sites < 2x").feasible(price(SPACE.parse("0000")))
+
+
+def test_the_excess_is_the_share_of_the_bound_by_which_a_limit_is_broken():
+    plain = price(SPACE.named["none"])
+    (limit,) = Objective.parse(limits="latency <= 1.1x").limits
+    assert limit.excess(price(SPACE.parse("1100")), plain) == 0.0
+    assert limit.excess(price(SPACE.parse("1111")), plain) == pytest.approx(1 / 11)
+    (at_least,) = Objective.parse(limits="sites >= 4").limits
+    assert at_least.excess(price(SPACE.parse("1000")), plain) == pytest.approx(3 / 4)

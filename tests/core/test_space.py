@@ -15,7 +15,7 @@ def mixed():
     return Space(name="mixed", backbone="x", attention=["se", "eca"], stages=(2, 2))
 
 
-def test_a_placement_is_its_text(space):
+def test_a_placement_and_its_text_form_are_equivalent(space):
     placement = space.placement([1, 0, 1, 1, 0])
     assert str(placement) == "10-110"
     assert space.parse("10-110") == space.parse("10110") == placement
@@ -23,7 +23,7 @@ def test_a_placement_is_its_text(space):
     assert len({placement, space.parse("10-110")}) == 1
 
 
-def test_choices_beyond_one_are_digits(mixed):
+def test_the_text_form_has_one_digit_per_site(mixed):
     assert str(mixed.parse("02-10")) == "02-10"
     assert mixed.size == 81
 
@@ -38,7 +38,7 @@ def test_choices_beyond_one_are_digits(mixed):
         ("best", "one of none, all"),
     ],
 )
-def test_bad_placements_say_what_was_expected(space, text, words):
+def test_a_wrong_text_says_what_was_expected(space, text, words):
     with pytest.raises(UserError, match=words):
         space.parse(text)
 
@@ -54,7 +54,7 @@ def test_named_placements(space, mixed):
     assert str(mixed.named["all-eca"]) == "22-22"
 
 
-def test_samples_spread_over_counts(space):
+def test_samples_have_all_counts_of_attachments(space):
     rng = np.random.default_rng(0)
     counts = [space.sample(rng).attached for _ in range(600)]
     assert np.bincount(counts, minlength=6).min() > 60
@@ -62,16 +62,16 @@ def test_samples_spread_over_counts(space):
 
 
 def test_enumerate_lists_every_placement_once(mixed):
-    everything = mixed.enumerate()
-    assert len(everything) == len(set(everything)) == mixed.size
+    placements = mixed.enumerate()
+    assert len(placements) == len(set(placements)) == mixed.size
 
 
-def test_a_space_without_known_sites_says_so():
+def test_a_space_must_be_probed_before_its_size_is_known():
     with pytest.raises(UserError, match=r"call probe\(space\)"):
         _ = Space(name="new", backbone="x", attention="se").size
 
 
-def test_own_yaml_files_work_like_shipped_spaces(tmp_path):
+def test_a_yaml_file_is_loaded_like_a_shipped_space(tmp_path):
     path = tmp_path / "mine.yaml"
     path.write_text("backbone: resnet18\nattention: [{name: dia, reduction: 4}, se]\nstages: [2]\n")
     space = load_space(path, unit_gate=True)
@@ -90,14 +90,14 @@ def test_own_yaml_files_work_like_shipped_spaces(tmp_path):
         ("a: [b\n", "is not YAML"),
     ],
 )
-def test_faulty_files_say_what_is_wrong(tmp_path, text, words):
+def test_errors_in_files_are_described(tmp_path, text, words):
     path = tmp_path / "mine.yaml"
     path.write_text(text)
     with pytest.raises(UserError, match=words):
         load_space(path)
 
 
-def test_unknown_spaces_are_named_with_the_nearest(tmp_path):
+def test_an_unknown_space_gives_the_most_similar_name(tmp_path):
     with pytest.raises(UserError, match="did you mean 'resnet50_shared'"):
         load_space("resnet50_share")
     with pytest.raises(UserError, match="no space file at"):
@@ -122,3 +122,21 @@ def test_named_placements_of_attentions_that_were_replaced_are_left_out():
     space = load_space("convformer_s18_keyonly", attention="full")
     assert "graft" in space.named
     assert "all-attention" not in space.named
+
+
+@pytest.mark.parametrize("kind", ["space", "mixed"])
+def test_a_placement_converts_to_an_array_and_back(kind, request, rng):
+    any_space = request.getfixturevalue(kind)
+    for placement in any_space.enumerate():
+        array = placement.to_array()
+        assert array.dtype == np.int8
+        assert any_space.placement(array) == placement
+
+
+def test_every_site_knows_its_stage(space):
+    assert space.stage_of_site == [0, 0, 1, 1, 1]
+
+
+def test_the_size_is_also_given_as_a_power_of_two(space, mixed):
+    assert 2**space.log2_size == pytest.approx(space.size) == 32
+    assert 2**mixed.log2_size == pytest.approx(mixed.size)

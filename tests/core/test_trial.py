@@ -11,7 +11,7 @@ COST = Cost(1, 100, 1000, 1100, 2.5, 64)
 TRIAL = Trial(3, 2, SPACE.parse("10"), "done", 0.75, 0.7, COST, 0.1)
 
 
-def test_a_trial_survives_its_line():
+def test_a_trial_is_read_back_from_its_line():
     assert Trial.from_json(TRIAL.to_json(), SPACE) == TRIAL
     failed = replace(TRIAL, status="failed", accuracy=None, note="out of memory")
     assert Trial.from_json(failed.to_json(), SPACE) == failed
@@ -19,7 +19,7 @@ def test_a_trial_survives_its_line():
 
 
 @pytest.mark.parametrize("line", ["", "{", "[]", "{}", TRIAL.to_json().replace('"10"', '"100"')])
-def test_other_lines_are_refused(line):
+def test_lines_that_are_no_trial_are_refused(line):
     with pytest.raises(UserError):
         Trial.from_json(line, SPACE)
 

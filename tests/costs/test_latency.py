@@ -1,11 +1,12 @@
 import time
 
+import pytest
 import torch
 
-from ean_search.costs.latency import time_interleaved
+from ean_search.costs.latency import time_in_turn, time_interleaved
 
 
-def test_medians_order_by_work_and_shrug_off_one_slow_round():
+def test_medians_are_ordered_by_work_in_spite_of_one_slow_round():
     calls = []
 
     def slow():
@@ -21,8 +22,37 @@ def test_medians_order_by_work_and_shrug_off_one_slow_round():
     assert 0.9 < times["fast"] < times["slow"] < 30
 
 
-def test_no_gradients_are_kept():
+def test_calls_run_without_gradients():
     weight = torch.ones(2, requires_grad=True)
     kept = []
     time_interleaved({"x": lambda: kept.append((2 * weight).requires_grad)}, rounds=1)
     assert not any(kept)
+
+
+@pytest.mark.parametrize(("rounds", "calls"), [(1, 1), (2, 3), (4, 5)])
+def test_actions_take_turns_after_a_warm_up_round(rounds, calls):
+    log = []
+    actions = {"first": lambda: log.append("first"), "second": lambda: log.append("second")}
+    seconds = time_in_turn(actions, rounds, "cpu")
+    assert log == ["first", "second"] * calls
+    assert [len(seconds[name]) for name in actions] == [rounds, rounds]
+
+
+def test_actions_are_timed_in_seconds():
+    seconds = time_in_turn({"sleep": lambda: time.sleep(0.02), "none": lambda: None}, 2, "cpu")
+    assert all(0.02 <= value < 2 for value in seconds["sleep"])
+    assert max(seconds["none"]) < min(seconds["sleep"])
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
+def test_work_on_a_gpu_is_waited_for():
+    x = torch.randn(2048, 2048, device="cuda")
+
+    def multiply():
+        for _ in range(20):
+            x @ x
+
+    times = time_interleaved({"multiply": multiply}, rounds=5, device="cuda")
+    seconds = time_in_turn({"multiply": multiply}, 5, "cuda")
+    assert times["multiply"] > 0.5
+    assert min(seconds["multiply"]) > 0.5e-3

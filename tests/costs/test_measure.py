@@ -1,4 +1,4 @@
-"""Counts against the published ones, to the last digit, and against fvcore on pruned networks."""
+"""Tables against published counts, to the last digit, and against fvcore on pruned networks."""
 
 import pytest
 import torch
@@ -12,6 +12,40 @@ from ean_search.networks.builder import build, prune
 R50, R164 = "resnet50_shared", "resnet164_shared"
 DIA = {"name": "dia", "reduction": 20}
 DIA_CIFAR = {"name": "dia", "reduction": 4}
+SLOW_SPACES = (
+    "convformer_s18_keyonly",
+    "deit_small_mrla",
+    "deit_tiny_mrla",
+    "resnet101_mrla_light",
+    "resnet50_mixed",
+    "resnet50_mrla_base",
+    "resnet50_mrla_light",
+    "resnet50_shared",
+    "resnext50_shared",
+    "swin_tiny_broad",
+)
+
+
+def slow(*values):
+    """Mark a case of a test as slow."""
+    return pytest.param(*values, marks=pytest.mark.slow)
+
+
+@pytest.fixture(scope="module", autouse=True)
+def own_cache(tmp_path_factory):
+    """Keep tables without real latencies out of the cache of other tests."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("EAN_SEARCH_CACHE", str(tmp_path_factory.mktemp("cache")))
+        yield
+
+
+@pytest.fixture
+def without_timing(monkeypatch):
+    """Give every network a latency of 1 ms, for tests of counts."""
+    monkeypatch.setattr(
+        "ean_search.costs.measure.time_interleaved",
+        lambda forwards, **_: dict.fromkeys(forwards, 1.0),
+    )
 
 
 def table_of(name, attention="se", sharing="stage", classes=1000):
@@ -40,11 +74,12 @@ def table_of(name, attention="se", sharing="stage", classes=1000):
         (R164, "se", "stage", "all", 100, 1_738_512, None),
         (R164, "se", "none", "all", 100, 1_929_388, None),
         (R164, "sge", "stage", "all", 100, 1_727_668, None),
-        (R164, "spa", "stage", "all", 100, 1_845_556, None),
-        (R164, "spa", "none", "all", 100, 3_856_180, None),
-        (R164, DIA_CIFAR, "stage", "all", 100, 1_946_132, None),
+        slow(R164, "spa", "stage", "all", 100, 1_845_556, None),
+        slow(R164, "spa", "none", "all", 100, 3_856_180, None),
+        slow(R164, DIA_CIFAR, "stage", "all", 100, 1_946_132, None),
     ],
 )
+@pytest.mark.usefixtures("without_timing")
 def test_published_counts(name, attention, sharing, placement, classes, params, macs):
     space, table = table_of(name, attention, sharing, classes)
     cost = table.price(space.parse(placement))
@@ -61,16 +96,16 @@ MRLA_PARTS = {"sharing": "stage", "image_size": 32}
     ("name", "changes", "placement", "params", "flops"),
     [
         ("resnet50_mrla_light", {}, "all", 25_738_452, 4_177_935_616),
-        ("resnet50_mrla_base", {}, "all", 25_723_348, 4_191_608_562),
+        slow("resnet50_mrla_base", {}, "all", 25_723_348, 4_191_608_562),
         ("resnet50_mrla_light", {"attention": "depthwise"}, "all", 25_723_176, 4_172_225_536),
-        ("resnet101_mrla_light", {}, "none", 44_549_160, 7_833_969_664),
+        slow("resnet101_mrla_light", {}, "none", 44_549_160, 7_833_969_664),
         ("resnet101_mrla_light", {}, "all", 44_939_646, 7_941_527_808),
         ("efficientnet_b0_mrla", {}, "none", 5_288_548, 399_352_864),
         ("efficientnet_b0_mrla", {}, "all", 5_300_902, 401_883_680),
-        ("deit_tiny_mrla", {}, "none", *DEIT_TINY),
+        slow("deit_tiny_mrla", {}, "none", *DEIT_TINY),
         ("deit_tiny_mrla", {}, "all-mrla_light", 5_749_792, 1_267_491_264),
         ("deit_tiny_mrla", {}, "all-mrla_base", 5_742_880, 1_266_354_270),
-        ("deit_small_mrla", {}, "none", *DEIT_SMALL),
+        slow("deit_small_mrla", {}, "none", *DEIT_SMALL),
         ("deit_small_mrla", {}, "all-mrla_light", 22_115_296, 4_626_498_432),
         ("deit_small_mrla", {}, "all-mrla_base", 22_101_472, 4_624_224_414),
         ("deit_tiny_broad", {}, "none", 5_717_416, 1_258_223_040),
@@ -80,24 +115,21 @@ MRLA_PARTS = {"sharing": "stage", "image_size": 32}
         ("resnet50_mrla_light", MRLA_PARTS, "all", 25_557_032 + 79_916, None),
         ("resnet50_mrla_light", MRLA_PARTS | {"sharing": "whole"}, "all",
          25_557_032 + 46_124, None),
-        ("resnet50_mrla_base", MRLA_PARTS, "all", 25_557_032 + 64_812, None),
-        ("resnet101_mrla_light", MRLA_PARTS, "all", 44_549_160 + 132_140, None),
-        ("resnet101_mrla_light", MRLA_PARTS | {"attention": "mrla_base"}, "all",
-         44_549_160 + 99_628, None),
+        slow("resnet50_mrla_base", MRLA_PARTS, "all", 25_557_032 + 64_812, None),
+        slow("resnet101_mrla_light", MRLA_PARTS, "all", 44_549_160 + 132_140, None),
+        slow("resnet101_mrla_light", MRLA_PARTS | {"attention": "mrla_base"}, "all",
+             44_549_160 + 99_628, None),
     ],
 )  # fmt: skip
-def test_published_counts_across_layers(name, changes, placement, params, flops, monkeypatch):
-    monkeypatch.setattr("ean_search.costs.measure.time_interleaved", no_time)
+@pytest.mark.usefixtures("without_timing")
+def test_published_counts_across_layers(name, changes, placement, params, flops):
     space = load_space(name, **changes)
     cost = measure_costs(space).price(space.parse(placement))
     assert cost.params == params
     assert flops is None or cost.flops == flops
 
 
-def no_time(forwards, **_):
-    return dict.fromkeys(forwards, 1.0)
-
-
+@pytest.mark.usefixtures("without_timing")
 def test_fvcores_total_of_resnet50():
     space, table = table_of(R50)
     assert table.price(space.named["none"]).flops == 4_111_512_576
@@ -107,16 +139,25 @@ def test_fvcores_total_of_resnet50():
     ("stage", "se", "elements"),
     [("100-0000-000000-000", 8_192, 802_816), ("000-0000-000000-001", 524_288, 100_352)],
 )
-def test_an_attachment_adds_its_map_and_its_products(stage, se, elements):
+@pytest.mark.usefixtures("without_timing")
+def test_an_attachment_adds_its_activations_and_its_products(stage, se, elements):
     space, table = table_of(R50)
-    plain, one = (table.price(space.parse(text)) for text in ("none", stage))
-    assert one.macs - plain.macs == se
-    assert one.activation_bytes - plain.activation_bytes == 4 * elements
+    plain, attached = (table.price(space.parse(text)) for text in ("none", stage))
+    assert attached.macs - plain.macs == se
+    assert attached.activation_bytes - plain.activation_bytes == 4 * elements
 
 
-@pytest.mark.parametrize("name", [*(n for n in shipped_spaces() if n != R164), "regnety"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        slow(name) if name in SLOW_SPACES else name
+        for name in (*shipped_spaces(), "regnety")
+        if name != R164
+    ],
+)
+@pytest.mark.usefixtures("without_timing")
 def test_tables_equal_fvcore_on_pruned_networks(name, rng):
-    if name == "regnety":  # comes with modules of its own, which an attachment replaces
+    if name == "regnety":  # its blocks have attention modules, which an attachment replaces
         space = load_space("regnet_shared", backbone="regnety_002", attention=["eca", "se"])
     else:
         space = load_space(name)
@@ -130,7 +171,7 @@ def test_tables_equal_fvcore_on_pruned_networks(name, rng):
         assert cost.params == count_params(pruned)
 
 
-def test_all_axes_but_none_grow_with_attachments(tiny):
+def test_every_axis_grows_with_attachments(tiny):
     table = measure_costs(tiny, classes=10, rounds=3)
     none, all_on = (table.price(tiny.named[name]) for name in ("none", "all"))
     assert (none.sites, all_on.sites) == (0, 4)

@@ -1,4 +1,4 @@
-"""Cost tables without networks: sums over sites, modules paid for once."""
+"""Cost tables without networks: sums over sites, shared parameters counted once."""
 
 import pytest
 
@@ -36,16 +36,72 @@ TABLE = CostTable(
         ("12-1", Cost(3, 1503, 5031, 6034, 11.5, 424)),
     ],
 )
-def test_shared_modules_are_paid_for_once(text, cost):
+def test_shared_parameters_are_counted_once(text, cost):
     assert TABLE.price(SPACE.parse(text)) == cost
 
 
-def test_a_table_survives_its_file(tmp_path):
+def test_a_table_can_be_saved_and_loaded(tmp_path):
     TABLE.save(tmp_path / "costs.json")
     assert CostTable.load(tmp_path / "costs.json") == TABLE
 
 
-def test_other_files_are_refused(tmp_path):
+def test_a_file_that_is_no_cost_table_is_an_error(tmp_path):
     (tmp_path / "costs.json").write_text('{"plain": 3}')
     with pytest.raises(UserError, match="is not a cost table"):
         CostTable.load(tmp_path / "costs.json")
+
+
+def chained(flops, later=(), **fields):
+    values = {"params": 0, "replaced_params": 0, "latency_ms": 0.0, "activation_bytes": 0}
+    return Attachment(group=0, macs=flops, flops=flops, chain=0, later=later, **values | fields)
+
+
+# Two choices of one chain: attentions that cost more the later they come, and ones that only write.
+CHAINED = CostTable(
+    plain=Cost(0, 0, 0, 0, 0.0, 0),
+    attachments=(
+        (chained(10), chained(1, writes_only=True)),
+        (chained(10, ((20, 20),)), chained(1, writes_only=True)),
+        (chained(10, ((20, 20), (30, 30))), chained(1, writes_only=True)),
+    ),
+    image_size=32,
+    batch_size=1,
+    hardware="a machine",
+)
+
+
+@pytest.mark.parametrize(
+    ("text", "flops"),
+    [
+        ("10-0", 10),
+        ("00-1", 10),
+        ("11-0", 30),
+        ("10-1", 30),
+        ("11-1", 60),
+        ("21-0", 21),  # a writer counts as a site of the chain
+        ("22-1", 32),
+    ],
+)
+def test_an_attention_may_cost_more_the_later_it_comes_in_its_chain(text, flops):
+    assert CHAINED.price(SPACE.parse(text)).flops == flops
+
+
+@pytest.mark.parametrize(("text", "flops"), [("20-0", 0), ("12-0", 10), ("12-2", 10), ("22-2", 0)])
+def test_writers_without_a_later_reader_cost_nothing(text, flops):
+    placement = SPACE.parse(text)
+    assert CHAINED.price(placement).flops == flops
+    assert CHAINED.price(placement).sites == placement.attached
+
+
+def test_attachments_of_a_chain_can_be_saved_and_loaded(tmp_path):
+    CHAINED.save(tmp_path / "costs.json")
+    assert CostTable.load(tmp_path / "costs.json") == CHAINED
+
+
+def test_replaced_modules_are_subtracted():
+    replacing = CostTable(
+        Cost(0, 1000, 0, 0, 0.0, 0), ((Attachment(0, 30, 200, 0, 0, 0.0, 0, own_params=5),),),
+        32, 1, "a machine",
+    )  # fmt: skip
+    space = Space(name="one", backbone="x", attention="se", stages=(1,))
+    assert replacing.price(space.parse("1")).params == 1000 + 30 + 5 - 200

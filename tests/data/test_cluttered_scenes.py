@@ -1,23 +1,23 @@
 import numpy as np
 import torch
 
-from ean_search.data.cluttered import Canvas, generate
+from ean_search.data.cluttered import ClutteredOptions, generate
 from ean_search.data.cluttered_scenes import load_scenes
 
-SMALL = Canvas(train=40, test=20, clutter=0, noise=0.0, tint=0.0)
+PLAIN_OPTIONS = ClutteredOptions(train=40, test=20, clutter=0, noise=0.0, tint=0.0)
 
 
-def test_scenes_are_the_canvases_of_classification():
-    canvas = Canvas(train=1040, test=20)
-    drawn = generate(canvas, 32, 3)
-    train, test = load_scenes(canvas, 32, 3)
+def test_scenes_show_the_canvases_of_classification():
+    options = ClutteredOptions(train=1040, test=20)
+    drawn = generate(options, 32, 3)
+    train, test = load_scenes(options, 32, 3)
     assert np.array_equal(train.images.numpy(), drawn["train_images"])
     assert np.array_equal(test.images.numpy(), drawn["test_images"])
     assert np.array_equal(train.boxes[:, 0, 4].numpy() - 1, drawn["train_labels"])
 
 
-def test_boxes_frame_what_masks_cover():
-    train, _ = load_scenes(SMALL, 48, 0)
+def test_boxes_frame_the_pixels_of_the_masks():
+    train, _ = load_scenes(PLAIN_OPTIONS, 48, 0)
     for boxes, mask in zip(train.boxes, train.masks, strict=True):
         left, top, right, bottom, label = boxes[-1].long().tolist()  # nothing covers the last
         rows, columns = torch.nonzero(mask == label, as_tuple=True)
@@ -26,8 +26,8 @@ def test_boxes_frame_what_masks_cover():
         assert set(mask.unique().tolist()) <= {0, *boxes[:, 4].long().tolist()}
 
 
-def test_masks_mark_the_paint():
-    train, _ = load_scenes(SMALL, 48, 0)
-    paper = (train.images.float() - 127.5).abs().amax(1) < 2
-    assert not (paper & (train.masks > 0)).any()
+def test_masks_leave_the_background_out():
+    train, _ = load_scenes(PLAIN_OPTIONS, 48, 0)
+    background = (train.images.float() - 127.5).abs().amax(1) < 2
+    assert not (background & (train.masks > 0)).any()
     assert train.split(train.masks).labels.shape == (40, 48, 48)

@@ -9,10 +9,9 @@ from torchvision import transforms
 from torchvision.datasets import ImageFolder
 
 from ean_search.data.file_splits import LoaderSplit, StreamSplit
-from ean_search.data.splits import Part
 from ean_search.utils.errors import UserError
 
-# What Python 3.12 says of a data loader's processes in a program with threads.
+# Python 3.12 warns of a data loader's processes in a program with threads.
 pytestmark = pytest.mark.filterwarnings("ignore:This process:DeprecationWarning")
 PLAIN = transforms.Compose([transforms.Resize((12, 12)), transforms.ToTensor()])
 RANDOM = transforms.Compose([transforms.RandomCrop(12), transforms.ToTensor()])
@@ -33,8 +32,8 @@ def folder(tmp_path_factory):
 
 def split_of(folder, **options):
     dataset = ImageFolder(str(folder))
-    chosen = options.pop("chosen", np.arange(len(dataset)))
-    return LoaderSplit(dataset, chosen, train=RANDOM, evaluation=PLAIN, size=12, **options)
+    indices = options.pop("indices", np.arange(len(dataset)))
+    return LoaderSplit(dataset, indices, train=RANDOM, evaluation=PLAIN, size=12, **options)
 
 
 def images_of(split, **options):
@@ -45,31 +44,30 @@ def labels_of(split, **options):
     return torch.cat([labels for _, labels in split.batches(4, **options)]).tolist()
 
 
-@pytest.mark.parametrize("in_memory", [0, 2**20])
-def test_an_evaluation_sees_everything_in_order(folder, in_memory):
-    split = split_of(folder, in_memory=in_memory)
+@pytest.mark.parametrize("max_decoded_bytes", [0, 2**20])
+def test_an_evaluation_sees_everything_in_order(folder, max_decoded_bytes):
+    split = split_of(folder, max_decoded_bytes=max_decoded_bytes)
     assert labels_of(split) == [0] * 5 + [1] * 5
     assert images_of(split).shape == (10, 3, 12, 12)
     first = PLAIN(Image.open(folder / "ape/1.png"))
     assert torch.equal(images_of(split)[1], first)
 
 
-def test_an_evaluation_that_fits_in_memory_is_decoded_once(folder, tmp_path):
-    def count(_):
-        count.calls += 1
+def test_an_evaluation_that_fits_max_decoded_bytes_is_decoded_once(folder, tmp_path):
+    def count_calls(_):
+        count_calls.calls += 1
         return torch.zeros(3, 12, 12)
 
-    count.calls = 0
-    for in_memory, expected in ((2**20, 10), (0, 20)):
-        count.calls = 0
-        split = split_of(folder, in_memory=in_memory)
-        split.evaluation = count
+    for max_decoded_bytes, expected in ((2**20, 10), (0, 20)):
+        count_calls.calls = 0
+        split = split_of(folder, max_decoded_bytes=max_decoded_bytes)
+        split.evaluation = count_calls
         images_of(split)
         images_of(split)
-        assert count.calls == expected
+        assert count_calls.calls == expected
 
 
-def test_training_is_the_seeds_alone_whatever_the_processes(folder):
+def test_training_depends_on_the_seed_and_not_on_the_processes(folder):
     first = images_of(split_of(folder), shuffle=(3, 1))
     assert first.shape == (8, 3, 12, 12)
     random.seed(7)
@@ -87,8 +85,8 @@ def test_training_leaves_the_global_generators_alone(folder):
     assert torch.equal(torch.get_rng_state(), states[2])
 
 
-def test_only_the_chosen_images_are_given(folder):
-    split = split_of(folder, chosen=np.array([9, 0, 8]))
+def test_only_the_images_of_the_indices_are_given(folder):
+    split = split_of(folder, indices=np.array([9, 0, 8]))
     assert len(split) == 3
     assert split.steps(64) == 1
     assert labels_of(split) == [1, 0, 1]
@@ -117,14 +115,14 @@ class Counting(IterableDataset):
             yield torch.full((3, 4, 4), float(k)) + self.noise * torch.rand(3, 4, 4), int(k)
 
 
-@pytest.mark.parametrize("in_memory", [0, 2**20])
-def test_a_stream_is_read_in_order_for_evaluation(in_memory):
-    split = StreamSplit(Counting, 10, size=4, in_memory=in_memory)
+@pytest.mark.parametrize("max_decoded_bytes", [0, 2**20])
+def test_a_stream_is_read_in_order_for_evaluation(max_decoded_bytes):
+    split = StreamSplit(Counting, 10, size=4, max_decoded_bytes=max_decoded_bytes)
     assert labels_of(split) == list(range(10))
     assert torch.equal(images_of(split)[:, 0, 0, 0], torch.arange(10.0))
 
 
-def test_a_stream_trains_on_full_batches_as_the_seed_says():
+def test_a_stream_trains_on_full_batches_in_an_order_by_the_seed():
     split = StreamSplit(Counting, 10, size=4)
     first = images_of(split, shuffle=(0, 1))
     assert len(first) == 8
@@ -133,10 +131,10 @@ def test_a_stream_trains_on_full_batches_as_the_seed_says():
     assert len(set(labels_of(split, shuffle=(0, 1)))) == 8
 
 
-def test_processes_that_share_batches_read_their_parts_only(folder):
+def test_processes_that_share_batches_get_different_images(folder):
     whole = list(split_of(folder).batches(4, shuffle=(3, 1)))
     for rank in range(2):
-        part = list(Part(split_of(folder), rank, 2).batches(4, shuffle=(3, 1)))
+        part = list(split_of(folder).share(rank, 2).batches(4, shuffle=(3, 1)))
         assert len(part) == len(whole)
         for (images, labels), (all_images, all_labels) in zip(part, whole, strict=True):
             assert torch.equal(images, all_images[rank::2])

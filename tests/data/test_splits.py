@@ -2,7 +2,15 @@ import numpy as np
 import pytest
 import torch
 
-from ean_search.data.splits import TensorSplit, crop_and_flip
+from ean_search.data.splits import (
+    Split,
+    TensorSplit,
+    WrappedSplit,
+    cache_on_device,
+    crop_and_flip,
+    to_device,
+)
+from tests.helpers import read_split
 
 BYTES = torch.randint(0, 256, (10, 3, 8, 8), dtype=torch.uint8, generator=torch.manual_seed(0))
 LABELS = torch.arange(10)
@@ -53,7 +61,7 @@ def test_augmentation_is_for_training_only():
     assert not images_of(split, shuffle=(0, 0)).any()
 
 
-def test_only_the_chosen_images_are_given():
+def test_only_the_images_of_the_indices_are_given():
     split = TensorSplit(BYTES, LABELS, np.array([7, 2, 5]))
     assert len(split) == 3
     assert labels_of(split, 2) == [[7, 2], [5]]
@@ -61,19 +69,19 @@ def test_only_the_chosen_images_are_given():
     assert torch.equal(images_of(split), BYTES[[7, 2, 5]])
 
 
-def test_bytes_are_normalised_on_their_way_out():
-    split = TensorSplit(BYTES, LABELS, normal=((0.1, 0.2, 0.3), (0.5, 0.4, 0.3)))
+def test_bytes_are_normalised():
+    split = TensorSplit(BYTES, LABELS, mean_std=((0.1, 0.2, 0.3), (0.5, 0.4, 0.3)))
     mean = torch.tensor([0.1, 0.2, 0.3])[:, None, None]
     std = torch.tensor([0.5, 0.4, 0.3])[:, None, None]
     torch.testing.assert_close(images_of(split), (BYTES.float() / 255 - mean) / std)
 
 
 def test_images_come_at_the_size_asked_for():
-    split = TensorSplit(BYTES, LABELS, normal=((0.0,) * 3, (1.0,) * 3), size=16)
+    split = TensorSplit(BYTES, LABELS, mean_std=((0.0,) * 3, (1.0,) * 3), size=16)
     assert images_of(split).shape == (10, 3, 16, 16)
 
 
-def test_batches_are_contiguous_whatever_the_images_are():
+def test_batches_are_contiguous_even_if_the_images_are_not():
     split = TensorSplit(BYTES.movedim(3, 1).contiguous().movedim(1, 3), LABELS)
     assert not split.images.is_contiguous()
     assert all(images.is_contiguous() for images, _ in split.batches(4))
@@ -100,6 +108,66 @@ def test_half_of_the_crops_are_mirrored():
         for image, flipped in zip(changed, mirrored, strict=True)
     )
     assert 150 < sum(mirrored) < 250
+
+
+class Ramp(Split):
+    """A split with nothing but the two methods that a split must have."""
+
+    def __len__(self):
+        return 10
+
+    def batches(self, batch_size, *, shuffle=None, device="cpu"):
+        for start in range(0, 10, batch_size):
+            yield BYTES[start : start + batch_size], LABELS[start : start + batch_size]
+
+
+def test_a_split_of_ones_own_needs_two_methods():
+    split = Ramp()
+    assert split.steps(4) == 2
+    assert split.steps(64) == 1
+    assert to_device(split, "cpu") is split
+    assert WrappedSplit.__abstractmethods__ == {"batches"}
+
+
+@pytest.mark.parametrize("split", [TensorSplit(BYTES, LABELS), Ramp()], ids=["tensors", "own"])
+@pytest.mark.parametrize("shuffle", [None, (3, 1)])
+def test_processes_see_together_what_one_would_see(split, shuffle):
+    whole = list(split.batches(4, shuffle=shuffle))
+    for rank in range(2):
+        share = split.share(rank, 2)
+        assert (len(share), share.steps(4)) == (10, 2)
+        batches = list(share.batches(4, shuffle=shuffle))
+        assert len(batches) == len(whole)
+        for (images, labels), (all_images, all_labels) in zip(batches, whole, strict=True):
+            assert torch.equal(images, all_images[rank::2])
+            assert torch.equal(labels, all_labels[rank::2])
+
+
+def test_a_cached_split_has_the_same_images_in_an_order_that_never_changes():
+    split = TensorSplit(BYTES, LABELS, mean_std=((0.1, 0.2, 0.3), (0.5, 0.4, 0.3)))
+    images, labels = read_split(cache_on_device(split, 8, "cpu"))
+    assert torch.equal(images, read_split(split)[0][labels])
+    assert labels.tolist() != sorted(labels.tolist())
+    assert sorted(labels.tolist()) == list(range(10))
+    assert torch.equal(read_split(cache_on_device(split, 8, "cpu"))[1], labels)
+
+
+def test_a_split_too_large_for_the_memory_is_not_cached(monkeypatch):
+    split = TensorSplit(BYTES, LABELS)
+    monkeypatch.setattr("ean_search.data.splits.free_bytes", lambda device: 1000)
+    assert cache_on_device(split, 8, "cpu") is split
+
+
+@pytest.mark.parametrize("shuffle", [None, (0, 1)])
+def test_a_split_on_another_device_gives_the_same_batches(shuffle):
+    indices = np.array([7, 2, 5])
+    options = {"mean_std": ((0.5,) * 3, (0.2,) * 3), "augment": crop_and_flip, "size": 12}
+    expected = read_split(TensorSplit(BYTES, LABELS, indices, **options), shuffle=shuffle)
+    indices.flags.writeable = False  # as in an object store; torch warns of such arrays
+    moved = to_device(TensorSplit(BYTES, LABELS, indices, **options), "cpu")
+    images, labels = read_split(moved, shuffle=shuffle)
+    assert torch.equal(images, expected[0])
+    assert torch.equal(labels, expected[1])
 
 
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")

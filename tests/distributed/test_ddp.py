@@ -1,4 +1,4 @@
-"""Several processes train one network: the same network, whatever a placement leaves unused."""
+"""Several processes train one network as one process does, with modules that are not used."""
 
 from functools import partial
 
@@ -7,19 +7,19 @@ import pytest
 import torch
 
 from ean_search.core.space import load_space
-from ean_search.data.splits import Part
 from ean_search.distributed.config import Workers
 from ean_search.distributed.ddp import fit_distributed
 from ean_search.networks.builder import build, place
-from ean_search.training.trainer import Recipe, TrainingContext, fit
+from ean_search.training.recipe import Recipe
+from ean_search.training.trainer import TrainingContext, fit
 from ean_search.utils.errors import UserError
-from tests.blobs import blobs
+from tests.helpers import blobs
 
 RECIPE = Recipe(epochs=2, batch_size=8, lr=0.003, warmup_epochs=0, optimizer="momentum")
 
 
 def sparse_step(network, images, labels, criterion, rng):
-    """Use one shared module a step, or none, twice; norms with the statistics they have.
+    """Use at most one shared module, twice per step; norms keep the statistics they have.
 
     Then the mean over halves of a batch is the mean over the batch.
     """
@@ -36,6 +36,7 @@ def trained(train, split, **context):
     return network.state_dict(), history
 
 
+@pytest.mark.slow
 def test_several_processes_train_what_one_does(ray_here, tmp_path, one_thread):
     split, checkpoint = blobs(40, 0), tmp_path / "checkpoint"
     alone, expected = trained(fit, split)
@@ -52,12 +53,12 @@ def test_several_processes_train_what_one_does(ray_here, tmp_path, one_thread):
 def test_parts_make_up_the_batches():
     split = blobs(20, 0)
     whole = list(split.batches(6, shuffle=(1, 2)))
-    parts = [list(Part(split, rank, 2).batches(6, shuffle=(1, 2))) for rank in range(2)]
+    parts = [list(split.share(rank, 2).batches(6, shuffle=(1, 2))) for rank in range(2)]
     for number, (images, labels) in enumerate(whole):
         for rank in range(2):
             assert torch.equal(parts[rank][number][0], images[rank::2])
             assert torch.equal(parts[rank][number][1], labels[rank::2])
-    assert Part(split, 0, 2).steps(6) == split.steps(6)
+    assert split.share(0, 2).steps(6) == split.steps(6)
 
 
 def test_a_batch_must_be_shared_evenly(tmp_path):

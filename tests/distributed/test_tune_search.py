@@ -1,28 +1,26 @@
-"""Our searchers as Ray's: the same proposals, and a state that can be put away."""
+"""Our searchers as Ray's: the same proposals, and a state that can be saved."""
 
-import importlib.util
 import json
 import pickle
-from pathlib import Path
+import time
 
 import pytest
 from ray.tune.search import Searcher
 
 from ean_search.core.objective import Objective, Problem
 from ean_search.core.space import Space
-from ean_search.core.trial import Cost, EvaluationResult
+from ean_search.core.trial import EvaluationResult
 from ean_search.distributed.tune_search import PlacementSearch
 from ean_search.search.loop import SearchSettings, run_search
 from ean_search.search.searchers.registry import make_searcher
 from ean_search.search.trial_log import TrialLog
+from ean_search.testing.toy import price
 from ean_search.utils.errors import UserError
+from tests.helpers import load_script
 
 SPACE = Space(name="toy", backbone="x", attention="se", stages=(3, 4))
-PROBLEM = Problem(
-    SPACE,
-    Objective.parse("accuracy - 0.02 latency"),
-    lambda p: Cost(p.attached, 100, 1000, 1000, 10.0 + p.attached, 0),
-)
+PROBLEM = Problem(SPACE, Objective.parse("accuracy - 0.02 latency"), price)
+PLAY_DEADLINE_SECONDS = 60.0
 SETTINGS = {"budget": 20, "cohort": 6, "seed": 3}
 
 
@@ -37,15 +35,17 @@ class Formula:
 
 
 def loop_history(path, name):
-    store = TrialLog(path, SPACE)
-    run_search(PROBLEM, make_searcher(name, PROBLEM), Formula(), store, SearchSettings(**SETTINGS))
-    return [trial.to_json() for trial in store.trials]
+    log = TrialLog(path, SPACE)
+    run_search(PROBLEM, make_searcher(name, PROBLEM), Formula(), log, SearchSettings(**SETTINGS))
+    return [trial.to_json() for trial in log.trials]
 
 
 def play(searcher, trials, running=()):
     """Act as Tune with three workers does: the last trial started is the first to end."""
     running, number = list(running), len(running)
+    deadline = time.monotonic() + PLAY_DEADLINE_SECONDS
     while trials:
+        assert time.monotonic() < deadline, "the search gives no placement and no end"
         trial_id = f"{id(searcher)}-{number}"
         config = searcher.suggest(trial_id) if len(running) < 3 else None
         if config == Searcher.FINISHED:
@@ -89,28 +89,23 @@ def test_failed_trials_are_recorded_as_such():
     assert [str(trial.placement) for trial in failed] == [config["placement"]]
 
 
-def test_it_can_be_written_down():
-    problem = Problem(SPACE, PROBLEM.objective, price)
-    searcher = PlacementSearch(problem, "random", **SETTINGS)
-    play(searcher, 5)
+def test_it_can_be_pickled():
+    searcher = PlacementSearch(PROBLEM, "random", **SETTINGS)
+    running = play(searcher, 5)
     copy = pickle.loads(pickle.dumps(searcher))
     assert copy._state() == searcher._state()
+    play(copy, 1000, running)
+    assert len(copy.trials) == SETTINGS["budget"]
 
 
-def price(placement):
-    return PROBLEM.price(placement)
-
-
-def test_what_cannot_be_made_is_said_at_once():
+def test_an_unknown_searcher_is_refused_at_once():
     with pytest.raises(UserError, match="did you mean 'random'"):
         PlacementSearch(PROBLEM, "randon")
 
 
+@pytest.mark.slow
 def test_the_example_runs_with_our_searcher_and_rays(ray_here):
-    path = Path(__file__).parents[2] / "experiments" / "ray_tune.py"
-    spec = importlib.util.spec_from_file_location("ray_tune_example", path)
-    example = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(example)
+    example = load_script("ray_tune")
     for results in example.main(trials=5).values():
         assert len(results) == 5
         assert not results.errors

@@ -1,19 +1,20 @@
+"""Precision: with fewer bits little changes, and the same in a cohort as alone."""
+
 import numpy as np
 import pytest
 import torch
 
 from ean_search.bench.precision import measure_precision
-from ean_search.distributed.jobs import SharedJob
-from ean_search.evaluation.precision import FULL, Precision
+from ean_search.evaluation.precision import FULL_PRECISION, Precision
 from ean_search.evaluation.shared_weights import SharedWeightsEvaluator
 from ean_search.utils.errors import UserError
-from tests.blobs import blobs
+from tests.helpers import blobs
 
 REDUCED = Precision(precision="bfloat16", channels_last=True)
 
 
 def accuracies(evaluator, placements):
-    return np.array([measured.accuracy for measured in evaluator.evaluate(placements)])
+    return np.array([result.accuracy for result in evaluator.evaluate(placements)])
 
 
 def test_a_network_is_laid_out_as_asked(tiny_network):
@@ -21,7 +22,7 @@ def test_a_network_is_laid_out_as_asked(tiny_network):
     assert REDUCED.prepare(tiny_network, "cpu").training is False
     assert weight.is_contiguous(memory_format=torch.channels_last)
     assert not weight.is_contiguous()
-    FULL.prepare(tiny_network, "cpu")
+    FULL_PRECISION.prepare(tiny_network, "cpu")
     assert weight.is_contiguous()
 
 
@@ -39,11 +40,6 @@ def test_a_cohort_in_fewer_bits_scores_like_its_members(tiny, tiny_network):
     together = accuracies(evaluator, tiny.enumerate())
     alone = [accuracies(evaluator, [placement])[0] for placement in tiny.enumerate()]
     assert together == pytest.approx(alone, abs=2 / 64)
-
-
-def test_workers_compute_alike(tiny_network):
-    evaluator = SharedWeightsEvaluator(tiny_network, blobs(20, 0), precision=REDUCED)
-    assert SharedJob.of(evaluator).prepare("cpu").evaluator.precision == REDUCED
 
 
 def test_the_benchmark_compares_every_way_with_full_precision(tiny, tiny_network):

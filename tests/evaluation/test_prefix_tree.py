@@ -1,12 +1,12 @@
-import pytest
-import timm
-import torch
-from torch import nn
+"""Walks over many placements: the logits of separate passes, shared prefixes computed once."""
 
-from ean_search.core.space import Space, load_space, shipped_spaces
-from ean_search.evaluation.prefix_tree import CutError, PrefixTree, check_tree
+import pytest
+import torch
+
+from ean_search.core.space import load_space, shipped_spaces
+from ean_search.evaluation.cut_graph import CutError
+from ean_search.evaluation.prefix_tree import PrefixTree, check_tree
 from ean_search.networks.builder import build, place
-from ean_search.networks.sites import probe
 from tests.helpers import load_small, randomise
 
 
@@ -32,6 +32,7 @@ def compare_walk(name, rows, rng, dtype, share, rtol):
             assert torch.allclose(found[placement], expected, rtol=rtol, atol=tolerance)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("rows", [1, 6])  # one branch at a time, and three side by side
 @pytest.mark.parametrize("name", shipped_spaces())
 def test_a_walk_equals_one_pass_after_another(name, rows, rng):
@@ -40,11 +41,19 @@ def test_a_walk_equals_one_pass_after_another(name, rows, rng):
 
 
 @pytest.mark.parametrize("rows", [1, 6])
-@pytest.mark.parametrize("name", ["tiny", "resnet50_shared", "resnet164_shared"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        "tiny",
+        pytest.param("resnet50_shared", marks=pytest.mark.slow),
+        pytest.param("resnet164_shared", marks=pytest.mark.slow),
+    ],
+)
 def test_a_walk_equals_them_in_single_precision_too(name, rows, rng):
     compare_walk(name, rows, rng, torch.float, share=1e-6, rtol=1e-5)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("rows", [1, 6])
 def test_states_follow_their_branches(rows, rng, images):
     space = load_space("resnet164_shared", attention={"name": "dia", "reduction": 4})
@@ -66,38 +75,17 @@ def test_common_prefixes_are_computed_once(tiny, tiny_network, images):
     assert calls.count(tiny_network.layer4[0].conv1) == 8
 
 
-class Branching(nn.Module):
-    """A network that looks at its data to decide what to do."""
-
-    def __init__(self, num_classes):
-        super().__init__()
-        self.net = timm.create_model("resnet18", num_classes=num_classes)
-
-    def forward(self, x):
-        return self.net(x) if x.shape[0] > 0 and float(x.detach().norm()) >= 0 else x
-
-
-class Ensemble(Branching):
-    """A network whose blocks run twice."""
-
-    def forward(self, x):
-        return self.net(x) + self.net(2 * x)
-
-
-@pytest.mark.parametrize(
-    ("kind", "words"), [(Branching, "cannot be traced"), (Ensemble, "one after another, each once")]
-)
-def test_networks_that_cannot_be_cut_say_why(kind, words):
-    space = Space(name="x", backbone="resnet18", attention="se", image_size=64)
-    network = kind(10)
-    network.net = build(probe(space))
-    with pytest.raises(CutError, match=words):
-        PrefixTree(network)
-
-
 def test_a_tree_that_computes_something_else_is_refused(tiny_network, images):
     tree = PrefixTree(randomise(tiny_network))
     check_tree(tree, tiny_network, images)
     tiny_network.layer2[0].se.forward = torch.relu
     with pytest.raises(CutError, match="do not compute"):
         check_tree(tree, tiny_network, images)
+
+
+def test_a_walk_holds_two_maps_per_site():
+    network = build(load_space("resnet50_shared")).eval()
+    maps = [(256, 16, 3), (512, 8, 4), (1024, 4, 6), (2048, 2, 3)]
+    expected = sum(2 * 4 * channels * size**2 * sites for channels, size, sites in maps)
+    held = PrefixTree(network).bytes_held(torch.randn(2, 3, 64, 64)) / 2
+    assert held == pytest.approx(expected, rel=0.02)

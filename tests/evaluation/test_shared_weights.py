@@ -1,3 +1,5 @@
+"""Evaluation with shared weights: a cohort scores as its members do alone."""
+
 import copy
 import logging
 
@@ -6,11 +8,12 @@ import torch
 
 from ean_search.core.space import Space, load_space
 from ean_search.core.trial import EvaluationResult
-from ean_search.evaluation.shared_weights import SharedWeightsEvaluator, score
+from ean_search.evaluation.shared_weights import SharedWeightsEvaluator, top1_accuracy
 from ean_search.networks.builder import build, place, prune, slots
 from ean_search.networks.sites import probe
-from ean_search.training.trainer import Recipe, fit
-from tests.blobs import blobs
+from ean_search.training.recipe import Recipe
+from ean_search.training.trainer import fit
+from tests.helpers import blobs
 
 
 @pytest.fixture(scope="module")
@@ -27,14 +30,14 @@ def network():
 
 
 def accuracies(evaluator, placements):
-    return [measured.accuracy for measured in evaluator.evaluate(placements)]
+    return [result.accuracy for result in evaluator.evaluate(placements)]
 
 
 def test_a_cohort_scores_like_its_members_alone(tiny, network):
     split = blobs(50, 0)
     together = accuracies(SharedWeightsEvaluator(network, split, batch_size=20), tiny.enumerate())
-    alone = [score(place(network, p), split.batches(50)) for p in tiny.enumerate()]
-    pruned = [score(prune(network, p), split.batches(7)) for p in tiny.enumerate()]
+    alone = [top1_accuracy(place(network, p), split.batches(50)) for p in tiny.enumerate()]
+    pruned = [top1_accuracy(prune(network, p), split.batches(7)) for p in tiny.enumerate()]
     assert together == alone == pruned
     assert len(set(together)) > 1
 
@@ -45,7 +48,8 @@ def test_results_come_in_the_order_asked_for(tiny, network):
     forward, backward = (accuracies(evaluator, order) for order in (cohort, cohort[::-1]))
     assert forward == backward[::-1]
     assert all(
-        isinstance(m, EvaluationResult) and m.seconds > 0 for m in evaluator.evaluate(cohort)
+        isinstance(result, EvaluationResult) and result.seconds > 0
+        for result in evaluator.evaluate(cohort)
     )
 
 
@@ -73,7 +77,7 @@ def test_own_statistics_are_those_of_training_mode(tiny, network):
             module.momentum = 1.0
     with torch.no_grad():
         trained(images)
-    expected = score(trained, blobs(50, 0).batches(50))
+    expected = top1_accuracy(trained, blobs(50, 0).batches(50))
     assert accuracies(evaluator, [placement]) == [pytest.approx(expected, abs=0.021)]
 
 
@@ -90,7 +94,9 @@ def test_only_norms_that_keep_statistics_of_maps_are_set(backbone, args, images)
     assert 0 <= accuracies(evaluator, [space.named["all"]])[0] <= 1
 
 
-class Doubtful:
+class DataDependent:
+    """Looks at its data to decide what to compute, which cannot be traced."""
+
     def forward(self, x):
         return super().forward(x) if x.isfinite().all() else x
 
@@ -98,8 +104,33 @@ class Doubtful:
 def test_a_network_that_cannot_be_cut_is_evaluated_all_the_same(tiny, network, caplog):
     expected = accuracies(SharedWeightsEvaluator(network, blobs(50, 0)), tiny.enumerate())
     network = copy.deepcopy(network)
-    network.__class__ = type("Doubtful", (Doubtful, type(network)), {})
+    network.__class__ = type("DataDependent", (DataDependent, type(network)), {})
     with caplog.at_level(logging.WARNING):
         evaluator = SharedWeightsEvaluator(network, blobs(50, 0))
     assert "one by one" in caplog.text
     assert accuracies(evaluator, tiny.enumerate()) == expected
+
+
+class FullMemory:
+    """A tree that finds no memory, not even for one placement."""
+
+    def walk(self, images, placements, rows=1):
+        raise torch.OutOfMemoryError("CUDA out of memory.")
+
+
+def test_a_cohort_without_room_is_tried_one_by_one(tiny, tmp_path, one_thread):
+    evaluator = SharedWeightsEvaluator(build(tiny, classes=3), blobs(30, 0))
+    cohort = tiny.enumerate()[:5]
+    expected = accuracies(evaluator, cohort)
+    evaluator.tree = FullMemory()
+    assert accuracies(evaluator, cohort) == expected
+
+
+def test_logits_that_are_no_numbers_are_a_result_with_a_reason(tiny, one_thread):
+    network = build(tiny, classes=3)
+    evaluator = SharedWeightsEvaluator(network, blobs(30, 0))
+    network.fc.bias.data.fill_(float("nan"))
+    results = list(evaluator.evaluate(tiny.enumerate()[:2]))
+    assert [(result.accuracy, result.note) for result in results] == [
+        (None, "its logits are not finite numbers")
+    ] * 2

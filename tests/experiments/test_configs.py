@@ -1,4 +1,4 @@
-"""Every shipped experiment runs, with cut budgets, on small data in the real formats."""
+"""Every shipped experiment runs, with short budgets, on small data in the real formats."""
 
 from pathlib import Path
 
@@ -8,10 +8,10 @@ from torchvision.datasets import CIFAR100
 from ean_search.networks.backbones.resnet164 import CifarResNet
 from ean_search.runs.experiment import load_experiment
 from ean_search.runs.pipeline import do_run, start_run
-from tests.data.test_datasets import write_cifar, write_folders
+from tests.helpers import write_cifar, write_folders
 
 EXPERIMENTS = sorted((Path(__file__).parents[2] / "experiments").glob("ean_*.yaml"))
-CUT = {
+SHORT_BUDGETS = {
     "data.workers": 0,
     "data.search_per_class": 1,
     "supernet.recipe.epochs": 1,
@@ -26,13 +26,14 @@ CUT = {
 
 
 def short_resnet(num_classes):
-    """Build three blocks a stage in place of 18: the same code in a sixth of the time."""
+    """Build 3 blocks per stage in place of 18: the same code in a sixth of the time."""
     return CifarResNet(3, num_classes)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("path", EXPERIMENTS, ids=lambda path: path.stem)
-def test_it_runs(path, tmp_path, monkeypatch):
-    changes = dict(CUT)
+def test_a_shipped_experiment_runs(path, tmp_path, monkeypatch):
+    changes = dict(SHORT_BUDGETS)
     if "imagenet" in path.stem:
         write_folders(tmp_path / "data", per_class=3)
         changes |= {"data.root": str(tmp_path / "data"), "data.image_size": 32}

@@ -1,4 +1,4 @@
-"""The example of other people's reinforcement learning, run small."""
+"""The example that searches a table with PPO, run small."""
 
 import pytest
 
@@ -10,20 +10,27 @@ pytest.importorskip("stable_baselines3")
 
 
 @pytest.fixture
-def ppo():
+def script():
     return load_script("ppo")
 
 
-def test_ppo_learns_a_table(ppo, tmp_path, one_thread):
+def test_ppo_finds_a_good_placement_of_a_table(script, tmp_path, one_thread):
     table = PlacementBench(write_synthetic(tmp_path / "six.parquet"))
-    found = list(ppo.train(table, steps=600))
-    assert len(set(found)) == len(found) <= table.problem.space.size
-    assert ppo.arrival(table, found) <= len(found)
-    assert ppo.arrival(table, [table.problem.space.named["none"]]) == float("inf")
+    placements = script.train(table, steps=600)
+    assert len(set(placements)) == len(placements) <= table.problem.space.size
+    assert script.count_until_goal(table, placements) <= len(placements)
 
 
-def test_the_script_compares_it_with_our_searchers(ppo, tmp_path, monkeypatch, capsys, one_thread):
+def test_the_goal_is_not_reached_without_a_good_placement(script, tmp_path):
+    table = PlacementBench(write_synthetic(tmp_path / "six.parquet"))
+    none = table.problem.space.named["none"]
+    best = max(table.costs, key=table.reward)
+    assert script.count_until_goal(table, [none]) == float("inf")
+    assert script.count_until_goal(table, [none, best]) == 2
+
+
+def test_the_script_compares_ppo_with_searchers(script, tmp_path, monkeypatch, capsys, one_thread):
     source = write_synthetic(tmp_path / "six.parquet")
     monkeypatch.setattr("sys.argv", ["ppo.py", source, "--steps", "64", "--seeds", "1"])
-    ppo.main()
+    script.main()
     assert {"ppo:", "random:", "surrogate:"} <= set(capsys.readouterr().out.split())

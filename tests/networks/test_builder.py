@@ -1,14 +1,22 @@
-import copy
+"""Networks of every space: empty, placed, pruned, compiled."""
 
 import pytest
 import timm
 import torch
 
 from ean_search.attention.registry import ATTENTIONS
-from ean_search.attention.state import StateHolder
 from ean_search.core.space import load_space, shipped_spaces
-from ean_search.networks.builder import Slot, build, place, place_per_sample, prune, slots
-from ean_search.networks.sites import make_backbone
+from ean_search.networks.builder import (
+    Slot,
+    build,
+    paths_before_pruning,
+    place,
+    place_per_sample,
+    prune,
+    sharing_group,
+    slots,
+)
+from ean_search.networks.sites import find_sites, make_backbone, probe
 from ean_search.utils.errors import UserError
 from tests.helpers import load_small, randomise
 
@@ -19,7 +27,13 @@ SPACES = dict.fromkeys(ATTENTIONS, "resnet18_shared") | {
 }
 
 
-@pytest.mark.parametrize("name", shipped_spaces())
+LARGE_SPACES = ("resnet101_mrla_light", "convformer_s18_keyonly")
+
+
+@pytest.mark.parametrize(
+    "name",
+    [pytest.param(n, marks=[pytest.mark.slow] * (n in LARGE_SPACES)) for n in shipped_spaces()],
+)
 def test_nothing_attached_is_the_plain_backbone_to_the_bit(name, rng):
     space = load_small(name)
     x = torch.randn(2, 3, space.image_size, space.image_size)
@@ -48,7 +62,7 @@ def test_pruned_networks_equal_placed_ones(attention, rng, images):
             assert torch.allclose(placed, pruned, atol=1e-5)
 
 
-def test_resnet50_with_nothing_attached_is_timms():
+def test_resnet50_with_nothing_attached_is_the_one_of_timm():
     network = build(load_space("resnet50_shared"), classes=10, seed=3).eval()
     torch.manual_seed(3)
     plain = timm.create_model("resnet50", num_classes=10).eval()
@@ -66,28 +80,26 @@ def test_pruned_networks_have_no_slots_and_no_idle_modules(tiny):
     assert len(slots(network)) == 4
 
 
-def test_sharing_is_by_stage_and_channels(rng):
+def test_sharing_is_by_stage_and_channels():
     shared, own = (load_space("resnet18_shared", sharing=sharing) for sharing in ("stage", "none"))
     modules = [[slot.attentions[0] for slot in slots(build(space))] for space in (shared, own)]
-    assert [len(set(found)) for found in modules] == [4, 8]
+    assert [len(set(attentions)) for attentions in modules] == [4, 8]
     inside = build(load_space("efficientnet_b0_shared"))
     groups = {(s.site.stage, s.site.channels): s.attentions[0] for s in slots(inside)}
     assert all(s.attentions[0] is groups[s.site.stage, s.site.channels] for s in slots(inside))
 
 
-def test_modules_a_backbone_comes_with_stay_where_nothing_is_attached(images):
+def test_modules_of_the_backbone_stay_where_nothing_is_attached(images):
     space = load_space("regnet_shared", backbone="regnety_002", stages=[], attention="eca")
     network = build(space).eval()
     assert all(slot.original is not None for slot in slots(network))
     plain = make_backbone(space, 10).eval()
-    from ean_search.networks.sites import probe
-
     plain.load_state_dict(prune(network, probe(space).named["none"]).state_dict())
     with torch.inference_mode():
         assert torch.equal(network(images), plain(images))
 
 
-def test_each_image_may_have_a_placement_of_its_own(tiny, images):
+def test_each_image_may_have_its_own_placement(tiny, images):
     network = randomise(build(tiny)).eval()
     placements = [tiny.parse(text) for text in ("0000", "1111", "1010", "0101")]
     with torch.inference_mode():
@@ -97,70 +109,65 @@ def test_each_image_may_have_a_placement_of_its_own(tiny, images):
             assert torch.allclose(together[row], alone[0], atol=1e-5)
 
 
-def dia_network():
-    space = load_space("resnet18_shared", attention={"name": "dia", "reduction": 4})
-    return space, randomise(build(space)).eval()
-
-
-def carries(network):
-    return [module for module in network.modules() if isinstance(module, StateHolder)]
-
-
-def test_a_state_does_not_outlive_a_pass():
-    space, network = dia_network()
-    x = torch.randn(2, 3, 64, 64)
-    place(network, space.named["all"])
-    with torch.inference_mode():
-        first = network(x)
-        assert not any(holder.states for holder in carries(network))
-        assert torch.equal(network(x), first)
-
-
-def test_a_pass_that_fails_in_the_middle_leaves_the_next_one_alone():
-    space, network = dia_network()
-    x = torch.randn(2, 3, 64, 64)
-    place(network, space.named["all"])
-    with torch.inference_mode():
-        expected = network(x)
-
-        def fail(*_):
-            raise RuntimeError("stop")
-
-        hook = network.layer2[1].conv2.register_forward_hook(fail)
-        with pytest.raises(RuntimeError, match="stop"):
-            network(torch.randn(5, 3, 64, 64))
-        hook.remove()
-        assert torch.equal(network(x), expected)
-
-
-def test_unattached_sites_are_skipped_by_the_state():
-    space, network = dia_network()
-    x = torch.randn(2, 3, 64, 64)
-    with torch.inference_mode():
-        for text in ("01-10-11-00", "11-01-00-10"):
-            placement = space.parse(text)
-            assert torch.equal(place(network, placement)(x), prune(network, placement)(x))
-
-
-def test_copies_have_a_state_of_their_own():
-    _, network = dia_network()
-    assert not set(carries(network)) & set(carries(copy.deepcopy(network)))
-
-
 def test_the_backbones_weights_do_not_depend_on_the_attention(tiny):
     other = load_space("tiny", attention="eca")
     weights = [prune(build(s, seed=5), s.named["none"]).state_dict() for s in (tiny, other)]
     assert all(torch.equal(weights[0][key], weights[1][key]) for key in weights[0])
 
 
-def test_misfits_are_refused(tiny_network, images):
+def test_a_placement_of_another_space_is_refused(tiny_network):
     with pytest.raises(UserError, match="expected a placement of 4 sites, got 00-00-00-00"):
         place(tiny_network, load_space("resnet18_shared").named["none"])
-    space, network = dia_network()
+
+
+def test_stateful_attention_has_one_placement_per_batch():
+    space = load_space("resnet18_shared", attention={"name": "dia", "reduction": 4})
+    network = build(space)
     with pytest.raises(UserError, match="one placement for the whole batch"):
         place_per_sample(network, [space.named["all"]] * 2)
 
 
+def test_parts_are_shared_where_an_attention_says_so():
+    space = load_space("resnet18_shared", attention="mrla_light", unit_gate=False)
+    first, second = (slot.attentions[0] for slot in slots(build(space))[:2])
+    assert first is not second
+    assert first.projections is second.projections
+    assert first.decay is not second.decay
+    whole = load_space("resnet18_shared", attention="mrla_light", sharing="whole", unit_gate=False)
+    first, second = (slot.attentions[0] for slot in slots(build(whole))[:2])
+    assert first is second
+
+
+def test_sites_of_a_group_have_the_same_key():
+    sites = find_sites(load_space("resnet50_shared"))
+    shared = load_space("resnet50_shared")
+    own = load_space("resnet50_shared", sharing="none")
+    assert len({sharing_group(shared, site) for site in sites}) == 4
+    assert len({sharing_group(own, site) for site in sites}) == 16
+
+
+def test_paths_before_pruning_lead_to_the_same_modules(tiny):
+    network, placement = build(tiny), tiny.parse("1010")
+    pruned = prune(network, placement)
+    paths = paths_before_pruning(network, placement)
+    names = [name for name, _ in pruned.named_parameters()]
+    assert names
+    for name in names:
+        path, _, parameter = name.rpartition(".")
+        before = getattr(network.get_submodule(paths[path]), parameter)
+        assert torch.equal(pruned.get_parameter(name), before)
+
+
+def test_pruning_leaves_the_network_as_it_is(tiny, images):
+    network = randomise(build(tiny)).eval()
+    place(network, tiny.parse("1010"))
+    with torch.inference_mode():
+        expected = network(images)
+        prune(network, tiny.parse("0101"))
+        assert torch.equal(network(images), expected)
+
+
+@pytest.mark.slow
 @pytest.mark.parametrize("name", SPACES)
 def test_every_written_attention_compiles_and_exports(name):
     space = load_small(SPACES[name], attention=name, unit_gate=False)

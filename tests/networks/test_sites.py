@@ -1,18 +1,17 @@
+"""Sites: found by probing, numbered, described."""
+
 import pytest
 import timm
 import torch
 
-from ean_search.core.space import Space, load_space, shipped_spaces
-from ean_search.networks.sites import find_sites, make_backbone, probe
+from ean_search.core.space import load_space, shipped_spaces
+from ean_search.networks.sites import Site, find_sites, probe
 from ean_search.utils.errors import UserError
-
-
-def space_of(backbone, **fields):
-    return Space(**{"name": "own", "backbone": backbone, "attention": "se"} | fields)
+from tests.helpers import load_small, space_of
 
 
 def own_backbone(num_classes):
-    """Build a user's own backbone: anything whose blocks have a home for attention."""
+    """Build a user's own backbone: any network whose blocks have a place for attention."""
     return timm.create_model("resnet18", num_classes=num_classes)
 
 
@@ -21,12 +20,12 @@ def without_sites(num_classes):
 
 
 @pytest.mark.parametrize("name", shipped_spaces())
-def test_shipped_spaces_say_what_probing_finds(name):
+def test_the_stages_of_shipped_spaces_are_those_that_probing_finds(name):
     space = load_space(name)
     assert probe(space.model_copy(update={"stages": ()})).stages == space.stages
 
 
-def test_sites_come_with_their_maps():
+def test_sites_describe_their_maps():
     sites = find_sites(load_space("resnet50_shared"))
     assert [(s.channels, s.height) for s in sites[::5]] == [
         (256, 56),
@@ -34,14 +33,14 @@ def test_sites_come_with_their_maps():
         (1024, 14),
         (2048, 7),
     ]
-    assert sites[0].elements == 802_816
-    assert sites[-1].elements == 100_352
+    assert sites[0].num_elements == 802_816
+    assert sites[-1].num_elements == 100_352
 
 
 @pytest.mark.parametrize(
     ("backbone", "count"), [("resnet26t", 8), ("mobilenetv3_small_050", 11), ("regnety_002", 13)]
 )
-def test_any_backbone_with_homes_will_do(backbone, count):
+def test_sites_are_found_in_any_backbone_that_has_them(backbone, count):
     assert probe(space_of(backbone)).sites == count
 
 
@@ -62,12 +61,44 @@ def test_a_users_own_backbone_is_named_by_address():
         (space_of("resnet18", stages=(2, 2)), r"says its stages have \(2, 2\) sites"),
     ],
 )
-def test_backbones_that_will_not_do_say_why(space, words):
+def test_errors_name_the_reason(space, words):
     with pytest.raises(UserError, match=words):
         probe(space)
 
 
-def test_resnet164_has_the_published_size():
-    space = load_space("resnet164_shared")
-    counts = [sum(p.numel() for p in make_backbone(space, n).parameters()) for n in (10, 100)]
-    assert counts == [1_704_154, 1_727_284]
+def test_attentions_of_different_positions_do_not_share_a_space():
+    with pytest.raises(UserError, match=r"no position is right.*se: residual or block; broad: qkv"):
+        probe(space_of("deit_tiny_patch16_224", attention=["se", "broad"], image_size=224))
+    space = space_of("resnet18", attention="mrla_light", position="residual", image_size=64)
+    with pytest.raises(UserError, match="mrla_light: goes to position block, not residual"):
+        probe(space)
+
+
+def test_stages_can_have_a_given_length():
+    sites = find_sites(space_of("resnet18", stage_length=1))
+    assert [site.stage for site in sites] == list(range(8))
+    assert [site.number for site in sites] == list(range(8))
+
+
+@pytest.mark.parametrize(
+    ("site", "shapes"),
+    [
+        (Site(0, "residual", "", 0, 8, 4, 5), [(2, 8, 4, 5)]),
+        (Site(0, "block", "", 0, 8, 4, 5, layout="nhwc"), [(2, 4, 5, 8)] * 2),
+        (Site(0, "residual", "", 0, 8, 4, 4, layout="tokens", prefix=1), [(2, 17, 8)]),
+    ],
+)
+def test_example_inputs_have_the_layout_of_the_site(site, shapes):
+    inputs = site.example_inputs(2)
+    assert [tuple(x.shape) for x in inputs] == shapes
+    assert site.num_maps == len(inputs)
+    assert site.num_elements == inputs[0].numel() // 2
+
+
+def test_windows_follow_each_other_in_the_batch():
+    site = find_sites(load_small("swin_tiny_broad"))[1]
+    assert site.partition == (16, 16, 4, 4, 2, 2)
+    assert site.num_windows == 16
+    (x,) = site.example_inputs(3)
+    assert x.shape == (48, 16, 72)
+    assert site.num_elements == x.numel() // 3

@@ -1,3 +1,5 @@
+"""Networks as timm models."""
+
 import subprocess
 import sys
 
@@ -9,14 +11,17 @@ import torch
 from ean_search.core.space import load_space
 from ean_search.costs.flops import count_params
 from ean_search.networks.builder import build, prune
-from ean_search.networks.timm_models import MODELS, make_network
+from ean_search.networks.timm_models import MODELS, backbone_cfg, make_feature_network, make_network
 from ean_search.utils.errors import UserError
 
 
+@pytest.mark.slow
 def test_only_this_module_registers():
     code = "import ean_search, timm; print(timm.is_model('ean_resnet50'))"
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert done.stdout.strip() == "False"
+    process = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True
+    )
+    assert process.stdout.strip() == "False"
     assert timm.is_model("ean_resnet50")
 
 
@@ -46,7 +51,7 @@ def test_every_model_gives_a_pyramid(name):
     assert [64 // m.shape[2] for m in maps] == network.feature_info.reduction()
 
 
-def test_other_images_classes_and_levels():
+def test_images_classes_and_levels_can_be_chosen():
     network = timm.create_model("ean_resnet18", in_chans=1, num_classes=3)
     assert network(torch.zeros(2, 1, 32, 32)).shape == (2, 3)
     maps = timm.create_model("ean_resnet18", features_only=True, out_indices=(2, 4))
@@ -64,3 +69,22 @@ def test_any_backbone_needs_a_name():
     with pytest.raises(UserError, match="needs a backbone"):
         make_network()
     assert "ean_resnet50" in ean_search.networks.timm_models.__all__
+
+
+def test_the_generic_model_takes_a_shipped_space_too():
+    network = timm.create_model("ean_model", space="tiny", placement="1010", num_classes=4)
+    assert network.layer1[0].se is not None
+    with pytest.raises(TypeError, match="space"):
+        timm.create_model("ean_resnet18", space="tiny")
+
+
+def test_a_network_without_feature_info_has_no_pyramid():
+    with pytest.raises(UserError, match="Linear has no feature_info"):
+        make_feature_network(torch.nn.Linear(1, 1), None)
+
+
+def test_a_configuration_names_no_weights():
+    config = backbone_cfg("resnet50")
+    assert config.classifier == "fc"
+    assert (config.url, config.hf_hub_id) == (None, None)
+    assert backbone_cfg("resnet164").first_conv == "conv1"

@@ -1,4 +1,4 @@
-import json
+"""Exports: every format gives the logits of the network."""
 
 import ean_search.models  # noqa: F401
 import pytest
@@ -6,72 +6,52 @@ import timm
 import torch
 from timm.data import create_dataset, create_loader, resolve_data_config
 
-from ean_search.analysis.run_folder import Run
 from ean_search.core.space import load_space
 from ean_search.data.datasets import DataSource, load_data
-from ean_search.evaluation.shared_weights import score
-from ean_search.networks.builder import build, prune
-from ean_search.retrain.checkpoint import (
-    Checkpoint,
-    TrainingDescription,
-    find_trained,
-    preprocessing,
-)
+from ean_search.evaluation.shared_weights import top1_accuracy
+from ean_search.retrain.checkpoint import preprocessing
 from ean_search.retrain.export import FORMATS, check_export, export, read_safetensors
-from ean_search.training.recipe import Recipe
 from ean_search.utils.errors import UserError
-from ean_search.utils.files import save_json, save_weights
-from tests.data.test_datasets import write_folders
-from tests.helpers import randomise
+from tests.helpers import describe_training, write_checkpoint, write_folders
+
+SLOW_FORMATS = ("onnx", "torch")
 
 
-def trained(attention="se", placement="1-0-1-0", **changes):
-    values = {"space": load_space("tiny", attention=attention), "placement": placement, "seed": 0}
-    values |= {"classes": 10, "data": DataSource(), "recipe": Recipe()}
-    values |= {"preprocessing": {"input_size": [3, 32, 32], "mean": [0.5] * 3, "std": [0.25] * 3}}
-    return TrainingDescription(**values | changes)
-
-
-def checkpoint(path, about):
-    """Leave what retraining leaves, without training."""
-    made = Checkpoint(path)
-    path.mkdir(parents=True)
-    network = prune(build(about.space, about.classes), about.space.parse(about.placement))
-    save_weights(randomise(network), made.weights_file)
-    save_json(json.loads(about.model_dump_json()), made.description_file)
-    save_json({"test_accuracy": 0.5}, made.metrics_file)
-    return made
-
-
-@pytest.mark.parametrize("form", FORMATS)
+@pytest.mark.parametrize(
+    "form",
+    [pytest.param(f, marks=pytest.mark.slow if f in SLOW_FORMATS else ()) for f in FORMATS],
+)
 def test_every_format_gives_the_networks_logits(tmp_path, form):
-    source = checkpoint(tmp_path / "net", trained())
+    source = write_checkpoint(tmp_path / "net", describe_training())
     done = export(source, form)
     assert done.path.exists()
     assert done.path.parent == tmp_path / "net" / "export"
     assert done.difference <= 1e-4
 
 
+@pytest.mark.slow
 def test_a_stage_long_chain_is_written_too(tmp_path):
     space = load_space("resnet18_shared", attention="dia").model_copy(update={"image_size": 32})
-    about = trained(space=space, placement="11-11-01-00")
-    source = checkpoint(tmp_path / "net", about)
+    description = describe_training(space=space, placement="11-11-01-00")
+    source = write_checkpoint(tmp_path / "net", description)
     for form in ("timm", "torch"):
         assert export(source, form).difference <= 1e-4
 
 
+@pytest.mark.slow
 def test_attention_after_blocks_is_written_too(tmp_path):
     space = load_space("resnet26_small", attention="mrla_light", unit_gate=False)
     for form in ("timm", "torch"):
-        source = checkpoint(tmp_path / form, trained(space=space, placement="10-11-00-01"))
+        source = write_checkpoint(
+            tmp_path / form, describe_training(space=space, placement="10-11-00-01")
+        )
         assert export(source, form).difference <= 1e-4
 
 
 def test_timm_opens_the_folder_as_a_backbone_and_with_another_head(tmp_path):
-    folder = export(checkpoint(tmp_path / "net", trained()), "timm").path
-    assert {path.name for path in folder.iterdir()} == {
-        *("config.json", "model.safetensors", "README.md"),
-    }
+    folder = export(write_checkpoint(tmp_path / "net", describe_training()), "timm").path
+    names = {path.name for path in folder.iterdir()}
+    assert names == {"config.json", "model.safetensors", "README.md"}
     pyramid = timm.create_model(f"local-dir:{folder}", pretrained=True, features_only=True)
     assert len(pyramid.eval()(torch.zeros(1, 3, 32, 32))) == 5
     other = timm.create_model(f"local-dir:{folder}", pretrained=True, num_classes=3)
@@ -85,34 +65,38 @@ def test_timm_alone_scores_the_folder_as_we_do(tmp_path):
     source = DataSource(name="imagefolder", root=str(tmp_path / "data"), image_size=32,
                         search_per_class=1, workers=0)  # fmt: skip
     data = load_data(source)
-    about = trained(classes=data.classes, preprocessing=preprocessing(data), data=source)
-    made = checkpoint(tmp_path / "net", about)
-    folder = export(made, "timm").path
+    description = describe_training(
+        classes=data.classes, preprocessing=preprocessing(data), data=source
+    )
+    trained = write_checkpoint(tmp_path / "net", description)
+    folder = export(trained, "timm").path
     network = timm.create_model(f"local-dir:{folder}", pretrained=True).eval()
     config = resolve_data_config(model=network)
     loader = create_loader(
         create_dataset("", str(tmp_path / "data" / "val")),
-        *(config["input_size"], 8),
+        config["input_size"],
+        batch_size=8,
+        use_prefetcher=False,
+        num_workers=0,
         **{k: config[k] for k in ("mean", "std", "interpolation", "crop_pct", "crop_mode")},
-        **{"use_prefetcher": False, "num_workers": 0},
     )
-    ours = [made.network()(images) for images, _ in data.test.batches(8)]
-    theirs = [network(images) for images, _ in loader]
-    assert torch.allclose(torch.cat(ours), torch.cat(theirs), atol=1e-5)
-    assert score(network, loader) == score(made.network(), data.test.batches(8))
+    our_logits = [trained.network()(images) for images, _ in data.test.batches(8)]
+    timm_logits = [network(images) for images, _ in loader]
+    assert torch.allclose(torch.cat(our_logits), torch.cat(timm_logits), atol=1e-5)
+    assert top1_accuracy(network, loader) == top1_accuracy(trained.network(), data.test.batches(8))
 
 
 def test_weight_files_say_what_they_belong_to(tmp_path):
-    made = checkpoint(tmp_path / "net", trained())
-    path = export(made, "safetensors", tmp_path / "out").path
+    trained = write_checkpoint(tmp_path / "net", describe_training())
+    path = export(trained, "safetensors", tmp_path / "out").path
     image = torch.randn(1, 3, 32, 32)
-    assert torch.equal(read_safetensors(path)(image), made.network()(image))
+    assert torch.equal(read_safetensors(path)(image), trained.network()(image))
     with pytest.raises(UserError, match="does not say what network"):
-        read_safetensors(made.weights_file)
+        read_safetensors(trained.weights_file)
 
 
-class Stubborn(torch.nn.Module):
-    """Looks at its values, which no exporter can follow."""
+class ValueDependent(torch.nn.Module):
+    """Branches on values, which no exporter can follow."""
 
     def __init__(self, channels):
         super().__init__()
@@ -121,46 +105,34 @@ class Stubborn(torch.nn.Module):
         return x * (2 if float(x.mean()) > 0 else 1)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("form", ["torch", "onnx"])
 def test_what_cannot_be_exported_says_so_before_training(form):
-    space = load_space("tiny", attention=f"{__name__}:Stubborn", unit_gate=False)
-    words = f"Stubborn cannot be exported as {form}"
+    space = load_space("tiny", attention=f"{__name__}:ValueDependent", unit_gate=False)
+    words = f"ValueDependent cannot be exported as {form}"
     with pytest.raises(UserError, match=words):
-        check_export(trained(space=space), form)
-    check_export(trained(space=space), "safetensors")
+        check_export(describe_training(space=space), form)
+    check_export(describe_training(space=space), "safetensors")
+
+
+def test_a_folder_may_be_text(tmp_path):
+    trained = write_checkpoint(tmp_path / "net", describe_training())
+    path = export(trained, "safetensors", str(tmp_path / "out")).path
+    assert path == tmp_path / "out" / "model.safetensors"
+    assert read_safetensors(str(path)).training is False
+
+
+def write_wrong(network, trained, path):
+    """Write nothing, and compute other logits."""
+    return lambda images: network(images) + 1
+
+
+def test_a_file_with_other_logits_is_refused(tmp_path):
+    trained = write_checkpoint(tmp_path / "net", describe_training())
+    with pytest.raises(UserError, match="its logits differ by 1"):
+        export(trained, f"{__name__}:write_wrong")
 
 
 def test_unknown_formats_are_named():
     with pytest.raises(UserError, match="did you mean 'onnx'"):
-        check_export(trained(), "onx")
-
-
-def test_a_runs_networks_are_found_by_placement_recipe_and_seed(tmp_path):
-    run, space = Run(tmp_path), load_space("tiny")
-    for seed in (3, 2):
-        about = trained(seed=seed)
-        checkpoint(tmp_path / "retrain" / "quick" / f"1-0-1-0-seed{seed}", about)
-    placement = space.parse("1-0-1-0")
-    assert find_trained(run, placement).description.seed == 2
-    assert find_trained(run, placement, "quick", 3).description.seed == 3
-    with pytest.raises(UserError, match=r"ean-search retrain .* --placement 0-0-0-0"):
-        find_trained(run, space.parse("none"))
-    with pytest.raises(UserError, match="--recipe ean-cifar"):
-        find_trained(run, placement, "ean-cifar")
-
-
-def test_a_recipe_is_not_taken_for_a_folder_that_the_run_happens_to_lie_in(tmp_path):
-    run, placement = Run(tmp_path / "quick" / "run"), load_space("tiny").parse("1-0-1-0")
-    checkpoint(run.retrain_folder() / "1-0-1-0-seed0", trained())
-    assert find_trained(run, placement).description.seed == 0
-    with pytest.raises(UserError, match="not retrained yet"):
-        find_trained(run, placement, "quick")
-
-
-def test_a_recipe_is_found_below_pretrained_weights_too(tmp_path):
-    run, placement = Run(tmp_path), load_space("tiny").parse("1-0-1-0")
-    folder = run.retrain_folder("quick", pretrained=True) / "1-0-1-0-seed0"
-    checkpoint(folder, trained(pretrained="timm"))
-    assert find_trained(run, placement, "quick").path == folder
-    with pytest.raises(UserError, match="not retrained yet"):
-        find_trained(run, placement, "pretrained")
+        check_export(describe_training(), "onx")

@@ -11,21 +11,22 @@ from ean_search.runs.experiment import load_experiment
 from ean_search.runs.pipeline import start_run
 from ean_search.utils.errors import UserError
 from ean_search.utils.files import save_weights
-from tests.runs.test_pipeline import SMALL
+from tests.helpers import SMALL_EXPERIMENT
 
 
-@pytest.fixture(scope="module")
-def run(tmp_path_factory):
-    path = tmp_path_factory.mktemp("results") / "run"
-    return start_run(load_experiment(None, SMALL | {"retrain.epochs": 1}), path)
+@pytest.fixture
+def run(tmp_path):
+    """Start a run that has no weights yet."""
+    experiment = load_experiment(None, SMALL_EXPERIMENT | {"retrain.epochs": 1})
+    return start_run(experiment, tmp_path / "run")
 
 
-def test_without_weights_it_says_what_to_do(run):
+def test_a_run_without_weights_names_the_command_that_trains(run):
     with pytest.raises(UserError, match=r"no weights to explain.*ean-search retrain"):
         explain(run, run.find("1-0-0-0"))
 
 
-def test_shared_weights_stand_in_and_say_so(run, capsys):
+def test_shared_weights_are_the_substitute_and_are_named(run, capsys):
     save_weights(build(run.space, 10), run.supernet_file)
     words = ["explain", str(run.path), "--placement", "1-0-0-0", "--images", "3"]
     assert main(words) == 0
@@ -37,16 +38,29 @@ def test_shared_weights_stand_in_and_say_so(run, capsys):
     assert frame.probability.between(0, 1).all()
 
 
-def test_retrained_networks_are_preferred_when_there_are_all(run):
+@pytest.mark.slow
+def test_retrained_networks_are_preferred_when_all_three_are_there(run):
+    save_weights(build(run.space, 10), run.supernet_file)
     for name in ("none", "all", "0-1-0-0"):
         assert "none retrained" in explain(run, run.find("0-1-0-0"), images=1).weights
-        retrain_placement(run, run.find(name), {})
-    found = explain(run, run.find("0-1-0-0"), images=2)
-    assert found.weights == "each network retrained alone"
-    assert set(found.frame.network) == {"none", "all", "0-1-0-0"}
+        retrain_placement(run, name)
+    explanation = explain(run, run.find("0-1-0-0"), images=2)
+    assert explanation.weights == "each network retrained alone"
+    assert set(explanation.frame.network) == {"none", "all", "0-1-0-0"}
+
+
+@pytest.mark.slow
+def test_trainings_by_a_recipe_are_found(run):
+    for name in ("none", "all", "0-1-0-0"):
+        retrain_placement(run, name, {"retrain.epochs": 1}, recipe="quick")
+    assert not list(run.retrain_folder().glob("*/metrics.json"))
+    explanation = explain(run, run.find("0-1-0-0"), images=1)
+    assert explanation.weights == "each network retrained alone"
+    assert len(explanation.frame) == 3
 
 
 def test_maps_too_small_to_show_places_are_refused(run, monkeypatch):
-    monkeypatch.setattr("ean_search.retrain.grad_cam.LEAST", 99)
+    save_weights(build(run.space, 10), run.supernet_file)
+    monkeypatch.setattr("ean_search.retrain.grad_cam.MIN_MAP_PIXELS", 99)
     with pytest.raises(UserError, match="too small"):
         explain(run, run.find("1-0-0-0"), images=1)

@@ -1,3 +1,5 @@
+"""Retraining: its results, its folders, and that an interruption changes nothing."""
+
 import json
 import subprocess
 import sys
@@ -8,29 +10,33 @@ import torch
 from safetensors.torch import load_file
 
 from ean_search.core.space import load_space
-from ean_search.evaluation.shared_weights import score
 from ean_search.networks.builder import build, prune
 from ean_search.networks.pretrained import load_backbone, with_unit_gates
 from ean_search.retrain.checkpoint import open_checkpoint
 from ean_search.retrain.retrain import plan_retraining, retrain_placement
 from ean_search.runs.experiment import load_experiment
-from ean_search.runs.pipeline import do_run, start_run
+from ean_search.runs.pipeline import start_run
 from ean_search.utils.errors import UserError
 from ean_search.utils.files import save_weights
-from tests.runs.test_pipeline import SMALL
+from tests.helpers import SMALL_EXPERIMENT
 
-SHORT = {"retrain.epochs": 1}
+ONE_EPOCH = {"retrain.epochs": 1}
 
 
 @pytest.fixture(scope="module")
 def run(tmp_path_factory):
-    run = start_run(load_experiment(None, SMALL), tmp_path_factory.mktemp("results") / "run")
-    do_run(run)
-    return run
+    """Start a run; retraining needs its experiment only."""
+    path = tmp_path_factory.mktemp("results") / "run"
+    return start_run(load_experiment(None, SMALL_EXPERIMENT), path)
+
+
+@pytest.fixture
+def empty_run(tmp_path):
+    return start_run(load_experiment(None, SMALL_EXPERIMENT), tmp_path / "run")
 
 
 def test_retraining_tests_the_pruned_network_once(run):
-    metrics = retrain_placement(run, run.find("1-0-0-0"), SHORT)
+    metrics = retrain_placement(run, run.find("1-0-0-0"), ONE_EPOCH)
     folder = run.path / "retrain" / "1-0-0-0-seed0"
     assert json.loads((folder / "metrics.json").read_text()) | {"folder": str(folder)} == metrics
     assert metrics["test_images"] == 200
@@ -42,14 +48,68 @@ def test_retraining_tests_the_pruned_network_once(run):
     assert sum(w.numel() for w in learnt) == metrics["params"]
 
 
+@pytest.mark.slow
 def test_a_finished_training_is_not_overwritten(run):
-    retrain_placement(run, run.find("none"), SHORT)
+    retrain_placement(run, run.find("none"), ONE_EPOCH)
     with pytest.raises(UserError, match="holds a finished training"):
-        retrain_placement(run, run.find("none"), SHORT)
-    other = retrain_placement(run, run.find("none"), SHORT | {"seed": 1})
+        retrain_placement(run, run.find("none"), ONE_EPOCH)
+    other = retrain_placement(run, run.find("none"), ONE_EPOCH | {"seed": 1})
     assert other["folder"].endswith("seed1")
 
 
+def test_a_placement_may_be_given_by_its_text_or_its_name(run):
+    changes = ONE_EPOCH | {"seed": 20}
+    metrics = retrain_placement(run, "0-0-0-0", changes)
+    assert metrics["placement"] == "0-0-0-0"
+    for same in ("none", run.find("none")):
+        with pytest.raises(UserError, match="holds a finished training"):
+            retrain_placement(run, same, changes)
+
+
+def test_the_best_placement_is_that_of_the_search(short_run):
+    metrics = retrain_placement(short_run, "best", ONE_EPOCH | {"seed": 21})
+    assert metrics["placement"] == str(short_run.find("best"))
+
+
+@pytest.mark.parametrize(
+    ("placement", "changes", "words"),
+    [
+        ("1-0-0", {}, "1-0-0"),
+        ("al", {}, "al"),
+        ("all", {"device": "cuda:99"}, "no device"),
+        ("all", {"retrain.epoch": 1}, "did you mean 'retrain.epochs'"),
+        ("all", {"retrain.lr": 1e30, "retrain.epochs": 1}, "the loss became"),
+        (load_space("resnet26_small").named["all"], {}, "expected a placement of 4 sites"),
+    ],
+)
+def test_a_call_that_fails_leaves_no_folder(empty_run, placement, changes, words):
+    before = sorted(empty_run.path.rglob("*"))
+    with pytest.raises(UserError, match=words):
+        retrain_placement(empty_run, placement, {"device": "cpu"} | changes)
+    assert sorted(empty_run.path.rglob("*")) == before
+
+
+@pytest.mark.parametrize("start", [{"recipe": "quik"}, {"pretrained": "nowhere.pt"}])
+def test_an_unknown_start_leaves_no_folder(empty_run, start):
+    before = sorted(empty_run.path.rglob("*"))
+    with pytest.raises(UserError, match=r"quick|nowhere\.pt"):
+        retrain_placement(empty_run, "all", ONE_EPOCH, **start)
+    assert sorted(empty_run.path.rglob("*")) == before
+
+
+@pytest.mark.slow
+def test_a_call_that_fails_leaves_finished_trainings_alone(empty_run):
+    folder = Path(retrain_placement(empty_run, "none", ONE_EPOCH)["folder"])
+    before = sorted(empty_run.path.rglob("*"))
+    with pytest.raises(UserError, match="the loss became"):
+        retrain_placement(empty_run, "all", ONE_EPOCH | {"retrain.lr": 1e30})
+    with pytest.raises(UserError, match="other settings"):
+        plan_retraining(empty_run, {"retrain.epochs": 2}).train(empty_run.find("none"), 0)
+    assert sorted(empty_run.path.rglob("*")) == before
+    assert open_checkpoint(folder).is_finished
+
+
+@pytest.mark.slow
 def test_training_that_was_stopped_goes_on(run):
     changes = {"retrain.epochs": 2, "seed": 3}
 
@@ -64,8 +124,13 @@ def test_training_that_was_stopped_goes_on(run):
     assert retrain_placement(run, run.find("all"), changes) == resumed
 
 
-LONG = SHORT | {"retrain.epochs": 6, "retrain.mixup": 0.2, "retrain.ema": 0.9, "device": "cpu"}
-KILLED = """
+SIX_EPOCHS = ONE_EPOCH | {
+    "retrain.epochs": 6,
+    "retrain.mixup": 0.2,
+    "retrain.ema": 0.9,
+    "device": "cpu",
+}
+TRAIN_SCRIPT = """
 import json, sys
 from ean_search.analysis.run_folder import load_run
 from ean_search.retrain.retrain import plan_retraining
@@ -75,11 +140,12 @@ plan.train(run.find("all"), 11, lambda *_: print("step", flush=True))
 """
 
 
+@pytest.mark.slow
 def test_killing_a_retraining_changes_nothing(run):
     """Kill as `kill -9` does, soon after a training went on."""
-    plan = plan_retraining(run, LONG)
+    plan = plan_retraining(run, SIX_EPOCHS)
     for reports in (4, 2):
-        words = [sys.executable, "-c", KILLED, str(run.path), json.dumps(LONG)]
+        words = [sys.executable, "-c", TRAIN_SCRIPT, str(run.path), json.dumps(SIX_EPOCHS)]
         process = subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
         for _ in range(reports):
             process.stdout.readline()
@@ -92,44 +158,30 @@ def test_killing_a_retraining_changes_nothing(run):
 
 
 def test_a_recipe_has_folders_of_its_own(run):
-    metrics = retrain_placement(run, run.find("none"), SHORT, recipe="quick")
+    metrics = retrain_placement(run, run.find("none"), ONE_EPOCH, recipe="quick")
     assert metrics["folder"] == str(run.path / "retrain" / "quick" / "0-0-0-0-seed0")
     assert metrics["recipe"]["epochs"] == 1
 
 
 def test_a_folder_is_not_taken_for_another_training(run):
-    plan = plan_retraining(run, SHORT | {"seed": 7})
+    plan = plan_retraining(run, ONE_EPOCH | {"seed": 7})
     plan.train(run.find("none"), 7)
     other = plan_retraining(run, {"retrain.epochs": 2, "seed": 7})
     with pytest.raises(UserError, match=r"other settings, .*: recipe.epochs was 1, not 2"):
         other.train(run.find("none"), 7)
-    moved = plan_retraining(run, SHORT | {"data.workers": 1})
+    moved = plan_retraining(run, ONE_EPOCH | {"data.workers": 1})
     assert moved.train(run.find("none"), 7)["seed"] == 7
 
 
-def test_a_checkpoint_reads_itself_back(run):
-    plan = plan_retraining(run, SHORT | {"seed": 8})
-    metrics = plan.train(run.find("1-0-0-0"), 8)
-    checkpoint = open_checkpoint(Path(metrics["folder"]) / "model.safetensors")
-    accuracy = score(checkpoint.network(), plan.data.test.batches(100))
-    assert accuracy == metrics["test_accuracy"]
-    words = r"it lacks layer2.0.se.*has no layer1.0.se.*trained with placement 1-0-0-0, read with"
-    with pytest.raises(UserError, match=words):
-        checkpoint.network(run.find("0-1-0-0"))
-    with pytest.raises(UserError, match="not a retrained network"):
-        open_checkpoint(run.path)
-
-
-def test_training_can_start_from_a_backbones_weights(run, tmp_path):
-    plain = plan_retraining(run, SHORT)
+def test_training_can_start_from_a_backbones_weights(run, tmp_path, images):
+    plain = plan_retraining(run, ONE_EPOCH)
     source = tmp_path / "plain.safetensors"
     network = plain.network(run.find("none"), 3)
     save_weights(network, source)
-    plan = plan_retraining(run, SHORT, pretrained=str(source))
+    plan = plan_retraining(run, ONE_EPOCH, pretrained=str(source))
     started = plan.network(run.find("all"), 9).eval()
-    image = torch.randn(2, 3, 32, 32)
     # SE's gates have a mean of 1 but are not 1, so the logits are near those of the backbone.
-    assert torch.allclose(started(image), network.eval()(image), atol=0.02)
+    assert torch.allclose(started(images), network.eval()(images), atol=0.03)
     assert plan.checkpoint(run.find("all"), 9).path.parent.name == "pretrained"
 
 

@@ -1,8 +1,11 @@
+"""Experiments: the shipped ones, files and changes, and the errors that users make."""
+
 from pathlib import Path
 
 import pytest
 
 from ean_search.runs.experiment import Experiment, load_experiment, save_experiment
+from ean_search.search.loop import SearchSettings
 from ean_search.search.searchers.registry import DEFAULT_SEARCHER
 from ean_search.utils.errors import UserError
 
@@ -51,13 +54,44 @@ def test_published_reductions():
     assert load("ean_cifar100_resnet164_dia").space.attention[0].options == {"reduction": 4}
 
 
-def test_an_experiment_survives_its_file(tmp_path):
+@pytest.mark.parametrize("kind", [Path, str])
+def test_an_experiment_survives_its_file(tmp_path, kind):
     experiment = load("ean_imagenet_sge")
-    save_experiment(experiment, tmp_path / "experiment.yaml")
-    assert load_experiment(tmp_path / "experiment.yaml", {}) == experiment
+    path = kind(tmp_path / "experiment.yaml")
+    save_experiment(experiment, path)
+    assert load_experiment(path) == experiment
 
 
-def test_flags_override_files():
+def test_later_bases_and_the_file_itself_win(tmp_path):
+    (tmp_path / "a.yaml").write_text("space: tiny\nseed: 1\nsearch: {budget: 7, steps: 3}\n")
+    (tmp_path / "b.yaml").write_text("seed: 2\nsearch: {budget: 8}\n")
+    (tmp_path / "c.yaml").write_text("base: [a.yaml, b.yaml]\nsearch: {cohort: 4}\n")
+    experiment = load_experiment(tmp_path / "c.yaml")
+    search = experiment.search
+    assert (experiment.seed, search.budget, search.steps, search.cohort) == (2, 8, 3, 4)
+
+
+def test_a_mapping_with_a_name_replaces_the_old_one():
+    changes = {"space": {"base": "tiny"}, "data.options.train": 600, "data.root": "here"}
+    assert load_experiment(None, changes).data.root == "here"
+    changes["data"] = {"name": "cluttered"}
+    data = load_experiment(None, changes).data
+    assert (data.root, data.options) == (None, {})
+
+
+def test_the_search_loop_gets_the_settings_of_the_search():
+    changes = {"space": "tiny", "search.budget": 9, "search.cohort": 3, "search.steps": 2}
+    settings = load_experiment(None, changes).search.settings(seed=5)
+    assert settings == SearchSettings(budget=9, cohort=3, steps=2, seed=5)
+
+
+@pytest.mark.parametrize("field", [{"search.racing": True}, {"search.verify": 2}])
+def test_racing_and_verification_need_shared_weights(field):
+    with pytest.raises(UserError, match="shared weights"):
+        load_experiment(None, {"space": "tiny", "search.evaluator": "standalone"} | field)
+
+
+def test_changes_override_files():
     changes = {"space.attention": "eca", "supernet.recipe.epochs": 2, "seed": 5}
     experiment = load_experiment(EXPERIMENTS / "ean_imagenet_se.yaml", changes)
     assert experiment.space.attention[0].name == "eca"
@@ -86,7 +120,7 @@ def test_a_space_alone_is_an_experiment():
         ({"space": "tiny", "data.name": "cifar11"}, "cifar1"),
     ],
 )
-def test_faults_are_told_before_anything_runs(changes, words):
+def test_user_errors_are_named(changes, words):
     with pytest.raises(UserError, match=words):
         load_experiment(None, changes)
 
@@ -95,7 +129,7 @@ def test_faults_are_told_before_anything_runs(changes, words):
     ("text", "words"),
     [("- 1\n", "expected a mapping"), ("a: [\n", "is not YAML"), ("base: no.yaml\n", "no experim")],
 )
-def test_faulty_files_are_told(tmp_path, text, words):
+def test_files_that_cannot_be_read_are_named(tmp_path, text, words):
     (tmp_path / "mine.yaml").write_text(text)
     with pytest.raises(UserError, match=words):
         load_experiment(tmp_path / "mine.yaml", {})

@@ -4,23 +4,19 @@ import pytest
 
 from ean_search.core.objective import Objective, Problem
 from ean_search.core.space import Space
-from ean_search.core.trial import Cost, EvaluationResult
+from ean_search.core.trial import EvaluationResult
 from ean_search.search.loop import MAX_IDLE_STEPS, SearchSettings, run_search
 from ean_search.search.searchers.registry import make_searcher
 from ean_search.search.trial_log import TrialLog
+from ean_search.testing.toy import price
 from ean_search.utils.errors import UserError
 from ean_search.utils.progress import silent
 
 SPACE = Space(name="toy", backbone="x", attention="se", stages=(3, 4))
 
 
-def price(placement):
-    n = placement.attached
-    return Cost(n, 100 + n, 1000, 1000 + n, 10.0 + 0.5 * n, 0)
-
-
-class Landscape:
-    """Evaluates by formula, and counts."""
+class FormulaEvaluator:
+    """Computes accuracies by a formula, and counts calls."""
 
     def __init__(self, stop_after=None, failing=()):
         self.calls = []
@@ -43,20 +39,20 @@ class Landscape:
 def run(path, evaluator, searcher="random", limits="", progress=silent, **options):
     problem = Problem(SPACE, Objective.parse("accuracy - 0.02 latency", limits), price)
     options = {"budget": 30, "cohort": 4, "seed": 7} | options
-    store = TrialLog(path, SPACE)
+    log = TrialLog(path, SPACE)
     settings = SearchSettings(**options)
     made = make_searcher(searcher, problem)
-    ending = run_search(problem, made, evaluator, store, settings, progress=progress)
-    return ending, store.trials
+    ending = run_search(problem, made, evaluator, log, settings, progress=progress)
+    return ending, log.trials
 
 
-def timeless(path):
+def trials_without_times(path):
     lines = [json.loads(line) for line in path.read_text().splitlines()]
     return [line | {"seconds": 0} for line in lines]
 
 
 def test_a_budget_counts_distinct_evaluations(tmp_path):
-    evaluator = Landscape()
+    evaluator = FormulaEvaluator()
     ending, trials = run(tmp_path / "t", evaluator)
     assert ending == "the budget is spent"
     assert len(trials) == len(set(evaluator.calls)) == len(evaluator.calls) == 30
@@ -64,7 +60,7 @@ def test_a_budget_counts_distinct_evaluations(tmp_path):
 
 
 def test_every_run_begins_with_the_named_placements(tmp_path):
-    _, trials = run(tmp_path / "t", Landscape(), budget=1)
+    _, trials = run(tmp_path / "t", FormulaEvaluator(), budget=1)
     assert [t.note for t in trials] == ["none", "all", "every-other", "last-per-stage"]
     assert {t.step for t in trials} == {0}
 
@@ -72,26 +68,26 @@ def test_every_run_begins_with_the_named_placements(tmp_path):
 @pytest.mark.parametrize("searcher", ["random", "ean", "reinforce"])
 @pytest.mark.parametrize("stop", [0, 3, 11, 29])
 def test_a_resumed_search_equals_an_uninterrupted_one(tmp_path, searcher, stop):
-    run(tmp_path / "whole", Landscape(), searcher)
+    run(tmp_path / "whole", FormulaEvaluator(), searcher)
     with pytest.raises(KeyboardInterrupt):
-        run(tmp_path / "parts", Landscape(stop_after=stop), searcher)
-    rest = Landscape()
-    run(tmp_path / "parts", rest, searcher)
-    assert len(rest.calls) == 30 - stop
-    assert timeless(tmp_path / "parts") == timeless(tmp_path / "whole")
+        run(tmp_path / "parts", FormulaEvaluator(stop_after=stop), searcher)
+    remaining = FormulaEvaluator()
+    run(tmp_path / "parts", remaining, searcher)
+    assert len(remaining.calls) == 30 - stop
+    assert trials_without_times(tmp_path / "parts") == trials_without_times(tmp_path / "whole")
 
 
 def test_a_finished_search_can_be_extended(tmp_path):
-    run(tmp_path / "t", Landscape(), budget=12)
-    more = Landscape()
+    run(tmp_path / "t", FormulaEvaluator(), budget=12)
+    more = FormulaEvaluator()
     run(tmp_path / "t", more, budget=20)
-    run(tmp_path / "whole", Landscape(), budget=20)
+    run(tmp_path / "whole", FormulaEvaluator(), budget=20)
     assert len(more.calls) == 8
-    assert timeless(tmp_path / "t") == timeless(tmp_path / "whole")
+    assert trials_without_times(tmp_path / "t") == trials_without_times(tmp_path / "whole")
 
 
 def test_placements_out_of_limits_are_not_evaluated_but_named_ones_are(tmp_path):
-    evaluator = Landscape()
+    evaluator = FormulaEvaluator()
     _, trials = run(tmp_path / "t", evaluator, limits="sites <= 3", budget=40, steps=60)
     named = {"all", "every-other", "none", "last-per-stage"}
     outside = [trial for trial in trials if trial.placement.attached > 3]
@@ -104,7 +100,7 @@ def test_placements_out_of_limits_are_not_evaluated_but_named_ones_are(tmp_path)
 
 
 def test_failures_are_recorded_with_their_reason_and_the_search_goes_on(tmp_path):
-    evaluator = Landscape(failing=[str(SPACE.named["all"])])
+    evaluator = FormulaEvaluator(failing=[str(SPACE.named["all"])])
     ending, trials = run(tmp_path / "t", evaluator)
     failed = [trial for trial in trials if trial.status == "failed"]
     assert [(t.accuracy, t.note) for t in failed] == [(None, "out of memory")]
@@ -112,12 +108,12 @@ def test_failures_are_recorded_with_their_reason_and_the_search_goes_on(tmp_path
 
 
 def test_a_small_space_is_searched_to_its_end(tmp_path):
-    ending, trials = run(tmp_path / "t", Landscape(), budget=1000)
+    ending, trials = run(tmp_path / "t", FormulaEvaluator(), budget=1000)
     assert ending == "every placement was evaluated"
     assert len(trials) == SPACE.size == 128
 
 
-class Stubborn:
+class RepeatsOnePlacement:
     def __init__(self, problem):
         self.space = problem.space
 
@@ -128,30 +124,30 @@ class Stubborn:
         assert all(trial.accuracy is not None for trial in trials)
 
 
-def test_a_searcher_that_only_repeats_itself_is_exhausted(tmp_path):
-    ending, trials = run(tmp_path / "t", Landscape(), f"{__name__}:Stubborn")
+def test_a_search_ends_if_the_searcher_only_repeats_itself(tmp_path):
+    ending, trials = run(tmp_path / "t", FormulaEvaluator(), f"{__name__}:RepeatsOnePlacement")
     assert ending == f"nothing new was proposed in {MAX_IDLE_STEPS} steps"
     assert len(trials) == 4
 
 
-def test_a_store_of_another_search_is_refused(tmp_path):
-    run(tmp_path / "t", Landscape(), budget=12)
+def test_the_log_of_another_search_is_refused(tmp_path):
+    run(tmp_path / "t", FormulaEvaluator(), budget=12)
     with pytest.raises(UserError, match="other settings"):
-        run(tmp_path / "t", Landscape(), budget=12, seed=8)
+        run(tmp_path / "t", FormulaEvaluator(), budget=12, seed=8)
 
 
 def test_rewards_follow_the_objective(tmp_path):
-    _, trials = run(tmp_path / "t", Landscape())
+    _, trials = run(tmp_path / "t", FormulaEvaluator())
     for trial in trials:
         share = trial.placement.attached / SPACE.sites
         assert trial.reward == pytest.approx(trial.accuracy - 0.02 * share)
 
 
-def test_what_is_shown_is_the_best_within_the_limits(tmp_path):
+def test_progress_shows_the_best_placement_within_the_limits(tmp_path):
     shown = []
     _, trials = run(
         tmp_path / "t",
-        Landscape(failing=[str(SPACE.named["all"])]),
+        FormulaEvaluator(failing=[str(SPACE.named["all"])]),
         limits="sites <= 3",
         progress=lambda task, done, total, detail="": shown.append(detail),
     )

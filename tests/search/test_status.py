@@ -25,16 +25,16 @@ def trials(tiny):
 
 
 def test_a_search_says_how_good_its_best_and_its_front_are(trials):
-    standing = SearchStatus("latency_ms")
-    standing.add(trials)
-    detail = standing.describe(trials[-3:], entropy=0.3)
+    status = SearchStatus("latency_ms")
+    status.add(trials)
+    message = status.describe(trials[-3:], entropy=0.3)
     done = pd.DataFrame(
         [(t.cost.latency_ms, t.accuracy) for t in trials if t.status == "done"],
         columns=["latency_ms", "accuracy"],
     )
-    assert detail == "best 1-1-0-0, accuracy 0.7000, front of 3"
-    assert detail.placement == "1-1-0-0"
-    figures = detail.figures
+    assert message == "best 1-1-0-0, accuracy 0.7000, front of 3"
+    assert message.placement == "1-1-0-0"
+    figures = message.figures
     assert figures["front"] == len(front(done)) == 3
     assert figures["hypervolume"] == pytest.approx(front_hypervolume(done))
     assert figures["accuracy"] == pytest.approx(0.5)  # of the cohort
@@ -42,6 +42,6 @@ def test_a_search_says_how_good_its_best_and_its_front_are(trials):
 
 
 def test_before_anything_is_done_it_says_nothing(trials):
-    standing = SearchStatus("latency_ms")
-    standing.add(trials[-1:])
-    assert standing.describe(trials[-1:], None) == ""
+    status = SearchStatus("latency_ms")
+    status.add(trials[-1:])
+    assert status.describe(trials[-1:], None) == ""

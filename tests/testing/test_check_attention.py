@@ -6,9 +6,9 @@ from ean_search.attention.registry import ATTENTIONS, TIMM_ATTENTIONS
 from ean_search.testing.check_attention import check_attention
 from ean_search.utils.errors import UserError
 
-# What timm's registry has, but not for any map: three want maps of certain sizes, and `ge` cannot
-# be built in some versions.
-NEEDY = {"bottleneck", "halo", "bat", "ge"}
+# Attentions of timm that do not work on every map: three need certain map sizes, and `ge` cannot be
+# built in some versions of timm.
+EXCLUDED = {"bottleneck", "halo", "bat", "ge"}
 
 
 class Halving(nn.Module):
@@ -32,13 +32,13 @@ class Mixing(Halving):
         return x * torch.sigmoid(x.mean(0, keepdim=True))
 
 
-class Rooted(Halving):
+class InfiniteGradient(Halving):
     def forward(self, x):
         return x * (x - x).abs().sqrt()
 
 
-@pytest.mark.parametrize("name", [*ATTENTIONS, *sorted(set(TIMM_ATTENTIONS) - NEEDY)])
-def test_attentions_keep_the_contract(name):
+@pytest.mark.parametrize("name", [*ATTENTIONS, *sorted(set(TIMM_ATTENTIONS) - EXCLUDED)])
+def test_registered_attentions_keep_the_contract(name):
     check_attention(name)
 
 
@@ -48,9 +48,31 @@ def test_attentions_keep_the_contract(name):
         (Halving, r"gives \(3, 32, 7, 7\), not \(3, 64, 7, 7\)"),
         (Remembering, "remembers its last call"),
         (Mixing, "mixes the images of a batch"),
-        (Rooted, "gradients that are not finite"),
+        (InfiniteGradient, "gradients that are not finite"),
     ],
 )
-def test_faults_are_found(kind, words):
+def test_a_broken_promise_is_named(kind, words):
+    with pytest.raises(UserError, match=words):
+        check_attention(kind)
     with pytest.raises(UserError, match=words):
         check_attention(f"{__name__}:{kind.__name__}")
+
+
+def test_a_class_may_be_given_instead_of_its_name():
+    class Scaling(nn.Module):
+        def __init__(self, channels, factor=1.0):
+            super().__init__()
+            self.scale = nn.Parameter(torch.full((channels, 1, 1), factor))
+
+        def forward(self, x):
+            return x * self.scale
+
+    check_attention(Scaling, factor=0.5)
+    with pytest.raises(UserError, match=r"cannot be built with \{'fctor': 0.5\}"):
+        check_attention(Scaling, fctor=0.5)
+
+
+def test_the_global_generator_is_left_alone():
+    before = torch.get_rng_state()
+    check_attention("se")
+    assert torch.equal(torch.get_rng_state(), before)

@@ -1,6 +1,6 @@
 import pytest
 
-from ean_search.utils.config import FrozenConfig, parse_fields
+from ean_search.utils.config import FrozenConfig, parse_fields, read_yaml
 from ean_search.utils.errors import UserError
 
 
@@ -28,7 +28,27 @@ def test_fields_are_frozen():
         ([1], "expected a mapping of fields, got list"),
     ],
 )
-def test_faults_are_one_line_that_says_where(fields, words):
+def test_errors_are_one_line_with_the_name_of_the_field(fields, words):
     with pytest.raises(UserError, match=words) as caught:
         parse_fields(Outer, fields, "thing")
+    assert "\n" not in str(caught.value)
+
+
+def test_fields_of_inner_configurations_are_parsed():
+    config = parse_fields(Outer, {"size": "3", "inner": {"rate": 0.5}}, "thing")
+    assert config == Outer(size=3, inner=Inner(rate=0.5))
+
+
+def test_yaml_files_are_read(tmp_path):
+    path = tmp_path / "config.yaml"
+    path.write_text("size: 1\ninner: {rate: 0.5}\n")
+    assert read_yaml(path) == {"size": 1, "inner": {"rate": 0.5}}
+
+
+@pytest.mark.parametrize("content", [b"a: [b\n", b"\xff\xfe"])
+def test_files_that_are_not_yaml_give_an_error_of_one_line(tmp_path, content):
+    path = tmp_path / "config.yaml"
+    path.write_bytes(content)
+    with pytest.raises(UserError, match=r"config\.yaml is not YAML: ") as caught:
+        read_yaml(path)
     assert "\n" not in str(caught.value)

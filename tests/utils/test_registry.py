@@ -1,19 +1,7 @@
 import pytest
 
-from ean_search.utils.errors import UserError, unknown_name
+from ean_search.utils.errors import UserError
 from ean_search.utils.registry import load_attribute, lookup
-
-
-def test_unknown_names_the_nearest_and_the_known():
-    error = unknown_name("searcher", "evoluton", ["random", "evolution"])
-    expected = "unknown searcher 'evoluton'; did you mean 'evolution'? known: evolution, random"
-    assert str(error) == expected
-
-
-def test_unknown_does_not_list_hundreds():
-    error = unknown_name("backbone", "resnt50", ["resnet50", *map(str, range(500))])
-    assert "did you mean 'resnet50'?" in str(error)
-    assert len(str(error)) < 200
 
 
 def test_lookup_finds_registered_names_and_addresses():
@@ -26,6 +14,18 @@ def test_lookup_finds_registered_names_and_addresses():
     ("address", "words"),
     [("no_such_module:x", "no module named 'no_such_module'"), ("pathlib:Nope", "has no 'Nope'")],
 )
-def test_addresses_that_lead_nowhere_say_so(address, words):
+def test_wrong_addresses_are_errors_of_the_user(address, words):
     with pytest.raises(UserError, match=words):
         lookup(address, {}, "thing")
+
+
+def test_a_name_that_is_no_key_is_unknown():
+    with pytest.raises(UserError, match="unknown thing 'pth'; did you mean 'path'"):
+        lookup("pth", {"path": "pathlib:Path"}, "thing")
+
+
+def test_an_error_inside_a_module_names_the_module_that_is_missing(tmp_path, monkeypatch):
+    (tmp_path / "needs_more.py").write_text("import not_installed\n")
+    monkeypatch.syspath_prepend(tmp_path)
+    with pytest.raises(UserError, match="no module named 'not_installed'"):
+        load_attribute("needs_more:anything")

@@ -5,7 +5,7 @@ from contextlib import suppress
 
 import pytest
 
-from ean_search.utils.runtime import without_garbage_collection
+from ean_search.utils.runtime import keep_freed_memory, without_garbage_collection
 
 FAULTS = """
 import resource, torch
@@ -22,30 +22,30 @@ print(touch())
 """
 
 
-def _faults(keep: bool) -> int:
+def count_page_faults(keep):
     code = FAULTS.format(keep=keep)
     return int(subprocess.run([sys.executable, "-c", code], capture_output=True, check=True).stdout)
 
 
-@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="mallopt is Linux's")
-def test_freed_memory_is_used_again() -> None:
-    assert _faults(keep=True) < _faults(keep=False) / 10
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="only Linux has mallopt")
+def test_freed_memory_is_reused():
+    assert count_page_faults(keep=True) < count_page_faults(keep=False) / 10
 
 
-def test_the_collector_rests_during_the_block():
+def test_the_garbage_collector_is_off_inside_the_block():
     assert gc.isenabled()
     with without_garbage_collection():
         assert not gc.isenabled()
     assert gc.isenabled()
 
 
-def test_the_collector_comes_back_after_an_import_that_fails():
+def test_the_garbage_collector_is_on_after_a_failed_import():
     with suppress(ModuleNotFoundError), without_garbage_collection():
         import no_such_module  # noqa: F401
     assert gc.isenabled()
 
 
-def test_a_collector_that_was_off_stays_off():
+def test_a_garbage_collector_that_was_off_stays_off():
     gc.disable()
     try:
         with without_garbage_collection():
@@ -53,3 +53,9 @@ def test_a_collector_that_was_off_stays_off():
         assert not gc.isenabled()
     finally:
         gc.enable()
+
+
+@pytest.mark.parametrize("platform", ["darwin", "win32"])
+def test_other_systems_keep_their_settings(monkeypatch, platform):
+    monkeypatch.setattr(sys, "platform", platform)
+    assert keep_freed_memory() is False

@@ -1,15 +1,8 @@
 import pytest
-from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 from ean_search.utils.progress import ProgressMessage, silent
 from ean_search.utils.tensorboard import log_scalars
-
-
-def read(folder):
-    events = EventAccumulator(str(folder)).Reload()
-    return {
-        tag: [(e.step, e.value) for e in events.Scalars(tag)] for tag in events.Tags()["scalars"]
-    }
+from tests.helpers import read_scalars
 
 
 def report(folder, steps, loss):
@@ -18,27 +11,27 @@ def report(folder, steps, loss):
             progress("supernet", step, 10, ProgressMessage("", {"loss": loss, "lr": 0.5}))
 
 
-def test_tensorboard_reads_what_work_reports(tmp_path):
+def test_tensorboard_reads_the_figures_of_reports(tmp_path):
     report(tmp_path, range(1, 4), 2.0)
-    assert read(tmp_path / "supernet") == {
+    assert read_scalars(tmp_path / "supernet") == {
         "supernet/loss": [(1, 2.0), (2, 2.0), (3, 2.0)],
         "supernet/lr": [(1, 0.5), (2, 0.5), (3, 0.5)],
     }
 
 
-def test_work_that_goes_on_from_an_earlier_step_replaces_what_came_after(tmp_path):
+def test_a_task_that_resumes_replaces_the_later_steps(tmp_path):
     report(tmp_path, range(1, 6), 2.0)
     report(tmp_path, range(4, 7), 1.0)
-    steps = read(tmp_path / "supernet")["supernet/loss"]
+    steps = read_scalars(tmp_path / "supernet")["supernet/loss"]
     assert steps == [(1, 2.0), (2, 2.0), (3, 2.0), (4, 1.0), (5, 1.0), (6, 1.0)]
 
 
-def test_reports_are_passed_on_and_those_without_figures_leave_nothing(tmp_path):
-    heard = []
-    with log_scalars(tmp_path / "t", lambda *report: heard.append(report)) as progress:
+def test_reports_are_passed_on_and_those_without_figures_write_no_file(tmp_path):
+    received = []
+    with log_scalars(tmp_path / "t", lambda *report: received.append(report)) as progress:
         progress("latency", 1, 2)
         progress("latency", 2, 2, "done")
-    assert heard == [("latency", 1, 2, ""), ("latency", 2, 2, "done")]
+    assert received == [("latency", 1, 2, ""), ("latency", 2, 2, "done")]
     assert not (tmp_path / "t").exists()
 
 
@@ -48,7 +41,13 @@ def fail(folder):
         raise KeyboardInterrupt
 
 
-def test_what_was_reported_before_a_failure_is_kept(tmp_path):
+def test_figures_reported_before_an_error_are_kept(tmp_path):
     with pytest.raises(KeyboardInterrupt):
         fail(tmp_path)
-    assert read(tmp_path / "search") == {"search/reward": [(1, 1.0)]}
+    assert read_scalars(tmp_path / "search") == {"search/reward": [(1, 1.0)]}
+
+
+def test_spaces_in_task_names_become_underscores(tmp_path):
+    with log_scalars(tmp_path, silent) as progress:
+        progress("search 2", 1, 1, ProgressMessage("", {"reward": 1.0}))
+    assert read_scalars(tmp_path / "search_2") == {"search_2/reward": [(1, 1.0)]}

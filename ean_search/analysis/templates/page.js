@@ -5,7 +5,7 @@ const root = document.documentElement;
 const narrow = window.matchMedia("(max-width: 600px)");
 const dark = window.matchMedia("(prefers-color-scheme: dark)");
 const axis = document.getElementById("axis");
-const told = document.getElementById("told");
+const announcement = document.getElementById("announcement");
 const config = () => ({
   responsive: true, displaylogo: false, displayModeBar: narrow.matches ? false : "hover",
   modeBarButtonsToRemove: ["lasso2d", "select2d"],
@@ -48,7 +48,7 @@ function draw() {
 function show(place, curve, point) {
   const trace = place.data[curve];
   Plotly.Fx.hover(place, [{ curveNumber: curve, pointNumber: point }]);
-  told.textContent = `${trace.customdata[point]}: ${trace.y[point]} %, ${axis.selectedOptions[0].text} ${trace.x[point]}`;
+  announcement.textContent = `${trace.customdata[point]}: ${trace.y[point]} %, ${axis.selectedOptions[0].text} ${trace.x[point]}`;
 }
 
 function paint(theme) {

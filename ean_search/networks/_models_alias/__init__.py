@@ -1,3 +1,6 @@
-"""What `import ean_search.models` imports; `setup.cfg` installs this folder under that name."""
+"""The package `ean_search.models`: `setup.cfg` installs this folder under that name.
 
-import ean_search.networks.timm_models  # noqa: F401  (registers the networks with timm)
+Importing it registers the networks of timm_models.py with timm.
+"""
+
+import ean_search.networks.timm_models  # noqa: F401  (the import is what registers)

@@ -3,13 +3,19 @@
 The activation follows the addition, as in the networks of the EAN and DIANet papers.
 """
 
-from timm.layers import SelectAdaptivePool2d
+from timm.layers.adaptive_avgmax_pool import SelectAdaptivePool2d
 from timm.models.resnet import Bottleneck, downsample_conv
 from torch import Tensor, nn
 
 
 class CifarResNet(nn.Module):
-    """A ResNet with a 3 x 3 stem and three stages of bottlenecks."""
+    """A ResNet with a 3 x 3 stem and three stages of bottlenecks.
+
+    Args:
+        blocks: The number of bottlenecks per stage; the depth is 9 * blocks + 2.
+        num_classes: The number of classes.
+        in_chans: The number of channels of an image.
+    """
 
     def __init__(self, blocks: int, num_classes: int = 10, in_chans: int = 3):
         super().__init__()
@@ -46,5 +52,10 @@ def _stage(channels: int, planes: int, blocks: int, stride: int) -> nn.Sequentia
 
 
 def resnet164(num_classes: int = 10, in_chans: int = 3) -> CifarResNet:
-    """Build ResNet-164."""
+    """Build ResNet-164.
+
+    Args:
+        num_classes: The number of classes.
+        in_chans: The number of channels of an image.
+    """
     return CifarResNet(18, num_classes, in_chans)

@@ -1,4 +1,4 @@
-"""Where in a block attention can go: one position a file, and the modules that wrap blocks.
+"""Where in a block attention can go: one position per file, and the modules that wrap blocks.
 
 May import from utils, core and attention.
 """

@@ -1,18 +1,25 @@
-"""After a whole block, with the block's shortcut at hand.
+"""After a whole block; the attention gets the block's output and the block's shortcut.
 
-Blocks are found by what they compute: the innermost modules whose output is a sum of which their
-own input is a term, and modules of the same kind whose shortcut is projected.
+Blocks are found by what they compute: they are the innermost modules whose output is a sum of which
+their own input is a term, and modules of the same class whose shortcut is projected.
 """
+
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 
-from ean_search.networks.positions.wrappers import AttentionAfterBlock, child, projection_of
+from ean_search.networks.positions.wrappers import (
+    AttentionAfterBlock,
+    projection_name,
+    replace_module,
+)
 
-DEPTH = 0
-# What may lie between a block's input and its output on the way of the shortcut, sums apart.
-SUMS = ("Add", "torch::autograd::CopySlices")  # the latter into a view
-PASSING = (
+DEPTH_BELOW_BLOCK = 0
+# Names of autograd nodes, without "Backward": sums, the second one into a view,
+SUM_OPERATIONS = ("Add", "torch::autograd::CopySlices")
+# and others that may lie between the input and the output of a block on the path of the shortcut.
+SHORTCUT_OPERATIONS = (
     "Relu", "View", "UnsafeView", "Reshape", "Permute", "Transpose", "Clone", "Alias", "Slice",
     "ToCopy", "Mul", "Div", "Hardswish", "Silu", "Gelu", "LeakyRelu", "Elu", "Squeeze", "Unsqueeze",
     "AsStrided",
@@ -20,81 +27,83 @@ PASSING = (
 
 
 def module_paths(backbone: nn.Module, image: Tensor) -> list[str]:
-    """List the blocks that one pass finds."""
-    adding: set[nn.Module] = set()
-    watched = [m for m in backbone.modules() if m is not backbone and any(m.children())]
+    """List the blocks that one forward pass finds."""
+    blocks: set[nn.Module] = set()
     hooks = []
-    for module in watched:
-        watch = _Watch(adding)
-        hooks.append(module.register_forward_pre_hook(watch.enter))
-        hooks.append(module.register_forward_hook(watch.leave))
+    for module in backbone.modules():
+        if module is not backbone and any(module.children()):
+            watch = _InputWatch(blocks)
+            hooks.append(module.register_forward_pre_hook(watch.before))
+            hooks.append(module.register_forward_hook(watch.after))
     with torch.enable_grad():
         backbone(image)
     for hook in hooks:
         hook.remove()
-    kinds = {type(module) for module in adding}
+    classes = {type(module) for module in blocks}
     return [
         name
         for name, module in backbone.named_modules()
-        if module in adding or (type(module) in kinds and projection_of(module))
+        if module in blocks or (type(module) in classes and projection_name(module))
     ]
 
 
 def original(network: nn.Module, module_path: str) -> None:
-    """Nothing is replaced."""
+    """Return None: nothing is replaced."""
     return None
 
 
 def put(network: nn.Module, module_path: str, module: nn.Module) -> None:
-    """Let a module have what the block gives, and its shortcut."""
-    owner, name = child(network, module_path)
-    setattr(owner, name, AttentionAfterBlock(getattr(owner, name), module))
+    """Put a module after a block."""
+    block = network.get_submodule(module_path)
+    replace_module(network, module_path, AttentionAfterBlock(block, module))
 
 
-class _Watch:
-    """Sees whether a module's output is a sum with its input in it.
+class _InputWatch:
+    """Two hooks that find out whether a module's output is a sum with its input as a term.
 
-    Every module gets an input that is cut off from what came before. So a shortcut around modules
-    that add their own input is not seen: it is these that are the blocks. What passes its input on
-    as it is cuts nothing.
+    Every module gets an input that is cut off from the graph before it. So the shortcut around a
+    module that contains such modules is not seen: only the innermost ones count as blocks. A module
+    that returns its input unchanged does not cut the graph.
     """
 
-    def __init__(self, adding: set[nn.Module]):
-        self.adding = adding
-        self.leaf: Tensor | None = None
-        self.outer: Tensor | None = None
-        self.given: Tensor | None = None
+    def __init__(self, blocks: set[nn.Module]):
+        self.blocks = blocks
+        self.outer_input: Tensor | None = None  # connected to the graph before the module
+        self.leaf: Tensor | None = None  # cut off from it
+        self.inner_input: Tensor | None = None  # a copy of the leaf, which the module gets
 
-    def enter(self, _: nn.Module, inputs: tuple) -> tuple | None:
+    def before(self, _: nn.Module, inputs: tuple[Any, ...]) -> tuple[Any, ...] | None:
+        """Cut the module's input off."""
         self.leaf = None
         if not inputs or not isinstance(inputs[0], Tensor) or not inputs[0].is_floating_point():
             return None
-        self.outer, self.leaf = inputs[0], inputs[0].detach().requires_grad_()
-        # A copy, because blocks may overwrite what they are given.
-        self.given = self.leaf.clone()
-        return (self.given, *inputs[1:])
+        self.outer_input, self.leaf = inputs[0], inputs[0].detach().requires_grad_()
+        # A copy, because a block may overwrite its input.
+        self.inner_input = self.leaf.clone()
+        return (self.inner_input, *inputs[1:])
 
-    def leave(self, module: nn.Module, _: tuple, output: object) -> Tensor | None:
+    def after(self, module: nn.Module, _: tuple[Any, ...], output: object) -> Tensor | None:
+        """Note the module if it adds its input."""
         if not isinstance(output, Tensor) or self.leaf is None:
             return None
-        if output is self.given:
-            return self.outer
         if output.shape == self.leaf.shape and _is_term(self.leaf, output):
-            self.adding.add(module)
-        return None
+            self.blocks.add(module)
+            return None
+        return self.outer_input if output is self.inner_input else None
 
 
 def _is_term(leaf: Tensor, output: Tensor) -> bool:
-    """Say whether there is a way from output to leaf with a sum and no layer on it."""
+    """Say whether a path of the graph from output to leaf has a sum and no layer on it."""
     todo, seen = [(output.grad_fn, False)], set()
     while todo:
         node, summed = todo.pop()
         if node is None or (node, summed) in seen:
             continue
         seen.add((node, summed))
-        kind = node.name().removesuffix("0").removesuffix("Backward")
+        operation = node.name().removesuffix("0").removesuffix("Backward")
         if getattr(node, "variable", None) is leaf and summed:
             return True
-        if kind in SUMS or kind in PASSING:
-            todo += [(before, summed or kind in SUMS) for before, _ in node.next_functions]
+        is_sum = operation in SUM_OPERATIONS
+        if is_sum or operation in SHORTCUT_OPERATIONS:
+            todo += [(earlier, summed or is_sum) for earlier, _ in node.next_functions]
     return False

@@ -1,13 +1,13 @@
-"""In place of a block's token mixer, where a family keeps one in `.token_mixer` (MetaFormers)."""
+"""In place of a block's token mixer, which MetaFormers keep in an attribute `.token_mixer`."""
 
 from torch import Tensor, nn
 
-from ean_search.networks.positions.wrappers import child
+from ean_search.networks.positions.wrappers import replace_module
 
-DEPTH = 1
+DEPTH_BELOW_BLOCK = 1
 
 
-def module_paths(backbone: nn.Module, _: Tensor) -> list[str]:
+def module_paths(backbone: nn.Module, image: Tensor) -> list[str]:
     """List the token mixers."""
     return [f"{n}.token_mixer" for n, m in backbone.named_modules() if hasattr(m, "token_mixer")]
 
@@ -18,6 +18,5 @@ def original(network: nn.Module, module_path: str) -> nn.Module:
 
 
 def put(network: nn.Module, module_path: str, module: nn.Module) -> None:
-    """Exchange the token mixer."""
-    owner, name = child(network, module_path)
-    setattr(owner, name, module)
+    """Replace the token mixer by a module."""
+    replace_module(network, module_path, module)

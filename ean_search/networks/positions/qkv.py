@@ -1,13 +1,13 @@
-"""At the queries, keys and values of a self-attention: a layer's membership in a broad one."""
+"""After the projection to queries, keys and values of a self-attention, for broad attention."""
 
 from torch import Tensor, nn
 
-from ean_search.networks.positions.wrappers import AttentionAfter, child
+from ean_search.networks.positions.wrappers import AttentionAfter, replace_module
 
-DEPTH = 2
+DEPTH_BELOW_BLOCK = 2
 
 
-def module_paths(backbone: nn.Module, _: Tensor) -> list[str]:
+def module_paths(backbone: nn.Module, image: Tensor) -> list[str]:
     """List the joint projections of self-attentions."""
     return [
         f"{name}.qkv"
@@ -17,11 +17,11 @@ def module_paths(backbone: nn.Module, _: Tensor) -> list[str]:
 
 
 def original(network: nn.Module, module_path: str) -> None:
-    """Nothing is replaced."""
+    """Return None: nothing is replaced."""
     return None
 
 
 def put(network: nn.Module, module_path: str, module: nn.Module) -> None:
-    """Let a module see them as they come by."""
-    owner, name = child(network, module_path)
-    setattr(owner, name, AttentionAfter(getattr(owner, name), module))
+    """Put a module after the projection."""
+    projection = network.get_submodule(module_path)
+    replace_module(network, module_path, AttentionAfter(projection, module))

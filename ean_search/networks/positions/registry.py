@@ -1,36 +1,64 @@
-"""Where in a backbone's blocks an attention can go: one position a file.
+"""Where in a backbone's blocks an attention can go: one position per file.
 
-A position lists the paths of the modules that a site would replace or wrap, and puts a module at
-such a path. A wrapped module can be unwrapped again, and then is as it was.
+A position lists the paths of the modules that it can replace or wrap, and puts a module at such a
+path. Pruning takes wrappers without an attention away again, and the backbone is as it was.
 """
 
-from importlib import import_module
 from typing import Protocol
 
 from torch import Tensor, nn
 
+from ean_search.networks.positions import block, mixer, qkv, residual
 from ean_search.utils.errors import unknown_name
-
-POSITIONS = ("residual", "block", "qkv", "mixer")
 
 
 class Position(Protocol):
-    """What a file of this package offers."""
+    """The functions and the constant that a file of this folder has; the file is the position."""
 
-    DEPTH: int  # how many names a module_path's path has more than its block's
+    DEPTH_BELOW_BLOCK: int  # how many names longer a module's path is than that of its block
 
     def module_paths(self, backbone: nn.Module, image: Tensor) -> list[str]:
-        """List the module_paths, whether they run or not; a pass may tell."""
+        """List the paths of the modules of a backbone where an attention could go.
+
+        A forward pass tells afterwards which of them run, in which order and on which maps.
+
+        Args:
+            backbone: A plain backbone on the device "meta", in evaluation mode.
+            image: An image for it, on the same device: (1, channels, height, width).
+        """
 
     def original(self, network: nn.Module, module_path: str) -> nn.Module | None:
-        """Return the backbone's module that an attention here replaces, if it does."""
+        """Return the module of the backbone that `put` replaces; None if it wraps the module.
+
+        Args:
+            network: The backbone.
+            module_path: One of `module_paths`.
+        """
 
     def put(self, network: nn.Module, module_path: str, module: nn.Module) -> None:
-        """Put a module there."""
+        """Put a module at a path: a slot, which has the input and output of an attention.
+
+        Args:
+            network: The backbone, which is changed.
+            module_path: One of `module_paths`.
+            module: The module.
+        """
+
+
+POSITIONS: dict[str, Position] = {
+    "residual": residual,
+    "block": block,
+    "qkv": qkv,
+    "mixer": mixer,
+}
 
 
 def find_position(name: str) -> Position:
-    """Return a position by its name."""
+    """Return a position by its name.
+
+    Raises:
+        UserError: If there is no such position.
+    """
     if name not in POSITIONS:
         raise unknown_name("position", name, POSITIONS)
-    return import_module(f"ean_search.networks.positions.{name}")
+    return POSITIONS[name]

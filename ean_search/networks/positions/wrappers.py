@@ -1,4 +1,4 @@
-"""Modules that stand around one of the backbone's own, so that an attention can be beside it."""
+"""Modules that wrap one of the backbone's own, so that an attention can be beside it."""
 
 from typing import Any
 
@@ -6,19 +6,29 @@ from torch import Tensor, nn
 
 from ean_search.attention.state import ChainEnd, StateHolder
 
-PROJECTIONS = ("downsample", "shortcut")  # what families call it
+PROJECTION_NAMES = ("downsample", "shortcut")  # of the module that projects a block's shortcut
 
 
 class Wrapper(nn.Module):
-    """A module of the backbone with an attention beside it."""
+    """A module of the backbone with an attention beside it.
+
+    Args:
+        inner: The module of the backbone.
+        attention: The attention, or the slot in its place. Pruning sets the attribute to None.
+    """
 
     def __init__(self, inner: nn.Module, attention: nn.Module):
         super().__init__()
         self.inner = inner
         self.attention = attention
 
+    @property
+    def empty(self) -> bool:
+        """Say whether pruning has taken the attention away."""
+        return "attention" not in dict(self.named_children())
+
     def __getattr__(self, name: str) -> Any:
-        """Answer as the module would: some backbones look into their blocks."""
+        """Look an attribute up in the inner module: some backbones read those of their blocks."""
         try:
             return super().__getattr__(name)
         except AttributeError:
@@ -26,32 +36,33 @@ class Wrapper(nn.Module):
 
 
 class AttentionBefore(Wrapper):
-    """An attention whose output the module gets."""
+    """An attention whose output is the module's input."""
 
     def forward(self, x: Tensor) -> Tensor:
         return self.inner(self.attention(x))
 
 
 class AttentionAfter(Wrapper):
-    """An attention that gets the module's output."""
+    """An attention whose input is the module's output."""
 
     def forward(self, x: Tensor) -> Tensor:
         return self.attention(self.inner(x))
 
 
 class AttentionAfterBlock(Wrapper):
-    """An attention that gets a block's output, and the block's shortcut beside it.
+    """An attention whose inputs are a block's output and the block's shortcut.
 
-    The shortcut is the block's input, or what the block's own projection makes of it.
+    The shortcut is the block's input, or the output of the block's own projection of it.
     """
 
     def __init__(self, inner: nn.Module, attention: nn.Module):
         super().__init__(inner, attention)
-        self.projection = projection_of(inner)
-        self.projected = StateHolder() if self.projection else None
-        if self.projection:
-            note = RecordedProjection(getattr(inner, self.projection), self.projected)
-            setattr(inner, self.projection, note)
+        self.projection = projection_name(inner)
+        self.projected: StateHolder | None = None
+        if self.projection is not None:
+            self.projected = StateHolder()
+            projection = inner.get_submodule(self.projection)
+            setattr(inner, self.projection, RecordedProjection(projection, self.projected))
 
     def forward(self, x: Tensor, *rest: Any, **named: Any) -> Tensor:
         y = self.inner(x, *rest, **named)
@@ -59,7 +70,12 @@ class AttentionAfterBlock(Wrapper):
 
 
 class RecordedProjection(nn.Module):
-    """A block's projection, whose output is noted for the attention after the block."""
+    """A block's projection, whose output is kept for the attention after the block.
+
+    Args:
+        inner: The projection.
+        holder: Where its output is put.
+    """
 
     def __init__(self, inner: nn.Module, holder: StateHolder):
         super().__init__()
@@ -73,7 +89,12 @@ class RecordedProjection(nn.Module):
 
 
 class WithChainEnds(nn.Module):
-    """A stage's last block, after which chains of the stage are finished."""
+    """The last block of a stage, with the ends of the stage's chains after it.
+
+    Args:
+        inner: The block.
+        finishes: The ends of chains, in the order they are applied.
+    """
 
     def __init__(self, inner: nn.Module, finishes: list[ChainEnd]):
         super().__init__()
@@ -87,35 +108,41 @@ class WithChainEnds(nn.Module):
         return x
 
 
-def projection_of(block: nn.Module) -> str | None:
-    """Name what projects a block's shortcut, if anything does."""
-    for name in PROJECTIONS:
+def projection_name(block: nn.Module) -> str | None:
+    """Return the name of the module that projects a block's shortcut, None if there is none."""
+    for name in PROJECTION_NAMES:
         module = getattr(block, name, None)
         if isinstance(module, nn.Module) and not isinstance(module, nn.Identity):
             return name
     return None
 
 
-def child(network: nn.Module, path: str) -> tuple[nn.Module, str]:
-    """Return the owner of a module and its name there."""
+def owner_and_name(network: nn.Module, path: str) -> tuple[nn.Module, str]:
+    """Return the module that has the attribute at a path, and the attribute's name."""
     owner, _, name = path.rpartition(".")
     return network.get_submodule(owner), name
 
 
-def replace(network: nn.Module, path: str, module: nn.Module | None) -> None:
-    """Put a module in the place of another."""
-    owner, name = child(network, path)
+def replace_module(network: nn.Module, path: str, module: nn.Module | None) -> None:
+    """Put a module, or None, in the place of the module at a path.
+
+    Args:
+        network: The network, which is changed.
+        path: A path as `named_modules` gives it.
+        module: The new module.
+    """
+    owner, name = owner_and_name(network, path)
     setattr(owner, name, module)
 
 
-def unwrap(network: nn.Module) -> None:
-    """Take away what stands around modules that have nothing beside them any more."""
-    # From the inside out, so that the paths of what is outside still hold.
+def unwrap_modules(network: nn.Module) -> None:
+    """Replace wrappers that have no attention, and no chain that ends, by their inner modules."""
+    # From the inside out, so that the paths of outer modules stay valid.
     for path, module in reversed(list(network.named_modules())):
-        if isinstance(module, Wrapper) and module.attention is None:
-            if isinstance(module, AttentionAfterBlock) and module.projected is not None:
-                own = getattr(module.inner, module.projection).inner
-                setattr(module.inner, module.projection, own)
-            replace(network, path, module.inner)
+        if isinstance(module, Wrapper) and module.empty:
+            if isinstance(module, AttentionAfterBlock) and module.projection is not None:
+                recorded = module.inner.get_submodule(module.projection)
+                setattr(module.inner, module.projection, recorded.inner)
+            replace_module(network, path, module.inner)
         elif isinstance(module, WithChainEnds) and not any(f.reached for f in module.finishes):
-            replace(network, path, module.inner)
+            replace_module(network, path, module.inner)

@@ -1,11 +1,13 @@
 """Tries retrained placements as backbones for another task, with paired seeds.
 
-A seed names the retraining that a backbone starts from, and seeds the head and the order of images.
+A seed chooses the retraining that a backbone starts from. It also seeds the head and the order of
+the images.
 """
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +15,7 @@ import pandas as pd
 import torch
 from torch import nn
 
-from ean_search.analysis.run_folder import TrainingFolder
+from ean_search.analysis.training_folder import TrainingFolder
 from ean_search.core.space import Placement
 from ean_search.retrain.checkpoint import find_trained
 from ean_search.retrain.compare import (
@@ -33,56 +35,80 @@ from ean_search.utils.seeding import derive_seed
 
 @dataclass(frozen=True)
 class Transfer:
-    """What all trainings of one task have in common."""
+    """The settings that all trainings of one task share.
 
-    plan: RetrainingPlan  # of the networks that are the backbones
+    Attributes:
+        plan: How the networks were retrained that are the backbones.
+        task: The task.
+        scratch: Start backbones from the random weights that retraining starts from.
+    """
+
+    plan: RetrainingPlan
     task: Task
-    scratch: bool = False  # start backbones as fresh as retraining does
+    scratch: bool = False
 
     @property
     def folder(self) -> Path:
+        """The folder of the trainings."""
         start = "scratch" if self.scratch else self.plan.recipe or "own"
         return self.plan.run.transfer_folder(self.task.name, Path(start).stem)
 
     def network(self, placement: Placement, seed: int) -> nn.Module:
-        """Build the task's network on one placement's backbone."""
+        """Build the task's network on the backbone of a placement.
+
+        Raises:
+            UserError: If the placement is not retrained with this seed.
+        """
         if self.scratch:
             backbone = self.plan.network(placement, seed)
         else:
-            found = find_trained(self.plan.run, placement, self.plan.recipe, seed)
-            backbone = found.network()
+            checkpoint = find_trained(self.plan.run, placement, self.plan.recipe, seed)
+            backbone = checkpoint.network()
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(derive_seed(seed, 1))
             return self.task.attach(backbone)
 
     def train(self, placement: Placement, seed: int, progress: Progress = silent) -> float:
-        """Train one network for the task, or go on with it, and return its score."""
+        """Train one network; an interrupted training goes on, a finished one is only read.
+
+        Args:
+            placement: The placement of the backbone.
+            seed: Of the backbone's retraining, the head, and the order of the images.
+            progress: Is told how far the training has come.
+
+        Returns:
+            The score on the task's test images.
+
+        Raises:
+            UserError: If the folder holds a training with other settings.
+        """
         folder = TrainingFolder(self.folder / TrainingFolder.name(placement, seed))
-        about = self._about(placement, seed)
-        check_same_settings(about, folder.description_file, advice="move that folder away")
+        settings = self._settings(placement, seed)
+        check_same_settings(settings, folder.description_file, advice="move that folder away")
         metrics = folder.read_metrics()
         if metrics is None:
-            metrics = about | self._train(placement, seed, folder.state_file, progress)
+            metrics = settings | self._train_and_score(placement, seed, folder, progress)
             save_json(metrics, folder.metrics_file)
             folder.state_file.unlink()
-        return metrics["score"]
+        score: float = metrics["score"]
+        return score
 
-    def _train(
-        self, placement: Placement, seed: int, checkpoint: Path, progress: Progress
+    def _train_and_score(
+        self, placement: Placement, seed: int, folder: TrainingFolder, progress: Progress
     ) -> dict[str, Any]:
         network, device = self.network(placement, seed), self.plan.experiment.device
         context = TrainingContext(
             seed=seed,
             device=device,
             step=self.task.step,
-            checkpoint=checkpoint,
+            checkpoint=folder.state_file,
             task=f"{self.task.name} on {placement}, seed {seed}",
             progress=progress,
         )
         history = fit(network, self.task.train, self.task.recipe, context)
         return {"score": self.task.score(network, self.task.test, device), "history": history}
 
-    def _about(self, placement: Placement, seed: int) -> dict[str, Any]:
+    def _settings(self, placement: Placement, seed: int) -> dict[str, Any]:
         return {
             "task": self.task.name,
             "metric": self.task.metric,
@@ -100,16 +126,21 @@ def transfer(
     progress: Progress = silent,
     rounds: int = 50,
 ) -> pd.DataFrame:
-    """Train all backbones with all seeds, and return a row each; scores are in `accuracy`."""
-    run = transfers.plan.run
-    placements = unique_placements(run, chosen)
-    if not transfers.scratch:  # before any training: is there something to start from?
-        for placement in placements:
-            for seed in seeds:
-                find_trained(run, placement, transfers.plan.recipe, seed)
+    """Train the networks of a task on all backbones with all seeds; see `compare`.
+
+    Returns:
+        One row per name, with scores in `accuracy`. The table is also written as a CSV file.
+
+    Raises:
+        UserError: If a backbone is not retrained; then nothing is trained.
+    """
+    placements = unique_placements(transfers.plan.run, chosen)
+    for placement, seed in product(placements, seeds):
+        if not transfers.scratch:
+            find_trained(transfers.plan.run, placement, transfers.plan.recipe, seed)
     train = partial(transfers.train, progress=progress)
-    reached = train_paired(train, placements, seeds, progress)
+    scores = train_paired(train, placements, seeds, progress)
     costs = price_and_time(transfers.plan, placements, rounds)
-    frame = tabulate(chosen, seeds, reached, costs)
+    frame = tabulate(chosen, seeds, scores, costs)
     frame.to_csv(transfers.folder / "comparison.csv", index=False, float_format="%.6g")
     return frame

@@ -1,7 +1,7 @@
-"""Marking the digits of embedded canvases pixel by pixel with torchvision's heads; mean IoU."""
+"""Segmentation of the digits of embedded canvases with torchvision's heads; mean IoU."""
 
 from collections import OrderedDict
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import torch
@@ -10,68 +10,101 @@ from torchvision.models.segmentation import FCN, DeepLabV3
 from torchvision.models.segmentation.deeplabv3 import DeepLabHead
 from torchvision.models.segmentation.fcn import FCNHead
 
-from ean_search.data.cluttered import CLASSES, Canvas
+from ean_search.data.cluttered import NUM_CLASSES, ClutteredOptions
 from ean_search.data.cluttered_scenes import load_scenes
 from ean_search.data.splits import Split
 from ean_search.retrain.transfer.fpn import PyramidBackbone
 from ean_search.retrain.transfer.task import Task
+from ean_search.training.optimization import Criterion
 from ean_search.training.recipe import Recipe
 from ean_search.utils.errors import UserError, unknown_name
 
-HEADS = {"fcn": (FCN, FCNHead), "deeplabv3": (DeepLabV3, DeepLabHead)}
+HEADS = {"fcn": (FCN, FCNHead), "deeplabv3": (DeepLabV3, DeepLabHead)}  # network, head
+EVAL_BATCH_SIZE = 64
 RECIPE = Recipe(epochs=10, batch_size=16, lr=2e-3)
 
 
-class Finest(nn.Module):
+class FinestMap(nn.Module):
     """The finest map of a pyramid, under the name that torchvision's heads ask for."""
 
     def __init__(self, pyramid: PyramidBackbone):
+        """Wrap a pyramid."""
         super().__init__()
         self.pyramid = pyramid
 
     def forward(self, images: Tensor) -> OrderedDict[str, Tensor]:
+        """Return the finest map as "out"."""
         return OrderedDict(out=self.pyramid(images)[self.pyramid.names[0]])
 
 
 def segment(
     head: str = "fcn", *, train: int = 1000, test: int = 250, size: int = 64, seed: int = 0
 ) -> Task:
-    """Make the segmentation task, with one of torchvision's heads."""
+    """Make the segmentation task.
+
+    Args:
+        head: A key of HEADS.
+        train: The number of training canvases.
+        test: The number of test canvases.
+        size: Their height and width in pixels.
+        seed: Of the canvases.
+    """
     if head not in HEADS:
         raise unknown_name("segmentation head", head, HEADS)
-    parts = load_scenes(Canvas(train=train, test=test), size, seed)
-    splits = [part.split(part.masks) for part in parts]
-    name = "segment" if head == "fcn" else f"segment-{head}"
-    return Task(name, "mIoU", *splits, _attach(head), _step, score_masks, RECIPE)
+    train_scenes, test_scenes = load_scenes(ClutteredOptions(train=train, test=test), size, seed)
+    return Task(
+        name="segment" if head == "fcn" else f"segment-{head}",
+        metric="mIoU",
+        train=train_scenes.split(train_scenes.masks),
+        test=test_scenes.split(test_scenes.masks),
+        attach=_attach(head),
+        step=_step,
+        score=score_masks,
+        recipe=RECIPE,
+    )
 
 
-def _attach(head: str) -> Any:
-    whole, part = HEADS[head]
+def _attach(head: str) -> Callable[[nn.Module], nn.Module]:
+    make_network, make_head = HEADS[head]
 
     def attach(network: nn.Module) -> nn.Module:
         pyramid = PyramidBackbone(network)
-        return whole(Finest(pyramid), part(pyramid.out_channels, CLASSES + 1))
+        classifier = make_head(pyramid.out_channels, NUM_CLASSES + 1)
+        segmenter: nn.Module = make_network(FinestMap(pyramid), classifier)
+        return segmenter
 
     return attach
 
 
 def _step(
-    network: nn.Module, images: Tensor, labels: Tensor, criterion: Any, _: Any
+    network: nn.Module, images: Tensor, labels: Tensor, criterion: Criterion, _: Any
 ) -> Iterable[Tensor]:
+    """Yield the loss of all pixels; labels are (images, height, width)."""
     yield criterion(network(images)["out"], labels)
 
 
 def score_masks(network: nn.Module, split: Split, device: str = "cpu") -> float:
-    """Return the mean over classes, background included, of intersection over union."""
+    """Return the mean over classes, background included, of intersection over union.
+
+    Args:
+        network: A segmentation network of torchvision's.
+        split: Canvases, with masks (images, height, width) as labels.
+        device: The device of the network.
+
+    Raises:
+        UserError: If the split has no images.
+    """
     network.eval()
-    kinds = CLASSES + 1
-    table = torch.zeros(kinds * kinds, dtype=torch.long, device=device)
+    num_labels = NUM_CLASSES + 1
+    table = torch.zeros(num_labels**2, dtype=torch.long, device=device)
     with torch.inference_mode():
-        for images, masks in split.batches(64, device=device):
-            guess = network(images)["out"].argmax(1)
-            table += torch.bincount((masks * kinds + guess).flatten(), minlength=kinds * kinds)
-    table = table.view(kinds, kinds).double()
-    both, either = table.diag(), table.sum(0) + table.sum(1) - table.diag()
-    if not either.any():
+        for images, masks in split.batches(EVAL_BATCH_SIZE, device=device):
+            answers = network(images)["out"].argmax(1)
+            pairs = (masks * num_labels + answers).flatten()
+            table += torch.bincount(pairs, minlength=num_labels**2)
+    table = table.view(num_labels, num_labels).double()  # true labels in rows, answers in columns
+    intersection = table.diag()
+    union = table.sum(0) + table.sum(1) - intersection
+    if not union.any():
         raise UserError("there is nothing to score")
-    return float((both[either > 0] / either[either > 0]).mean())
+    return float((intersection[union > 0] / union[union > 0]).mean())

@@ -1,6 +1,6 @@
 """Tasks that a searched network is tried on as a backbone, by name.
 
-A task brings data, a head, what a training step yields, and how the result is scored.
+A task brings data, a head, the losses of a training step, and a score.
 """
 
 import inspect
@@ -25,24 +25,48 @@ TASKS = {
 
 @dataclass(frozen=True)
 class Task:
-    """One thing to do with a backbone."""
+    """A task for a backbone.
+
+    Attributes:
+        name: The name of the folder of its trainings.
+        metric: The name of the score, such as "mIoU".
+        train: The training images.
+        test: The test images.
+        attach: Puts the task's head on a network that was trained for classification.
+        step: Yields the losses of a batch.
+        score: Scores a network on a split on a device; higher is better.
+        recipe: How to train.
+    """
 
     name: str
     metric: str
     train: Split
     test: Split
-    attach: Callable[[nn.Module], nn.Module]  # a head to a network trained for classification
+    attach: Callable[[nn.Module], nn.Module]
     step: Step
-    score: Callable[[nn.Module, Split, str], float]  # a network, a split, a device
+    score: Callable[[nn.Module, Split, str], float]
     recipe: Recipe
 
 
 def make_task(text: str, **options: Any) -> Task:
-    """Make a task from its name, and what may follow: `segment:deeplabv3`, `classify:cifar10`."""
+    """Make a task.
+
+    Args:
+        text: A key of TASKS; a detail may follow it, as in "segment:deeplabv3" or
+            "classify:cifar10".
+        options: Keyword arguments of the task.
+
+    Raises:
+        UserError: If the name, the detail or an option is not known.
+
+    Example:
+        >>> make_task("detect", train=200, test=50)
+    """
     name, _, detail = text.partition(":")
-    make, words = lookup(name, TASKS, "task"), [detail] if detail else []
+    make_named_task, details = lookup(name, TASKS, "task"), [detail] if detail else []
     try:
-        inspect.signature(make).bind(*words, **options)
+        inspect.signature(make_named_task).bind(*details, **options)
     except TypeError as error:
         raise UserError(f"task {text!r}: {error}") from error
-    return make(*words, **options)
+    task: Task = make_named_task(*details, **options)
+    return task

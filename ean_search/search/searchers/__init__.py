@@ -1,4 +1,4 @@
-"""Algorithms that propose placements, one a file, their registry and their base class.
+"""Searchers: the algorithms that propose placements, one per file; their registry and base class.
 
 The loop that runs them is search/loop.py. May import from utils, core and search.
 """

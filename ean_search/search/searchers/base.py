@@ -1,33 +1,43 @@
-"""What makes a searcher: the contract of algorithms that propose placements.
+"""The contract of searchers, the algorithms that propose placements.
 
-A searcher proposes a cohort (`ask`) and is told how its members did (`tell`), in the same order.
-Its state may depend only on the arguments it was made with, the generators it was given and the
-trials it was told: then a resumed search is a replay, and equals an uninterrupted one. It may be
-told trials it never proposed, such as the placements every run begins with, and trials that failed
-or were not evaluated because they break a limit.
+A searcher proposes a cohort (`ask`) and is then told the results (`tell`), in the same order. Its
+state may depend only on its constructor's arguments, on the generators given to `ask`, and on the
+trials told. A resumed search then repeats the same steps and equals an uninterrupted one.
+
+A searcher is also told trials that it did not propose, such as the named placements that every run
+begins with, trials that failed, and trials that were not evaluated because they break a limit.
 """
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
 
 from ean_search.core.space import Placement
 from ean_search.core.trial import Trial
+from ean_search.utils.errors import UserError
+
+
+class NotASearcherError(UserError):
+    """An object that has no method `ask` or no method `tell`."""
 
 
 class Searcher(ABC):
-    """Base class of searchers; its class attributes are the declaration.
+    """Base class of searchers. Subclasses override the class attributes to declare what they are.
+
+    The constructor takes the problem first; its keyword arguments are the searcher's options.
 
     Attributes:
-        cohort: How many placements to ask for at once, where the user does not say.
-        exhaustive: It promises nothing before every placement was proposed.
-        multi_objective: It seeks a front, and does not use the weights of the objective.
+        cohort: The number of placements to ask for at once, unless the user sets it.
+        exhaustive: Whether it proposes all placements in a fixed order, so that nothing can be said
+            about its best one before the end.
+        multi_objective: Whether it optimises accuracy and costs separately, without the weights of
+            the objective.
 
     Example:
-        >>> class First(Searcher):
-        ...     def __init__(self, problem):
+        >>> class UniformSearcher(Searcher):
+        ...     def __init__(self, problem: Problem) -> None:
         ...         self.space = problem.space
         ...
         ...     def ask(self, n, rng):
@@ -43,14 +53,28 @@ class Searcher(ABC):
 
     @abstractmethod
     def ask(self, n: int, rng: np.random.Generator) -> list[Placement]:
-        """Propose n placements, with all randomness from the generator."""
+        """Propose a cohort.
+
+        Args:
+            n: The number of placements.
+            rng: The source of all randomness; it depends on the run's seed and the step.
+
+        Returns:
+            A list of n placements of the space. Known placements and placements that break a limit
+            are allowed; they cost nothing, but they teach nothing either.
+        """
 
     @abstractmethod
     def tell(self, trials: Sequence[Trial]) -> None:
-        """Learn how placements did."""
+        """Learn from results.
+
+        Args:
+            trials: The trials of the last cohort, in its order; some may be missing when the budget
+                ends. Before the first cohort, the trials of the named placements.
+        """
 
     def probabilities(self) -> np.ndarray | None:
-        """Return the policy, (sites, choices); None if there is no policy."""
+        """Return the policy, (sites, choices); None if the searcher has no policy."""
         return None
 
     @property
@@ -60,33 +84,52 @@ class Searcher(ABC):
 
 
 class PlainSearcher(Searcher):
-    """Any object with `ask` and `tell` as a searcher; what it declares besides is taken over."""
+    """An adapter that makes a searcher of any object with `ask` and `tell`.
+
+    Args:
+        plain: The object. Attributes and methods of `Searcher` that it has are used, too.
+    """
 
     def __init__(self, plain: Any) -> None:
         self.plain = plain
         self.cohort = getattr(plain, "cohort", Searcher.cohort)
-        self.exhaustive = getattr(plain, "exhaustive", False)
-        self.multi_objective = getattr(plain, "multi_objective", False)
+        self.exhaustive = getattr(plain, "exhaustive", Searcher.exhaustive)
+        self.multi_objective = getattr(plain, "multi_objective", Searcher.multi_objective)
 
     def ask(self, n: int, rng: np.random.Generator) -> list[Placement]:
-        """Let the object propose."""
+        """Return what the object proposes."""
         return list(self.plain.ask(n, rng))
 
     def tell(self, trials: Sequence[Trial]) -> None:
-        """Let the object learn."""
+        """Tell the object the results."""
         self.plain.tell(trials)
 
     def probabilities(self) -> np.ndarray | None:
         """Return the object's policy, if it has one."""
-        policy = getattr(self.plain, "probabilities", None)
+        policy: Callable[[], np.ndarray] | None = getattr(self.plain, "probabilities", None)
         return None if policy is None else policy()
 
     @property
     def entropy(self) -> float | None:
         """Return the object's entropy, if it has one."""
-        return getattr(self.plain, "entropy", None)
+        entropy: float | None = getattr(self.plain, "entropy", None)
+        return entropy
 
 
 def as_searcher(searcher: Any) -> Searcher:
-    """Return a searcher as it is, and any other object with `ask` and `tell` in an adapter."""
-    return searcher if isinstance(searcher, Searcher) else PlainSearcher(searcher)
+    """Make a searcher of any object with `ask` and `tell`.
+
+    Args:
+        searcher: A searcher, which is returned as it is, or another object.
+
+    Raises:
+        NotASearcherError: If the object has no method `ask` or no method `tell`.
+    """
+    if isinstance(searcher, Searcher):
+        return searcher
+    for method in ("ask", "tell"):
+        if not callable(getattr(searcher, method, None)):
+            raise NotASearcherError(
+                f"{type(searcher).__name__} is no searcher: it has no method {method!r}"
+            )
+    return PlainSearcher(searcher)

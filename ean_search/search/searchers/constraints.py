@@ -1,4 +1,4 @@
-"""Keeping hard limits while proposing, so that no evaluation is spent on what cannot qualify."""
+"""Hard limits on proposals, so that no evaluation is spent on placements that break a limit."""
 
 import numpy as np
 
@@ -7,14 +7,23 @@ from ean_search.core.space import Placement
 
 
 def is_feasible(placement: Placement, problem: Problem) -> bool:
-    """Say whether a placement keeps all limits."""
+    """Tell whether a placement keeps all limits."""
     return problem.feasible(problem.price(placement))
 
 
 def drop_until_feasible(
     placement: Placement, problem: Problem, rng: np.random.Generator
 ) -> Placement:
-    """Detach sites at random until the limits hold, or none is left."""
+    """Detach random sites until the placement keeps all limits, or no attention is left.
+
+    Args:
+        placement: The placement to start from; it is returned as it is if it keeps the limits.
+        problem: The space, the limits and the costs.
+        rng: Draws the order of the sites.
+
+    Returns:
+        A placement that keeps the limits, or `none` if no such placement was found on the way.
+    """
     choices = np.array(placement.choices)
     for site in rng.permutation(np.flatnonzero(choices)):
         if is_feasible(placement, problem):

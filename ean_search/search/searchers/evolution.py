@@ -1,7 +1,8 @@
-"""Regularised evolution: the best of a few gets a mutant child, and the oldest dies.
+"""Regularised evolution: the best of a random sample gets a mutated child, the oldest member goes.
 
-Whoever is good must be born again to stay, so that luck does not. Here a placement has one
-accuracy, and dying only keeps the search moving. What failed or broke a limit never lives.
+In the paper, ageing removes models that were good by luck, unless their children are good too.
+Here a placement has only one accuracy, so that ageing only keeps the search moving. Trials that
+failed or broke a limit do not join the population.
 
 Real et al., Regularized Evolution for Image Classifier Architecture Search,
 https://arxiv.org/abs/1802.01548
@@ -18,11 +19,18 @@ from ean_search.core.objective import Problem
 from ean_search.core.space import Placement
 from ean_search.core.trial import Trial
 from ean_search.search.searchers.base import Searcher
-from ean_search.search.searchers.proposal_filter import ProposalFilter, changed
+from ean_search.search.searchers.proposal_filter import ProposalFilter, change_sites
 
 
 class Evolution(Searcher):
-    """Mutate the winners of small tournaments in an ageing population."""
+    """Mutate the winners of tournaments in an ageing population.
+
+    Args:
+        problem: The space, the objective and the costs.
+        population: The size of the population; before it is complete, proposals are random.
+        tournament: The number of members drawn, with replacement, to select a parent.
+        flips: The mean number of sites that a mutation changes; it is at least 1.
+    """
 
     cohort = 4
 
@@ -34,29 +42,32 @@ class Evolution(Searcher):
         tournament: PositiveInt = 12,
         flips: PositiveFloat = 1.0,
     ) -> None:
-        self._space, self._fresh = problem.space, ProposalFilter(problem)
-        self._living: deque[Trial] = deque(maxlen=population)
+        self._space, self._filter = problem.space, ProposalFilter(problem)
+        self._population: deque[Trial] = deque(maxlen=population)  # the oldest member first
+        self._population_size = population
         self._tournament, self._flips = tournament, flips
 
     def ask(self, n: int, rng: np.random.Generator) -> list[Placement]:
-        """Propose n children, or strangers until the population is complete."""
+        """Propose n children, or random placements until the population is complete."""
         return [self._propose(rng) for _ in range(n)]
 
     def tell(self, trials: Sequence[Trial]) -> None:
-        """Let the newborn live, and the oldest go."""
-        self._fresh.add(trial.placement for trial in trials)
-        self._living.extend(
+        """Add the trials to the population; the oldest members leave it."""
+        self._filter.mark_seen(trial.placement for trial in trials)
+        self._population.extend(
             trial for trial in trials if trial.status == "done" and math.isfinite(trial.reward)
         )
 
     def _propose(self, rng: np.random.Generator) -> Placement:
-        if len(self._living) < self._living.maxlen:
-            return self._fresh.draw(rng)
-        rivals = rng.integers(len(self._living), size=self._tournament)
-        parent = max((self._living[i] for i in rivals), key=lambda trial: trial.reward)
-        # One site at least, and `flips` on average.
-        flips = 1 + rng.binomial(self._space.sites - 1, self._rate())
-        return self._fresh.near(changed(parent.placement, self._space, flips, rng), rng)
+        if len(self._population) < self._population_size:
+            return self._filter.sample_new(rng)
+        rivals = rng.integers(len(self._population), size=self._tournament)
+        parent = max((self._population[i] for i in rivals), key=lambda trial: trial.reward)
+        # At least one site changes, and `flips` sites on average.
+        num_changes = 1 + rng.binomial(self._space.sites - 1, self._change_probability())
+        child = change_sites(parent.placement, self._space, num_changes, rng)
+        return self._filter.find_new_near(child, rng)
 
-    def _rate(self) -> float:
+    def _change_probability(self) -> float:
+        """Return the probability that each of the other sites changes."""
         return min(1.0, max(0.0, self._flips - 1) / max(1, self._space.sites - 1))

@@ -1,7 +1,7 @@
-"""Exhaustive search: every placement within the limits once, in the order of enumeration.
+"""Exhaustive search: every placement that keeps the limits, once, in the order of counting.
 
-Neighbours in that order differ in their last sites only, so a large cohort walked as a prefix
-tree costs a fraction of its members. It learns nothing and promises nothing before the end.
+Consecutive placements differ only in their last sites. A large cohort shares the computation of
+the first sites, so it costs a fraction of what its members cost one by one.
 """
 
 from collections.abc import Iterator, Sequence
@@ -16,37 +16,44 @@ from ean_search.search.searchers.base import Searcher
 from ean_search.search.searchers.constraints import is_feasible
 from ean_search.utils.errors import UserError
 
-MAX_PLACEMENTS = 2**24  # that anybody would wait for
+MAX_PLACEMENTS = 2**24
 
 
 class Exhaustive(Searcher):
-    """Propose every placement once, then the last one again and again."""
+    """Propose every placement once, and the last one again afterwards.
+
+    Args:
+        problem: The space, the objective and the costs.
+
+    Raises:
+        UserError: If the space has more than MAX_PLACEMENTS placements.
+    """
 
     cohort = 256
-    exhaustive = True  # so `check_searcher` does not ask it to beat chance on the way
+    exhaustive = True
 
     def __init__(self, problem: Problem) -> None:
         space = problem.space
         if space.size > MAX_PLACEMENTS:
             raise UserError(
                 f"expected a space of at most {MAX_PLACEMENTS:,} placements for searcher 'all', "
-                f"got 2^{space.bits:.0f} in {space.name!r}"
+                f"got 2^{space.log2_size:.0f} in {space.name!r}"
             )
-        self._left = _enumerate(problem)
+        self._remaining = _iterate_feasible(problem)
         self._last = space.named["none"]
 
     def ask(self, n: int, rng: np.random.Generator) -> list[Placement]:
         """Propose the next n placements."""
-        cohort = list(islice(self._left, n))
+        cohort = list(islice(self._remaining, n))
         self._last = cohort[-1] if cohort else self._last
         return cohort + [self._last] * (n - len(cohort))
 
     def tell(self, trials: Sequence[Trial]) -> None:
-        """Learn nothing."""
+        """Do nothing; the order of proposals does not depend on results."""
 
 
-def _enumerate(problem: Problem) -> Iterator[Placement]:
-    """Yield what keeps the limits, one after another: a list of all might not fit in memory."""
+def _iterate_feasible(problem: Problem) -> Iterator[Placement]:
+    """Yield the placements that keep the limits, without a list of all in memory."""
     space = problem.space
     shape = (space.choices,) * space.sites
     for index in range(space.size):

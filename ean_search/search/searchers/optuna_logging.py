@@ -1,4 +1,4 @@
-"""Optuna without its messages, while it works for us; its user's own settings come back."""
+"""A context manager that silences Optuna."""
 
 import warnings
 from collections.abc import Iterator
@@ -8,9 +8,9 @@ import optuna
 
 
 @contextmanager
-def quietly() -> Iterator[None]:
-    """Silence Optuna here, and leave it to others as loud as it was."""
-    loudness = optuna.logging.get_verbosity()
+def silence_optuna() -> Iterator[None]:
+    """Hide Optuna's messages and warnings inside a `with` block; then restore its settings."""
+    verbosity = optuna.logging.get_verbosity()
     optuna.logging.set_verbosity(optuna.logging.ERROR)
     try:
         with warnings.catch_warnings():
@@ -18,4 +18,4 @@ def quietly() -> Iterator[None]:
             warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
             yield
     finally:
-        optuna.logging.set_verbosity(loudness)
+        optuna.logging.set_verbosity(verbosity)

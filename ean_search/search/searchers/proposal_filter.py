@@ -1,6 +1,6 @@
-"""New placements within the limits: what every searcher falls back on when its own are neither.
+"""New placements that keep the limits: searchers use this when their own proposals are neither.
 
-Knows what was proposed or told, and nothing of rewards.
+The filter remembers which placements were proposed or told; it does not use their rewards.
 """
 
 from collections.abc import Iterable
@@ -12,69 +12,90 @@ from ean_search.core.objective import Problem
 from ean_search.core.space import Placement, Space
 from ean_search.search.searchers.constraints import drop_until_feasible, is_feasible
 
-SMALL = 4096  # placements that may be listed to find the last new ones
-TRIES = 64
+MAX_LISTED_PLACEMENTS = 4096  # spaces up to this size are listed to find the last new placements
+ATTEMPTS_NEARBY = 64
+ATTEMPTS_ANYWHERE = 10 * ATTEMPTS_NEARBY
 
 
 class ProposalFilter:
-    """Remember placements, and find others."""
+    """The placements seen so far, and a way to find new ones that keep the limits."""
 
     def __init__(self, problem: Problem) -> None:
         self._problem = problem
         self._seen: set[Placement] = set()
 
-    def add(self, placements: Iterable[Placement]) -> None:
-        """Remember placements."""
+    def mark_seen(self, placements: Iterable[Placement]) -> None:
+        """Remember placements that were proposed or told."""
         self._seen.update(placements)
 
-    def is_new(self, placement: Placement) -> bool:
-        """Say whether a placement was not seen and keeps all limits."""
+    def accepts(self, placement: Placement) -> bool:
+        """Tell whether a placement is new and keeps all limits."""
         return placement not in self._seen and is_feasible(placement, self._problem)
 
-    def draw(self, rng: np.random.Generator) -> Placement:
-        """Draw a new placement, its count of attachments evenly."""
-        return self.near(self._problem.space.sample(rng), rng)
+    def sample_new(self, rng: np.random.Generator) -> Placement:
+        """Draw a random new placement, and mark it as seen."""
+        return self.find_new_near(self._problem.space.sample(rng), rng)
 
-    def near(self, placement: Placement, rng: np.random.Generator) -> Placement:
-        """Return this placement if it is new, else one near it, and remember what is returned."""
-        sites = self._problem.space.sites
-        if len(self._seen) >= self._problem.space.size:
-            return placement  # there is nothing new to look for
-        for attempt in range(TRIES + 1):
-            flips = int(sites ** (attempt / TRIES)) if attempt else 0  # further and further
-            other = changed(placement, self._problem.space, flips, rng)
-            other = drop_until_feasible(other, self._problem, rng)
-            if self.is_new(other):
+    def find_new_near(self, placement: Placement, rng: np.random.Generator) -> Placement:
+        """Return a placement if it is new, or else a new one near it; mark the result as seen.
+
+        Args:
+            placement: The preferred placement.
+            rng: Draws the changes; more and more sites are changed until a placement is accepted.
+
+        Returns:
+            A new placement that keeps the limits; the preferred one if none was found.
+        """
+        space = self._problem.space
+        if len(self._seen) >= space.size:
+            return placement  # the whole space was seen
+        for attempt in range(ATTEMPTS_NEARBY + 1):
+            num_changes = int(space.sites ** (attempt / ATTEMPTS_NEARBY)) if attempt else 0
+            candidate = change_sites(placement, space, num_changes, rng)
+            candidate = drop_until_feasible(candidate, self._problem, rng)
+            if self.accepts(candidate):
                 break
         else:
-            left = self.last(rng) if self._is_small else self._anywhere(rng)
-            other = left or placement
-        self._seen.add(other)
-        return other
+            anywhere = self.sample_remaining(rng) if self._is_listed else self._sample_anywhere(rng)
+            candidate = anywhere or placement
+        self._seen.add(candidate)
+        return candidate
 
-    def _anywhere(self, rng: np.random.Generator) -> Placement | None:
-        """Draw from the whole space, for limits that thinning cannot reach, or return none."""
-        draws = (self._problem.space.sample(rng) for _ in range(10 * TRIES))
-        return next(filter(self.is_new, draws), None)
+    def sample_remaining(self, rng: np.random.Generator) -> Placement | None:
+        """Draw one of all new placements of a small space; return None if there are none."""
+        remaining = [placement for placement in self._all_placements if self.accepts(placement)]
+        return remaining[rng.integers(len(remaining))] if remaining else None
 
-    def last(self, rng: np.random.Generator) -> Placement | None:
-        """Draw from all new placements of a small space, or return none."""
-        left = [placement for placement in self._listed if self.is_new(placement)]
-        return left[rng.integers(len(left))] if left else None
+    def _sample_anywhere(self, rng: np.random.Generator) -> Placement | None:
+        """Draw from the whole space, for limits that detaching sites cannot reach."""
+        draws = (self._problem.space.sample(rng) for _ in range(ATTEMPTS_ANYWHERE))
+        return next(filter(self.accepts, draws), None)
 
     @property
-    def _is_small(self) -> bool:
-        return self._problem.space.size <= SMALL
+    def _is_listed(self) -> bool:
+        return self._problem.space.size <= MAX_LISTED_PLACEMENTS
 
     @cached_property
-    def _listed(self) -> list[Placement]:
-        """List a small space, once."""
-        return self._problem.space.enumerate() if self._is_small else []
+    def _all_placements(self) -> list[Placement]:
+        return self._problem.space.enumerate() if self._is_listed else []
 
 
-def changed(placement: Placement, space: Space, sites: int, rng: np.random.Generator) -> Placement:
-    """Give so many random sites another choice."""
+def change_sites(
+    placement: Placement, space: Space, num_sites: int, rng: np.random.Generator
+) -> Placement:
+    """Give random sites another choice.
+
+    Args:
+        placement: The placement to start from.
+        space: Its space.
+        num_sites: The number of sites to change.
+        rng: Draws the sites and their new choices.
+
+    Returns:
+        A placement that differs from the given one at exactly `num_sites` sites.
+    """
     choices = np.array(placement.choices)
-    where = rng.choice(space.sites, size=sites, replace=False)
-    choices[where] = (choices[where] + rng.integers(1, space.choices, size=sites)) % space.choices
+    sites = rng.choice(space.sites, size=num_sites, replace=False)
+    shifts = rng.integers(1, space.choices, size=num_sites)
+    choices[sites] = (choices[sites] + shifts) % space.choices
     return space.placement(choices)

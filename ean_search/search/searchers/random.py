@@ -1,7 +1,7 @@
-"""Random search: draw how many sites carry attention evenly, then which ones.
+"""Random search: draw the number of sites with attention uniformly, then the sites.
 
-Drawing every site on its own instead would put nearly all placements at half the sites. It learns
-nothing; it only avoids what it has already seen.
+If each site were drawn independently instead, nearly all placements would attach about half of the
+sites. Random search learns nothing; it only avoids placements that it has seen.
 """
 
 from collections.abc import Sequence
@@ -17,26 +17,31 @@ from ean_search.search.searchers.proposal_filter import ProposalFilter
 
 
 class RandomSearch(Searcher):
-    """Propose placements at random, none of them twice while there are others."""
+    """Propose random placements, and none twice while there are new ones.
+
+    Args:
+        problem: The space, the objective and the costs.
+        tries: The maximum number of draws per proposal before a known draw is changed instead.
+    """
 
     cohort = 4
 
     def __init__(self, problem: Problem, *, tries: PositiveInt = 100) -> None:
         self._space, self._tries = problem.space, tries
-        self._fresh = ProposalFilter(problem)
+        self._filter = ProposalFilter(problem)
 
     def ask(self, n: int, rng: np.random.Generator) -> list[Placement]:
         """Propose n placements."""
         return [self._propose(rng) for _ in range(n)]
 
     def tell(self, trials: Sequence[Trial]) -> None:
-        """Remember what needs no second look."""
-        self._fresh.add(trial.placement for trial in trials)
+        """Remember the placements, so as not to propose them again."""
+        self._filter.mark_seen(trial.placement for trial in trials)
 
     def _propose(self, rng: np.random.Generator) -> Placement:
         for _ in range(self._tries):
             placement = self._space.sample(rng)
-            if self._fresh.is_new(placement):
-                self._fresh.add([placement])
+            if self._filter.accepts(placement):
+                self._filter.mark_seen([placement])
                 return placement
-        return self._fresh.near(placement, rng)
+        return self._filter.find_new_near(placement, rng)

@@ -1,7 +1,8 @@
-"""Searchers by name.
+"""The registry of searchers.
 
-To add one: a file in this folder, or anywhere, and a line in SEARCHERS, or the name
-`module:Class`; `check_searcher` tries out what `base.py` asks of it.
+To add a searcher, write a class in a file of this folder and add a line to SEARCHERS. A class
+anywhere else needs no line: its name is `module:Class`. `check_searcher` checks whether it keeps
+the contract in `base.py`.
 """
 
 import inspect
@@ -26,7 +27,7 @@ SEARCHERS: dict[str, str] = {
     "ean": "ean_search.search.searchers.ean:EAN",
     "reinforce": "ean_search.search.searchers.reinforce:Reinforce",
 }
-# Names like `optuna:CmaEsSampler`: what comes before the colon finds what comes after it.
+# In a name like `optuna:CmaEsSampler`, the function of the family `optuna` makes the searcher.
 FAMILIES: dict[str, str] = {"optuna": "ean_search.search.searchers.optuna_samplers:named_sampler"}
 DEFAULT_SEARCHER = "surrogate"
 
@@ -39,40 +40,55 @@ def make_searcher(
     Args:
         searcher: A key of SEARCHERS, `family:member`, `module:Class`, or a class.
         problem: The space, the objective and the costs.
-        options: Keyword arguments of the searcher; text is read as the type that it declares.
+        options: Keyword arguments of the searcher; text is converted to the declared type.
+
+    Returns:
+        The searcher; objects of other classes than `Searcher` are wrapped in an adapter.
 
     Raises:
-        UserError: If the name, an option or its value is not known to be right.
+        UserError: If the name or an option is unknown, or the value of an option is invalid.
 
     Example:
         >>> make_searcher("surrogate", problem, initial=16)
     """
     make = find_searcher(searcher) if isinstance(searcher, str) else searcher
-    what = searcher if isinstance(searcher, str) else make.__name__
-    return as_searcher(make(problem, **_read_options(make, options, what)))
+    name = searcher if isinstance(searcher, str) else make.__name__
+    return as_searcher(make(problem, **_read_options(make, options, name)))
 
 
 def find_searcher(name: str) -> Callable[..., Any]:
-    """Return what makes the searcher of a name."""
+    """Find the class or function that makes a searcher.
+
+    Args:
+        name: A key of SEARCHERS, `family:member`, or `module:Class`.
+
+    Returns:
+        A callable that takes the problem, and the options as keyword arguments.
+
+    Raises:
+        UserError: If the name is none of these.
+    """
     family, _, member = name.partition(":")
     if member and family in FAMILIES:
-        return load_attribute(FAMILIES[family])(member)
-    return lookup(name, SEARCHERS, "searcher")
+        find_member: Callable[[str], Callable[..., Any]] = load_attribute(FAMILIES[family])
+        return find_member(member)
+    make: Callable[..., Any] = lookup(name, SEARCHERS, "searcher")
+    return make
 
 
-def _read_options(make: Callable[..., Any], options: dict[str, Any], what: str) -> dict[str, Any]:
-    """Check options against the searcher's own signature, reading numbers from text."""
-    known = dict(list(inspect.signature(make).parameters.items())[1:])  # the problem comes first
-    for name in options:
-        if name not in known:
-            raise unknown_name(f"option of searcher {what!r}:", name, known)
-    return {n: _read_option(known[n], value, what) for n, value in options.items()}
+def _read_options(make: Callable[..., Any], options: dict[str, Any], name: str) -> dict[str, Any]:
+    """Check options against the signature of the searcher, and convert text to declared types."""
+    known = dict(list(inspect.signature(make).parameters.items())[1:])  # the first is the problem
+    for option in options:
+        if option not in known:
+            raise unknown_name(f"option of searcher {name!r}:", option, known)
+    return {option: _read_option(known[option], value, name) for option, value in options.items()}
 
 
-def _read_option(parameter: inspect.Parameter, value: Any, what: str) -> Any:
+def _read_option(parameter: inspect.Parameter, value: Any, name: str) -> Any:
     kind = Any if parameter.annotation is parameter.empty else parameter.annotation
     try:
         return TypeAdapter(kind).validate_python(value)
     except ValidationError as error:
-        fault = error.errors()[0]["msg"]
-        raise UserError(f"searcher {what!r}: {parameter.name}: {fault}, got {value!r}") from error
+        reason = error.errors()[0]["msg"]
+        raise UserError(f"searcher {name!r}: {parameter.name}: {reason}, got {value!r}") from error

@@ -1,17 +1,19 @@
-"""REINFORCE and PPO on placements: the published controller as it should have been.
+"""REINFORCE and PPO on placements: an improved version of the published controller `ean`.
 
-The policy is one categorical a site. Four things make it learn from few evaluations:
+The policy has one categorical distribution per site. Four features let it learn from few
+evaluations:
 
-- *Direct logits and a floor*: each site is drawn evenly with a probability that changes about
-  `flips` sites a placement, so that the policy cannot collapse onto one.
-- *A baseline for every site*, the reward that a linear model of all trials told expects from the
-  other sites. Sites are drawn independently, so what the others explain is only noise to this one;
-  and it works for cohorts of one. (Factorised baselines, https://arxiv.org/abs/1803.07246)
+- *Direct logits and uniform exploration*: with a small probability, the choice of a site is drawn
+  uniformly. The probability is such that about `flips` sites change per placement, so the policy
+  cannot collapse onto one placement.
+- *A baseline per site*: the reward that a linear model of all trials expects from the other sites.
+  Sites are drawn independently, so the effect of the others is only noise for this one. It works
+  for cohorts of one, too. (Factorised baselines, https://arxiv.org/abs/1803.07246)
 - *PPO epochs* with the joint ratio of all sites (https://arxiv.org/abs/1707.06347).
-- *Nothing twice*: a known draw is repeated, ever more evenly, and sites are
-  dropped from it until it keeps the hard limits.
+- *No repetitions*: if a draw is known, it is drawn again, more and more uniformly. Sites are
+  dropped from a draw until it keeps the hard limits.
 
-Rewards are standardised; what failed counts as one standard deviation worse than the worst.
+Rewards are standardised. A failed trial counts as one standard deviation below the worst reward.
 """
 
 import math
@@ -26,22 +28,33 @@ from ean_search.core.trial import Trial
 from ean_search.search.searchers.adam import Adam
 from ean_search.search.searchers.base import Searcher
 from ean_search.search.searchers.categorical_policy import (
-    draw,
     mean_entropy,
-    most_likely,
+    most_likely_placement,
     one_hot,
+    sample_placement,
     softmax,
 )
 from ean_search.search.searchers.constraints import drop_until_feasible
 from ean_search.search.searchers.proposal_filter import ProposalFilter
 
-MOST_EVEN = 0.25  # share of even drawing, in spaces of few sites
-FAR = 3.0  # standard deviations beyond which an advantage says no more
-TINY = 1e-6  # a spread of rewards that means nothing
+MAX_UNIFORM_SHARE = 0.25  # of uniform exploration, which is greater in spaces with few sites
+MAX_ADVANTAGE = 3.0  # in standard deviations of the rewards; larger advantages are clipped
+MIN_REWARD_STD = 1e-6  # a smaller one is a rounding error
 
 
 class Reinforce(Searcher):
-    """Learn a placement policy by proximal policy optimisation."""
+    """Learn a placement policy by proximal policy optimisation.
+
+    Args:
+        problem: The space, the objective and the costs.
+        learning_rate: Adam's learning rate for the logits.
+        epochs: The number of gradient steps per cohort.
+        clip: By how much the ratio of new and old probabilities may differ from 1.
+        entropy_weight: The weight of the entropy bonus.
+        flips: The mean number of sites per placement that uniform exploration changes.
+        ridge: The regularisation of the linear model that gives the baselines.
+        tries: The maximum number of draws per proposal before a known draw is changed instead.
+    """
 
     cohort = 4
 
@@ -57,65 +70,70 @@ class Reinforce(Searcher):
         ridge: PositiveFloat = 1.0,
         tries: PositiveInt = 32,
     ) -> None:
-        self._problem, self._space, self._fresh = problem, problem.space, ProposalFilter(problem)
+        self._problem, self._space, self._filter = problem, problem.space, ProposalFilter(problem)
         self._epochs, self._clip, self._entropy_weight = epochs, clip, entropy_weight
         self._ridge, self._tries = ridge, tries
         sites, choices = self._space.sites, self._space.choices
-        self._even = min(flips * choices / (sites * (choices - 1)), MOST_EVEN)
+        self._uniform_share = min(flips * choices / (sites * (choices - 1)), MAX_UNIFORM_SHARE)
         self._logits, self._adam = np.zeros((sites, choices)), Adam(learning_rate)
-        self._rewards: dict[Placement, float] = {}  # of all trials told; nan where there is none
-        self._order: dict[Placement, int] = {}  # where each stands among them
-        self._chosen = np.empty((0, sites, choices))  # all of them in that order, one-hot
-        self._asked: dict[Placement, float] = {}  # and the log-probability each was drawn with
+        self._rewards: dict[Placement, float] = {}  # of all trials told; nan if there is none
+        self._index: dict[Placement, int] = {}  # the position of each in the order of telling
+        self._chosen = np.empty((0, sites, choices))  # their one-hot choices, in this order
+        self._log_asked: dict[Placement, float] = {}  # log-probabilities of proposals, when drawn
 
     def ask(self, n: int, rng: np.random.Generator) -> list[Placement]:
-        """Draw n placements from the policy, new ones as far as possible."""
+        """Draw n placements from the policy, and new ones if possible."""
         policy = self.probabilities()
         return [self._propose(policy, rng) for _ in range(n)]
 
     def tell(self, trials: Sequence[Trial]) -> None:
-        """Remember all trials, and learn from the placements asked for."""
-        self._fresh.add(trial.placement for trial in trials)
-        new = list(dict.fromkeys(t.placement for t in trials if t.placement not in self._order))
+        """Remember all trials, and learn from its own proposals."""
+        self._filter.mark_seen(trial.placement for trial in trials)
+        self._remember(trials)
+        proposed = dict.fromkeys(t.placement for t in trials if t.placement in self._log_asked)
+        log_asked = [[self._log_asked.pop(placement)] for placement in proposed]
+        if proposed and not np.isnan(list(self._rewards.values())).all():
+            self._learn(list(proposed), np.array(log_asked))
+
+    def probabilities(self) -> np.ndarray:
+        """Return the policy, (sites, choices)."""
+        uniform = self._uniform_share / self._space.choices
+        return (1 - self._uniform_share) * softmax(self._logits) + uniform
+
+    @property
+    def entropy(self) -> float:
+        """Return the mean entropy of the sites, in nats."""
+        return mean_entropy(self.probabilities())
+
+    def best_guess(self) -> Placement:
+        """Return the placement with the most likely choice of each site."""
+        return most_likely_placement(self._space, self.probabilities())
+
+    def _remember(self, trials: Sequence[Trial]) -> None:
+        new = list(dict.fromkeys(t.placement for t in trials if t.placement not in self._index))
         if new:
-            self._order |= {placement: len(self._order) + i for i, placement in enumerate(new)}
+            self._index |= {placement: len(self._index) + i for i, placement in enumerate(new)}
             self._chosen = np.concatenate([self._chosen, one_hot(self._space, new)])
         for trial in trials:
             usable = trial.status in ("done", "stopped") and math.isfinite(trial.reward)
             self._rewards[trial.placement] = trial.reward if usable else math.nan
-        mine = dict.fromkeys(t.placement for t in trials if t.placement in self._asked)
-        log_asked = [[self._asked.pop(placement)] for placement in mine]
-        if mine and not np.isnan(list(self._rewards.values())).all():
-            self._learn(list(mine), np.array(log_asked))
-
-    def probabilities(self) -> np.ndarray:
-        """Give the policy as (sites, choices)."""
-        return (1 - self._even) * softmax(self._logits) + self._even / self._space.choices
-
-    @property
-    def entropy(self) -> float:
-        """Average the sites' entropies, in nats."""
-        return mean_entropy(self.probabilities())
-
-    def best_guess(self) -> Placement:
-        """Take every site's likeliest choice."""
-        return most_likely(self._space, self.probabilities())
 
     def _propose(self, policy: np.ndarray, rng: np.random.Generator) -> Placement:
-        for even in np.linspace(0, 1, self._tries) ** 2:
-            mixed = (1 - even) * policy + even / self._space.choices
-            placement = drop_until_feasible(draw(self._space, mixed, rng), self._problem, rng)
-            if self._fresh.is_new(placement):
+        for uniform_share in np.linspace(0, 1, self._tries) ** 2:
+            mixed = (1 - uniform_share) * policy + uniform_share / self._space.choices
+            placement = sample_placement(self._space, mixed, rng)
+            placement = drop_until_feasible(placement, self._problem, rng)
+            if self._filter.accepts(placement):
                 break
         else:
-            placement = self._fresh.near(placement, rng)
-        self._fresh.add([placement])
+            placement = self._filter.find_new_near(placement, rng)
+        self._filter.mark_seen([placement])
         chosen = policy[np.arange(len(placement)), placement.choices]
-        self._asked[placement] = float(np.log(chosen).sum())
+        self._log_asked[placement] = float(np.log(chosen).sum())
         return placement
 
     def _learn(self, placements: list[Placement], log_asked: np.ndarray) -> None:
-        """Climb PPO's clipped objective; log_asked is (placements, 1)."""
+        """Increase PPO's clipped objective; log_asked is (placements, 1)."""
         chosen = one_hot(self._space, placements)  # (placements, sites, choices)
         advantages = self._advantages(placements)  # (placements, sites)
         for _ in range(self._epochs):
@@ -123,42 +141,53 @@ class Reinforce(Searcher):
             log_sites = np.log((chosen * policy).sum(axis=2))
             ratio = np.exp(log_sites.sum(axis=1, keepdims=True) - log_asked)
             clipped = np.where(advantages > 0, ratio > 1 + self._clip, ratio < 1 - self._clip)
-            push = np.where(clipped, 0, ratio * advantages)[:, :, None]
-            slope = (push * chosen / policy).mean(axis=0)  # of the objective, by probabilities
-            slope -= self._entropy_weight * (np.log(policy) + 1)
-            self._logits += self._adam.step(self._by_logits(slope))
+            weights = np.where(clipped, 0, ratio * advantages)[:, :, None]
+            gradient = (weights * chosen / policy).mean(axis=0)  # with respect to probabilities
+            gradient -= self._entropy_weight * (np.log(policy) + 1)
+            self._logits += self._adam.step(self._logit_gradient(gradient))
 
-    def _by_logits(self, slope: np.ndarray) -> np.ndarray:
-        """StateHolder a gradient back from probabilities to logits."""
+    def _logit_gradient(self, gradient: np.ndarray) -> np.ndarray:
+        """Propagate a gradient from the probabilities back to the logits."""
         shares = softmax(self._logits)
-        return (1 - self._even) * shares * (slope - (shares * slope).sum(axis=1, keepdims=True))
+        mean = (shares * gradient).sum(axis=1, keepdims=True)
+        return np.asarray((1 - self._uniform_share) * shares * (gradient - mean))
 
     def _advantages(self, placements: list[Placement]) -> np.ndarray:
-        """Compare scores with what the other sites' choices let expect."""
+        """Return scores minus the scores expected from the other sites, (placements, sites)."""
         scores = self._scores()
-        known = self._centred(self._chosen).reshape(len(scores), -1)
+        known = self._centre(self._chosen).reshape(len(scores), -1)
         gains, constant = fit_ridge(known, scores, self._ridge)
-        here = self._centred(one_hot(self._space, placements))
-        parts = (here * gains.reshape(here.shape[1:])).sum(axis=2)
-        mine = scores[[self._order[placement] for placement in placements]]
-        unexplained = mine - constant - parts.sum(axis=1)
-        return np.clip(unexplained[:, None] + parts, -FAR, FAR)
+        chosen = self._centre(one_hot(self._space, placements))
+        parts = (chosen * gains.reshape(chosen.shape[1:])).sum(axis=2)
+        own_scores = scores[[self._index[placement] for placement in placements]]
+        unexplained = own_scores - constant - parts.sum(axis=1)
+        advantages = unexplained[:, None] + parts
+        return np.asarray(np.clip(advantages, -MAX_ADVANTAGE, MAX_ADVANTAGE))
 
-    def _centred(self, chosen: np.ndarray) -> np.ndarray:
-        """Describe attachments by how they differ from the policy: (placements, sites, k - 1)."""
-        return (chosen - self.probabilities())[:, :, 1:]
+    def _centre(self, chosen: np.ndarray) -> np.ndarray:
+        """Subtract the policy from one-hot choices; (placements, sites, choices - 1)."""
+        return np.asarray((chosen - self.probabilities())[:, :, 1:])
 
     def _scores(self) -> np.ndarray:
-        """Standardise all rewards told, in their order."""
+        """Return all rewards, standardised, in the order in which they were told."""
         rewards = np.array(list(self._rewards.values()))
-        scores = (rewards - np.nanmean(rewards)) / max(np.nanstd(rewards), TINY)
-        return np.where(np.isnan(scores), np.nanmin(scores) - 1, scores)
+        scores = (rewards - np.nanmean(rewards)) / max(np.nanstd(rewards), MIN_REWARD_STD)
+        return np.asarray(np.where(np.isnan(scores), np.nanmin(scores) - 1, scores))
 
 
 def fit_ridge(inputs: np.ndarray, targets: np.ndarray, ridge: float) -> tuple[np.ndarray, float]:
-    """Fit a linear model with small weights; give weights and constant."""
+    """Fit a linear model by ridge regression.
+
+    Args:
+        inputs: (samples, features).
+        targets: (samples,).
+        ridge: The penalty on squared weights.
+
+    Returns:
+        The weights, (features,), and the constant.
+    """
     center, mean = inputs.mean(axis=0), targets.mean()
-    moved = inputs - center
-    gram = moved.T @ moved + ridge * np.eye(inputs.shape[1])
-    weights = np.linalg.solve(gram, moved.T @ (targets - mean))
+    centred = inputs - center
+    gram = centred.T @ centred + ridge * np.eye(inputs.shape[1])
+    weights = np.linalg.solve(gram, centred.T @ (targets - mean))
     return weights, float(mean - center @ weights)

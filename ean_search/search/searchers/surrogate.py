@@ -1,11 +1,12 @@
-"""Model, draw, climb: propose what a plausible function of all trials told likes best.
+"""Bayesian optimisation with a pairwise model: draw a plausible function, and propose its optimum.
 
-Thompson sampling: every proposal has its own draw from the posterior of a model with pairwise
-terms, and is the best that climbing finds on it. Only accuracy is modelled; what a placement costs
-is known, so reward and limits are exact. Nothing is proposed twice.
+This is Thompson sampling. Each proposal has its own draw from the posterior of a model with
+pairwise terms, and is the best placement that hill climbing finds on it. The model predicts only
+accuracy. The costs of placements are known, so the reward and the limits are exact. No placement is
+proposed twice.
 
-The idea of a pairwise model for on/off structures: Bayesian Optimization of Combinatorial
-Structures, https://arxiv.org/abs/1806.08838; here with normal priors.
+The idea of a pairwise model for on/off structures is from Bayesian Optimization of Combinatorial
+Structures, https://arxiv.org/abs/1806.08838; here the priors are normal.
 """
 
 import math
@@ -20,14 +21,24 @@ from ean_search.core.trial import Trial
 from ean_search.search.searchers.base import Searcher
 from ean_search.search.searchers.constraints import drop_until_feasible, is_feasible
 from ean_search.search.searchers.local_search import neighbours
-from ean_search.search.searchers.pairwise_model import Model, Quadratic
-from ean_search.search.searchers.proposal_filter import ProposalFilter, changed
+from ean_search.search.searchers.pairwise_model import PairwiseModel, QuadraticFunction
+from ean_search.search.searchers.proposal_filter import ProposalFilter, change_sites
 
-GAIN = 1e-12  # less is rounding
+MIN_GAIN = 1e-12  # smaller differences are rounding errors
 
 
 class Surrogate(Searcher):
-    """Climb functions that could explain all accuracies so far."""
+    """Propose the optima of functions that could explain all accuracies so far.
+
+    Args:
+        problem: The space, the objective and the costs.
+        initial: The number of accuracies to know before the model is used; before that, proposals
+            are random.
+        spread: The size of the random deviation of a draw: 0 uses the mean of the posterior, 1 is
+            Thompson sampling.
+        climbs: The number of hill climbs per proposal: one from the best known placement, the
+            others from mutations of it.
+    """
 
     cohort = 4
 
@@ -40,85 +51,92 @@ class Surrogate(Searcher):
         climbs: PositiveInt = 4,
     ) -> None:
         self._problem, self._space = problem, problem.space
-        self._fresh = ProposalFilter(problem)
-        self._model = Model(problem.space.sites, problem.space.choices)
-        self._initial = initial  # accuracies known before the model is asked
-        self._spread = spread  # of a draw: 0 is greedy, 1 is Thompson sampling
-        self._climbs = climbs  # a draw, from the best known and from mutants of it
-        self._done: dict[Placement, Trial] = {}
-        self._tolls = _tolls(problem)
+        self._filter = ProposalFilter(problem)
+        self._model = PairwiseModel(problem.space.sites, problem.space.choices)
+        self._initial, self._spread, self._climbs = initial, spread, climbs
+        self._measured: dict[Placement, Trial] = {}  # the trials with an accuracy
+        self._attachment_penalties = _attachment_penalties(problem)
 
     def ask(self, n: int, rng: np.random.Generator) -> list[Placement]:
-        """Propose n placements, at random at first."""
-        if len(self._done) < self._initial:
-            return [self._fresh.draw(rng) for _ in range(n)]
-        known = np.array([placement.choices for placement in self._done])
-        self._model.fit(known, np.array([trial.accuracy for trial in self._done.values()]))
+        """Propose n placements."""
+        if len(self._measured) < self._initial:
+            return [self._filter.sample_new(rng) for _ in range(n)]
+        choices = np.array([placement.choices for placement in self._measured])
+        self._model.fit(choices, np.array([trial.accuracy for trial in self._measured.values()]))
         return [self._propose(rng) for _ in range(n)]
 
     def tell(self, trials: Sequence[Trial]) -> None:
-        """Remember accuracies, of placements beyond the limits too."""
-        self._fresh.add(trial.placement for trial in trials)
+        """Remember the accuracies, also those of placements that break a limit."""
+        self._filter.mark_seen(trial.placement for trial in trials)
         for trial in trials:
             if trial.accuracy is not None and math.isfinite(trial.accuracy):
-                self._done[trial.placement] = trial
+                self._measured[trial.placement] = trial
 
     def _propose(self, rng: np.random.Generator) -> Placement:
         function = self._model.draw(rng, self._spread)
-        tops = dict.fromkeys(self._climb(start, function) for start in self._starts(rng))
-        liked = self._likes(tops, function)
-        if liked is None:  # all summits are known: look right beside them
-            beside = (p for top in tops for p in neighbours(top, self._space))
-            liked = self._likes(beside, function)
-        return self._fresh.near(liked or next(iter(tops)), rng)
+        optima = dict.fromkeys(self._climb(start, function) for start in self._starts(rng))
+        best = self._best_new(optima, function)
+        if best is None:  # all optima are known: take the best of their neighbours
+            beside = (p for optimum in optima for p in neighbours(optimum, self._space))
+            best = self._best_new(beside, function)
+        return self._filter.find_new_near(best or next(iter(optima)), rng)
 
     def _starts(self, rng: np.random.Generator) -> list[Placement]:
-        """Begin at the best placement told, and at mutants of it within the limits."""
-        best = max(self._done.values(), key=lambda trial: trial.reward).placement
-        far = math.ceil(self._space.sites / 4)
-        mutants = (changed(best, self._space, far, rng) for _ in range(self._climbs - 1))
+        """Return the best placement told and mutations of it, all within the limits."""
+        best = max(self._measured.values(), key=lambda trial: trial.reward).placement
+        num_changes = math.ceil(self._space.sites / 4)
+        mutants = (
+            change_sites(best, self._space, num_changes, rng) for _ in range(self._climbs - 1)
+        )
         return [drop_until_feasible(start, self._problem, rng) for start in (best, *mutants)]
 
-    def _climb(self, here: Placement, function: Quadratic) -> Placement:
-        """Take the best single change while one is left that pays and keeps the limits."""
-        while True:
-            gains = function.gains(np.array(here.choices)) - self._tolls
-            gains += np.take(self._tolls, self._flat(here))[:, None]
-            for index in np.argsort(-gains, axis=None):
-                if gains.flat[index] <= GAIN:
-                    return here
-                there = self._moved(here, *np.unravel_index(index, gains.shape))
-                if self._pays(here, there, function):
-                    here = there
-                    break
+    def _climb(self, current: Placement, function: QuadraticFunction) -> Placement:
+        """Take the best single change while there is one that pays and keeps the limits."""
+        while (better := self._best_change(current, function)) is not None:
+            current = better
+        return current
 
-    def _flat(self, placement: Placement) -> np.ndarray:
-        return np.arange(self._space.sites) * self._space.choices + placement.choices
+    def _best_change(self, current: Placement, function: QuadraticFunction) -> Placement | None:
+        """Return the placement of the best single change, or None if no change pays."""
+        gains = function.gains(np.array(current.choices)) - self._attachment_penalties
+        gains += np.take(self._attachment_penalties, self._flat_index(current))[:, None]
+        for index in np.argsort(-gains, axis=None):
+            if gains.flat[index] <= MIN_GAIN:
+                return None
+            choices = list(current.choices)
+            site, choice = np.unravel_index(index, gains.shape)
+            choices[site] = choice
+            changed = self._space.placement(choices)
+            if self._pays(current, changed, function):
+                return changed
+        return None
 
-    def _moved(self, placement: Placement, site: int, choice: int) -> Placement:
-        choices = list(placement.choices)
-        choices[site] = choice
-        return self._space.placement(choices)
+    def _flat_index(self, placement: Placement) -> np.ndarray:
+        """Return the positions of a placement's choices in a flattened (sites, choices) array."""
+        sites = np.arange(self._space.sites)
+        return np.asarray(sites * self._space.choices + placement.choices)
 
-    def _pays(self, here: Placement, there: Placement, function: Quadratic) -> bool:
-        """Check a change by exact prices: those of single changes add up nearly, not always."""
-        better = self._value(there, function) > self._value(here, function) + GAIN
-        return better and is_feasible(there, self._problem)
+    def _pays(self, current: Placement, changed: Placement, function: QuadraticFunction) -> bool:
+        """Check a change with exact costs: the costs of single changes add up only nearly."""
+        better = self._value(changed, function) > self._value(current, function) + MIN_GAIN
+        return better and is_feasible(changed, self._problem)
 
-    def _likes(self, placements: Iterable[Placement], function: Quadratic) -> Placement | None:
-        new = [placement for placement in placements if self._fresh.is_new(placement)]
+    def _best_new(
+        self, placements: Iterable[Placement], function: QuadraticFunction
+    ) -> Placement | None:
+        new = [placement for placement in placements if self._filter.accepts(placement)]
         return max(new, key=lambda placement: self._value(placement, function), default=None)
 
-    def _value(self, placement: Placement, function: Quadratic) -> float:
+    def _value(self, placement: Placement, function: QuadraticFunction) -> float:
         accuracy = function.value(np.array(placement.choices))
         return self._problem.reward(accuracy, self._problem.price(placement))
 
 
-def _tolls(problem: Problem) -> np.ndarray:
-    """Say what reward each choice costs where nothing else is attached: (sites, choices)."""
+def _attachment_penalties(problem: Problem) -> np.ndarray:
+    """Return how much the costs of each choice alone lower the reward, (sites, choices)."""
     space = problem.space
-    tolls = np.zeros((space.sites, space.choices))
+    penalties = np.zeros((space.sites, space.choices))
     for placement in neighbours(space.named["none"], space):
         site = np.flatnonzero(placement.choices)[0]
-        tolls[site, placement.choices[site]] = -problem.reward(0.0, problem.price(placement))
-    return tolls
+        penalties[site, placement.choices[site]] = -problem.reward(0.0, problem.price(placement))
+    return penalties

@@ -1,4 +1,4 @@
-"""Tables in which every placement of a space was trained alone, to try searchers on.
+"""Tables of the accuracies of all placements of a space, on which to compare searchers.
 
 `ean-search bench table` makes them. May import from utils and core.
 """

@@ -1,16 +1,17 @@
-"""Tables in which every placement of a space was trained on its own: ground truth to search on.
+"""Tables in which every placement of a space was trained separately: a benchmark for searchers.
 
-A table is a Parquet file, one in this folder or anybody's: a row a placement, with its costs, the
-accuracy of every training (`accuracy_0`, ...) and what weight-sharing networks estimate of it
-(`estimate_0`, ...; with norm statistics of the placement's own, `recalibrated_0`, ...). How it was
-made is in the file's metadata. `ean-search bench table` makes one.
+A table is a Parquet file, in this folder or elsewhere. It has one row per placement, with its
+costs, the accuracies of its trainings (`accuracy_0`, ...) and the accuracies that weight-sharing
+networks estimate (`estimate_0`, ...; `recalibrated_0`, ... with norm statistics computed for each
+placement). The file's metadata says how the table was made. `ean-search bench table` makes one.
 
-A training's accuracy is luck in part. So a table is seen in one of two ways. With `sees="one"`, a
-searcher sees one training of each placement, which one the seed says, as somebody does who trains
-everything once; it is judged by the mean of the other trainings. That mean it has not seen, so luck
-that it follows earns nothing, and even who has seen everything keeps some regret. With
-`sees="mean"` it sees the mean of all trainings and is judged by the same: the optimum can be found,
-and what is compared is the search alone.
+The accuracy of a training is partly random, so there are two ways to use a table:
+
+- `sees="one"`: The searcher sees one training of each placement; the seed selects which. It is
+  judged by the mean of the other trainings, which it does not see. A searcher that follows random
+  differences gains nothing, and even after all evaluations there is some regret left.
+- `sees="mean"`: The searcher sees the mean of all trainings, and is judged by the same mean. It can
+  find the optimum, so that only the search is compared.
 """
 
 import json
@@ -28,171 +29,208 @@ from ean_search.core.space import Placement, Space
 from ean_search.core.trial import Cost, EvaluationResult
 from ean_search.utils.config import parse_fields
 from ean_search.utils.errors import UserError, unknown_name
-from ean_search.utils.files import write_whole
+from ean_search.utils.files import write_atomically
 
 SHIPPED = Path(__file__).parent
-KEY = b"ean_search"  # of the metadata
+METADATA_KEY = b"ean_search"
 COSTS = tuple(field.name for field in fields(Cost))
 
 
 @dataclass(frozen=True)
 class PlacementBench:
-    """One table, to search on."""
+    """A table as a search problem and its evaluator.
 
-    source: str  # a shipped name, or the path of a Parquet file
+    Attributes:
+        source: The name of a shipped table, or the path of a Parquet file.
+        seed: With `sees="one"`, selects the training that the searcher sees.
+        sees: Whether the searcher sees the mean of all trainings, or one of them.
+        objective: The objective; by default, that of the table's experiment.
+        limits: The limits; by default, those of the table's experiment.
+
+    Example:
+        >>> bench = PlacementBench("eight", limits="sites <= 4")
+        >>> searcher = make_searcher("surrogate", bench.problem)
+        >>> log = InMemoryTrialLog()
+        >>> run_search(bench.problem, searcher, bench, log, SearchSettings(budget=60))
+        >>> best = max(log.trials, key=lambda trial: trial.reward)
+        >>> regret = bench.reward_range[1] - bench.reward(best.placement)
+    """
+
+    source: str
     seed: int = 0
     sees: Literal["mean", "one"] = "mean"
-    objective: str | None = None  # the table's own if none
+    objective: str | None = None
     limits: str | None = None
 
     @property
     def name(self) -> str:
-        """Name the table, and how it is seen."""
+        """Return the name of the table, with a suffix if one training is seen."""
         return Path(self.source).stem + (", one training" if self.sees == "one" else "")
 
     @property
-    def about(self) -> dict[str, Any]:
-        """Return how the table was made: experiment, provenance, noise."""
+    def metadata(self) -> dict[str, Any]:
+        """Return how the table was made: its experiment, its provenance, its noise."""
         return _read(self.source)[1]
 
     @property
     def frame(self) -> pd.DataFrame:
-        """Return a row a placement."""
-        return _read(self.source)[0].copy()
+        """Return a copy of the table, one row per placement."""
+        frame: pd.DataFrame = _read(self.source)[0].copy()
+        return frame
 
     @property
     def sites(self) -> int:
-        """Count the sites."""
+        """Return the number of sites."""
         return self.problem.space.sites
 
     @cached_property
     def problem(self) -> Problem:
-        """Ask for what the table's experiment asks for, or for something else."""
-        made = self.about["experiment"]
-        space = parse_fields(Space, made["space"], f"table {self.source}")
-        reward = made["search"]["objective"] if self.objective is None else self.objective
-        limits = made["search"]["limits"] if self.limits is None else self.limits
+        """Return the space, the objective and the costs."""
+        experiment = self.metadata["experiment"]
+        space = parse_fields(Space, experiment["space"], f"table {self.source}")
+        reward = experiment["search"]["objective"] if self.objective is None else self.objective
+        limits = experiment["search"]["limits"] if self.limits is None else self.limits
         return Problem(space, Objective.parse(reward, limits), self.costs.__getitem__)
 
     @cached_property
     def costs(self) -> dict[Placement, Cost]:
         """Map all placements to their costs."""
-        rows = _read(self.source)[0][list(COSTS)].to_dict("records")
-        return {p: Cost(**row) for p, row in zip(self._placements, rows, strict=True)}
+        rows = _read(self.source)[0].loc[:, list(COSTS)].to_dict("records")
+        costs = [Cost(**{str(name): value for name, value in row.items()}) for row in rows]
+        return dict(zip(self._placements, costs, strict=True))
 
     def accuracy(self, placement: Placement) -> float:
         """Return the accuracy that a searcher sees."""
         return self._accuracies[placement][0]
 
     def evaluate(self, placements: Sequence[Placement]) -> Iterator[EvaluationResult]:
-        """Measure placements as an evaluator does."""
+        """Yield the accuracies that a searcher sees, as an evaluator."""
         for placement in placements:
             yield EvaluationResult(self.accuracy(placement), 0.0)
 
-    def truth(self, placement: Placement) -> float:
+    def true_accuracy(self, placement: Placement) -> float:
         """Return the accuracy that a searcher is judged by."""
         return self._accuracies[placement][1]
 
     def reward(self, placement: Placement) -> float:
         """Return the reward that a searcher is judged by."""
-        return self.problem.reward(self.truth(placement), self.costs[placement])
+        return self.problem.reward(self.true_accuracy(placement), self.costs[placement])
 
     @cached_property
-    def ends(self) -> tuple[float, float]:
-        """Return the least and the greatest reward within the limits."""
+    def reward_range(self) -> tuple[float, float]:
+        """Return the lowest and the highest `reward` of the placements that keep the limits."""
         return float(self._rewards.min()), float(self._rewards.max())
 
     @cached_property
     def best_observable_reward(self) -> float:
-        """Return the greatest reward that a searcher can see: who has, learns no better."""
-        problem = self.problem
-        worthy = (p for p, cost in self.costs.items() if problem.feasible(cost))
-        return max(problem.reward(self.accuracy(p), self.costs[p]) for p in worthy)
+        """Return the highest reward that a searcher can see; a run may stop there."""
+        seen = (self.problem.reward(self.accuracy(p), self.costs[p]) for p in self._feasible)
+        return max(seen)
 
     @cached_property
-    def spread(self) -> float:
-        """Return the standard deviation of rewards within the limits."""
+    def reward_std(self) -> float:
+        """Return the standard deviation of `reward` over the placements that keep the limits."""
         return float(self._rewards.std())
 
     @cached_property
     def _rewards(self) -> np.ndarray:
-        problem = self.problem
-        worthy = [p for p, cost in self.costs.items() if problem.feasible(cost)]
-        if not worthy:
+        return np.array([self.reward(placement) for placement in self._feasible])
+
+    @cached_property
+    def _feasible(self) -> list[Placement]:
+        feasible = [p for p, cost in self.costs.items() if self.problem.feasible(cost)]
+        if not feasible:
             raise UserError(f"no placement of table {self.source!r} keeps the limits")
-        return np.array([self.reward(placement) for placement in worthy])
+        return feasible
 
     @cached_property
     def _placements(self) -> list[Placement]:
-        space = parse_fields(Space, self.about["experiment"]["space"], f"table {self.source}")
+        space = parse_fields(Space, self.metadata["experiment"]["space"], f"table {self.source}")
         return [space.parse(text) for text in _read(self.source)[0].placement]
 
     @cached_property
     def _accuracies(self) -> dict[Placement, tuple[float, float]]:
-        """Map placements to what is seen and what is true."""
-        trainings = select(_read(self.source)[0], "accuracy").to_numpy()
+        """Map placements to the accuracy that is seen and the true accuracy."""
+        trainings = select_columns(_read(self.source)[0], "accuracy").to_numpy()
         if self.sees == "mean":
-            seen = truth = trainings.mean(axis=1)
+            seen = true = trainings.mean(axis=1)
         else:
             if trainings.shape[1] < 2:
                 raise UserError(f"table {self.source!r} has one training, none is left to judge by")
             number = self.seed % trainings.shape[1]
             seen = trainings[:, number]
-            truth = np.delete(trainings, number, axis=1).mean(axis=1)
-        pairs = zip(seen.tolist(), truth.tolist(), strict=True)
+            true = np.delete(trainings, number, axis=1).mean(axis=1)
+        pairs = zip(seen.tolist(), true.tolist(), strict=True)
         return dict(zip(self._placements, pairs, strict=True))
 
 
-def select(frame: pd.DataFrame, what: str) -> pd.DataFrame:
-    """Return the columns `what_0`, `what_1`, ... of a table's frame, in their order."""
-    names = [name for name in frame if name.rpartition("_")[0] == what]
-    return frame[sorted(names, key=lambda name: int(name.rpartition("_")[2]))]
+def select_columns(frame: pd.DataFrame, prefix: str) -> pd.DataFrame:
+    """Select the numbered columns of a table.
+
+    Args:
+        frame: The frame of a table.
+        prefix: `accuracy`, `estimate` or `recalibrated`.
+
+    Returns:
+        The columns `prefix_0`, `prefix_1`, ..., in this order.
+    """
+    names = [name for name in map(str, frame.columns) if name.rpartition("_")[0] == prefix]
+    names.sort(key=lambda name: int(name.rpartition("_")[2]))
+    columns: pd.DataFrame = frame.loc[:, names]
+    return columns
 
 
 def shipped_tables() -> list[str]:
-    """Name the tables that come with the package."""
+    """List the names of the tables that come with the package."""
     return sorted(path.stem for path in SHIPPED.glob("*.parquet"))
 
 
-def write_table(frame: pd.DataFrame, about: Mapping[str, Any], path: Path) -> None:
-    """Write a table with what is to be known about it."""
+def write_table(frame: pd.DataFrame, metadata: Mapping[str, Any], path: Path) -> None:
+    """Write a table.
+
+    Args:
+        frame: One row per placement: `placement`, the fields of `Cost`, and numbered columns.
+        metadata: JSON values; `experiment` must hold the space, the objective and the limits.
+        path: The Parquet file.
+    """
     import pyarrow
     from pyarrow import parquet
 
     table = pyarrow.Table.from_pandas(frame, preserve_index=False)
-    table = table.replace_schema_metadata({KEY: json.dumps(dict(about))})
-    write_whole(path, lambda part: parquet.write_table(table, part, compression="zstd"))
+    table = table.replace_schema_metadata({METADATA_KEY: json.dumps(dict(metadata))})
+    write_atomically(path, lambda part: parquet.write_table(table, part, compression="zstd"))
 
 
 def cost_columns(costs: Sequence[Cost]) -> pd.DataFrame:
-    """Put costs into a frame."""
-    return pd.DataFrame([asdict(cost) for cost in costs])
+    """Make a frame of costs: one row per cost, one column per field."""
+    frame: pd.DataFrame = pd.DataFrame([asdict(cost) for cost in costs])
+    return frame
 
 
 @cache
 def _read(source: str) -> tuple[pd.DataFrame, dict[str, Any]]:
-    """Read a table once, and see that it holds what a table does."""
+    """Read and validate a table, once per process; return its frame and its metadata."""
     import pyarrow
     from pyarrow import parquet
 
-    path = _find(source)
+    path = _find_file(source)
     try:
         table = parquet.read_table(path)
-        about = json.loads(table.schema.metadata[KEY])
-        space = about["experiment"]["space"]
+        metadata = json.loads(table.schema.metadata[METADATA_KEY])
+        space = metadata["experiment"]["space"]
     except (pyarrow.ArrowInvalid, KeyError, TypeError, ValueError) as error:
         raise UserError(f"{path} is not a table of ean-search: {error}") from error
-    frame = table.to_pandas()
+    frame: pd.DataFrame = table.to_pandas()
     missing = {"placement", "accuracy_0", *COSTS} - set(frame)
     if missing:
         raise UserError(f"{path} has no column {', '.join(sorted(missing))}")
     size = parse_fields(Space, space, str(path)).size
     if frame.placement.nunique() != size or len(frame) != size:
         raise UserError(f"{path}: expected each of {size} placements once, got {len(frame)} rows")
-    return frame, about
+    return frame, metadata
 
 
-def _find(source: str) -> Path:
+def _find_file(source: str) -> Path:
     path = Path(source)
     if path.suffix != ".parquet":
         if source not in shipped_tables():

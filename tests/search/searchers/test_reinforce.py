@@ -7,14 +7,12 @@ import torch
 
 from ean_search.core.objective import Objective, Problem
 from ean_search.core.space import Space
-from ean_search.search.searchers.adam import Adam
-from ean_search.search.searchers.constraints import drop_until_feasible
 from ean_search.search.searchers.reinforce import Reinforce, fit_ridge
-from ean_search.testing.toy import Toy, play, price
+from ean_search.testing.toy import ToyLandscape, play_search, price
 
 SPACE = Space(name="toy", backbone="x", attention=["se"], stages=(3, 4, 6, 3))
 MIXED = Space(name="toy", backbone="x", attention=["se", "eca"], stages=(2, 2, 2))
-TOY = Toy(SPACE)
+TOY = ToyLandscape(SPACE)
 
 
 def search(searcher, reward, seed, evaluations=300, n=4):
@@ -59,11 +57,11 @@ def test_the_unit_of_rewards_does_not_matter():
 
 
 def test_three_choices_a_site_are_told_apart():
-    toy, searcher = Toy(MIXED), Reinforce(Toy(MIXED).problem)
+    landscape, searcher = ToyLandscape(MIXED), Reinforce(ToyLandscape(MIXED).problem)
     for seed in range(5):
-        play(searcher, toy, seed=seed)
+        play_search(searcher, landscape, seed=seed)
     assert searcher.probabilities().shape == (6, 3)
-    assert searcher.best_guess().choices == tuple(toy.gains.argmax(axis=1))
+    assert searcher.best_guess().choices == tuple(landscape.gains.argmax(axis=1))
 
 
 def test_the_policy_starts_even_and_never_collapses():
@@ -109,14 +107,6 @@ def test_nothing_is_learnt_where_nothing_was_measured():
     assert searcher.probabilities() == pytest.approx(0.5)
 
 
-def test_a_placement_is_thinned_until_it_keeps_the_limits(rng):
-    problem = Problem(SPACE, Objective.parse("accuracy", "latency <= 6"), price)
-    everything = SPACE.named["all"]
-    thin = drop_until_feasible(everything, problem, rng)
-    assert thin.attached == 5
-    assert drop_until_feasible(thin, problem, rng) == thin
-
-
 def test_limits_are_kept_where_hardly_any_draw_would():
     problem = Problem(SPACE, Objective.parse("accuracy", "sites <= 2"), price)
     searcher = Reinforce(problem)
@@ -136,8 +126,8 @@ class Spy(Reinforce):
         self._learn(placements, np.log(picked).sum(axis=1, keepdims=True) - math.log(ratio))
         return self.gradient
 
-    def _by_logits(self, slope):
-        self.gradient = super()._by_logits(slope)
+    def _logit_gradient(self, slope):
+        self.gradient = super()._logit_gradient(slope)
         return self.gradient
 
 
@@ -145,12 +135,12 @@ class Spy(Reinforce):
 @pytest.mark.parametrize("space", [SPACE, MIXED], ids=["binary", "mixed"])
 def test_the_gradient_is_that_of_the_objective(space, ratio, rng):
     """Compare with torch's, through a ratio of whole placements and each site's advantage."""
-    spy = Spy(Toy(space).problem, epochs=1, clip=1e9, entropy_weight=0.3)
+    spy = Spy(ToyLandscape(space).problem, epochs=1, clip=1e9, entropy_weight=0.3)
     spy._logits[:] = rng.normal(size=spy._logits.shape)
     placements = [space.sample(rng) for _ in range(3)]
     advantages = rng.normal(size=(3, space.sites))
     logits = torch.tensor(spy._logits, requires_grad=True)
-    policy = (1 - spy._even) * logits.softmax(dim=1) + spy._even / space.choices
+    policy = (1 - spy._uniform_share) * logits.softmax(dim=1) + spy._uniform_share / space.choices
     chosen = policy[torch.arange(space.sites), torch.tensor([p.choices for p in placements])]
     gain = ratio * (chosen.log() * torch.tensor(advantages)).mean(dim=0).sum()
     (gain - 0.3 * (policy * policy.log()).sum()).backward()
@@ -163,16 +153,6 @@ def test_a_ratio_beyond_the_clip_teaches_nothing_more(ratio, sign, rng):
     placements = [SPACE.sample(rng) for _ in range(3)]
     assert not spy.learn(placements, sign * np.ones((3, 16)), ratio).any()
     assert spy.learn(placements, -sign * np.ones((3, 16)), ratio).any()
-
-
-def test_adam_steps_as_torch_s_does(rng):
-    ours, parameter = Adam(0.1), torch.zeros(5, dtype=torch.float64)
-    theirs, moved = torch.optim.Adam([parameter], 0.1, maximize=True), np.zeros(5)
-    for gradient in rng.normal(size=(20, 5)):
-        parameter.grad = torch.tensor(gradient)
-        theirs.step()
-        moved += ours.step(gradient)
-    assert moved == pytest.approx(parameter.numpy())
 
 
 def test_a_ridge_recovers_a_linear_function_and_shrinks_what_is_unsure(rng):

@@ -7,7 +7,7 @@ import pytest
 from ean_search.core.space import Space
 from ean_search.search.tabular.placement_bench import (
     PlacementBench,
-    select,
+    select_columns,
     shipped_tables,
     write_table,
 )
@@ -36,7 +36,7 @@ def test_every_placement_is_priced_and_has_an_accuracy(source):
 def test_the_mean_of_all_trainings_is_what_it_is_judged_by(source):
     table, means = (
         PlacementBench(source),
-        select(PlacementBench(source).frame, "accuracy").mean(axis=1),
+        select_columns(PlacementBench(source).frame, "accuracy").mean(axis=1),
     )
     placements = SPACE.enumerate()
     assert measured(table, placements) == pytest.approx(means.tolist())
@@ -44,8 +44,8 @@ def test_the_mean_of_all_trainings_is_what_it_is_judged_by(source):
     costs = [table.costs[placement] for placement in placements]
     expected = [table.problem.reward(a, c) for a, c in zip(means, costs, strict=True)]
     assert rewards == pytest.approx(expected)
-    assert table.ends == (min(rewards), max(rewards))
-    assert table.spread == pytest.approx(np.std(rewards))
+    assert table.reward_range == (min(rewards), max(rewards))
+    assert table.reward_std == pytest.approx(np.std(rewards))
 
 
 @pytest.mark.parametrize("seed", [1, 4])  # seeds go round the trainings
@@ -53,7 +53,7 @@ def test_who_sees_one_training_is_judged_by_the_others(source, seed):
     table, frame = PlacementBench(source, seed, "one"), PlacementBench(source).frame
     assert measured(table, SPACE.enumerate()) == frame.accuracy_1.tolist()
     held_out = (frame.accuracy_0 + frame.accuracy_2) / 2
-    truth = [table.truth(placement) for placement in SPACE.enumerate()]
+    truth = [table.true_accuracy(placement) for placement in SPACE.enumerate()]
     assert truth == pytest.approx(held_out.tolist())
     assert table.name == "six, one training"
 
@@ -62,9 +62,9 @@ def test_another_objective_and_limits_may_be_asked_for(source):
     table = PlacementBench(source, objective="accuracy - 0.1 sites", limits="sites <= 2")
     assert table.problem.objective.weights == (("sites", 0.1),)
     few = [p for p in SPACE.enumerate() if p.attached <= 2]
-    assert table.ends[1] == max(table.reward(placement) for placement in few)
+    assert table.reward_range[1] == max(table.reward(placement) for placement in few)
     with pytest.raises(UserError, match="no placement of table"):
-        _ = PlacementBench(source, limits="sites > 8").ends
+        _ = PlacementBench(source, limits="sites > 8").reward_range
 
 
 def test_tables_travel_to_other_processes(source):
@@ -82,7 +82,7 @@ def test_more_than_two_choices_a_site_are_read(tmp_path):
 
 def test_what_is_shipped_can_be_loaded():
     for name in shipped_tables():
-        assert PlacementBench(name).about["noise"]["f_statistic"] > 1
+        assert PlacementBench(name).metadata["noise"]["f_statistic"] > 1
 
 
 def test_what_is_no_table_is_a_user_error(tmp_path, source):
@@ -98,10 +98,10 @@ def test_what_is_no_table_is_a_user_error(tmp_path, source):
     with pytest.raises(UserError, match="is not a table of ean-search"):
         _ = PlacementBench(str(tmp_path / "other.parquet")).costs
     table = PlacementBench(source)
-    write_table(table.frame.iloc[1:], table.about, tmp_path / "less.parquet")
+    write_table(table.frame.iloc[1:], table.metadata, tmp_path / "less.parquet")
     with pytest.raises(UserError, match="expected each of 64 placements once, got 63 rows"):
         _ = PlacementBench(str(tmp_path / "less.parquet")).costs
-    write_table(table.frame.drop(columns="flops"), table.about, tmp_path / "poor.parquet")
+    write_table(table.frame.drop(columns="flops"), table.metadata, tmp_path / "poor.parquet")
     with pytest.raises(UserError, match="has no column flops"):
         _ = PlacementBench(str(tmp_path / "poor.parquet")).costs
 

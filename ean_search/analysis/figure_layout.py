@@ -1,0 +1,91 @@
+"""What figures have in common, whichever library draws them: labels, stages, strips, series."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from itertools import accumulate
+
+import pandas as pd
+
+from ean_search.analysis.palette import attention_colour
+from ean_search.core.space import Placement
+
+AXIS_LABELS = {
+    "latency_ms": "latency (ms)",
+    "flops": "FLOPs (fvcore)",
+    "macs": "multiply-adds",
+    "params": "parameters",
+    "sites": "attached sites",
+    "activation_bytes": "activation bytes",
+}
+ACCURACY_LABEL = "accuracy on the search split (%)"
+ESTIMATE_LABEL = "estimate with shared weights (%)"
+ALONE_LABEL = "accuracy trained alone (%)"
+STAGE_GAP_CELLS = 0.6  # between the stages of a strip, as a share of a cell
+MAX_FULL_STAGE_NAMES = 5  # with more stages, only their numbers fit
+
+
+@dataclass(frozen=True)
+class StageAxis:
+    """Where the stages lie on an axis of sites, which are numbered from 1."""
+
+    middles: list[float]  # one per stage
+    borders: list[float]  # one between each two stages
+    names: list[str]  # one per stage
+
+
+def stage_axis(stages: Sequence[int]) -> StageAxis:
+    """Lay out stages, given as numbers of sites, along an axis of sites."""
+    ends = list(accumulate(stages))
+    middles = [end - (count - 1) / 2 for end, count in zip(ends, stages, strict=True)]
+    return StageAxis(middles, [end + 0.5 for end in ends[:-1]], stage_names(len(stages)))
+
+
+def stage_names(count: int) -> list[str]:
+    """Name stages from 1 on; many stages get numbers only."""
+    prefix = "stage " if count <= MAX_FULL_STAGE_NAMES else ""
+    return [f"{prefix}{number}" for number in range(1, count + 1)]
+
+
+def strip_cells(placement: Placement) -> list[tuple[float, int]]:
+    """Return each site's position in a strip, with gaps between stages, and its choice."""
+    stages = [stage for stage, count in enumerate(placement.stages) for _ in range(count)]
+    return [
+        (site + STAGE_GAP_CELLS * stage, placement.choices[site])
+        for site, stage in enumerate(stages)
+    ]
+
+
+@dataclass(frozen=True)
+class AttentionSeries:
+    """The rows of a frame of sites that belong to one attention."""
+
+    name: str
+    choice: int
+    colour: str
+    cells: pd.DataFrame
+
+    @property
+    def positions(self) -> "pd.Series[int]":
+        """Number the sites from 1."""
+        return self.cells["site"] + 1
+
+    @property
+    def half_intervals(self) -> "pd.Series[float]":
+        """Return half of each effect's interval, in points."""
+        return 100 * (self.cells["high"] - self.cells["effect"])
+
+
+def attention_series(sites: pd.DataFrame) -> Iterator[AttentionSeries]:
+    """Split a frame of `site_frame` by attention, in the order of the space."""
+    for choice in sorted(sites["choice"].unique().tolist()):
+        cells = sites[sites["choice"] == choice]
+        yield AttentionSeries(cells["attention"].iloc[0], choice, attention_colour(choice), cells)
+
+
+def attached_by_step(policy: pd.DataFrame) -> pd.DataFrame:
+    """Sum a frame of `policy_frame` over attentions: one row per site, one column per step."""
+    attached = policy[policy["choice"] > 0]
+    by_step: pd.DataFrame = attached.pivot_table(
+        index="site", columns="step", values="probability", aggfunc="sum"
+    )
+    return by_step

@@ -1,0 +1,144 @@
+"""The commands `run` and `resume`: a whole run, from its flags to its summary."""
+
+import argparse
+import json
+import sys
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from ean_search.cli.flags import (
+    add_json_flag,
+    add_set_flag,
+    add_space_flags,
+    read_set_flag,
+    read_space_flags,
+)
+from ean_search.cli.workers import add_workers_flags, flags_of, read_workers
+from ean_search.utils.errors import UserError
+
+# Flags that stand for a field of the experiment: dotted field, type, help.
+EXPERIMENT_FLAGS: dict[str, tuple[str, type, str]] = {
+    "--data": ("data.name", str, "cluttered | cifar10 | cifar100 | imagefolder | timm:NAME"),
+    "--data-root": ("data.root", str, "folder of the data set"),
+    "--data-workers": ("data.workers", int, "loader processes"),
+    "--epochs": ("supernet.recipe.epochs", int, "epochs of the weight-sharing network"),
+    "--batch-size": ("supernet.recipe.batch_size", int, "its batch size"),
+    "--lr": ("supernet.recipe.lr", float, "its learning rate"),
+    "--sampler": ("supernet.sampler", str, "bernoulli | uniform-count | complement | sandwich"),
+    "--supernet": ("supernet.weights", str, "use this trained network (.safetensors)"),
+    "--searcher": (
+        "search.searcher",
+        str,
+        "a name in ean_search/searchers, optuna:Sampler, or module:class",
+    ),
+    "--budget": ("search.budget", int, "distinct evaluations, the named placements included"),
+    "--cohort": ("search.cohort", int, "placements asked for at once"),
+    "--steps": ("search.steps", int, "stop after so many cohorts, spent budget or not"),
+    "--objective": ("search.objective", str, "such as 'accuracy - 0.02 latency'"),
+    "--budget-cost": ("search.limits", str, "such as 'latency < 1.10x, sites <= 8'"),
+    "--cost-axis": ("cost_axis", str, "cost axis of the front"),
+    "--evaluator": ("search.evaluator", str, "shared | standalone: a short training each"),
+    "--verify": ("search.verify", int, "best placements to train stand-alone after the search"),
+    "--train-workers": ("train_workers", int, "Ray workers that train the network together"),
+    "--recalibrate": ("recalibrate", int, "images for norm statistics of a placement's own, or 0"),
+    "--precision": (
+        "evaluation.precision",
+        str,
+        "of shared-weight evaluation: float32 | bfloat16 | float16",
+    ),
+    "--seed": ("seed", int, "seed of everything random"),
+    "--device": ("device", str, "cpu, cuda, cuda:1, ...; the default is what there is"),
+}
+
+
+def add_run_parsers(commands: Any) -> None:
+    """Describe `ean-search run` and `ean-search resume`."""
+    run = commands.add_parser("run", help="train the supernet, search, and leave a run folder")
+    add_space_flags(run)
+    run.add_argument("--experiment", type=Path, help="experiment YAML; flags override it")
+    run.add_argument("--name", help="name of the run's folder; date and time if none")
+    run.add_argument("--results", type=Path, default=Path("results"), help="folder of all runs")
+    _add_experiment_flags(run)
+    add_json_flag(run)
+    add_workers_flags(run)
+    run.set_defaults(command=_run)
+
+    resume = commands.add_parser("resume", help="continue a run that was stopped")
+    resume.add_argument("run", type=Path)
+    add_workers_flags(resume)
+    add_json_flag(resume)
+    resume.set_defaults(command=_resume)
+
+
+def _add_experiment_flags(parser: argparse.ArgumentParser) -> None:
+    for flag, (_, kind, text) in EXPERIMENT_FLAGS.items():
+        parser.add_argument(flag, type=kind, help=text)
+    parser.add_argument("--download", action="store_true", default=None, help="fetch the data set")
+    parser.add_argument(
+        "--racing", action="store_true", default=None, help="stop clearly worse placements early"
+    )
+    add_set_flag(parser)
+
+
+def _experiment_changes(args: argparse.Namespace) -> dict[str, Any]:
+    """Gather the fields of an experiment that flags set."""
+    own = read_space_flags(args)
+    changes = {f"space.{name}": value for name, value in own.items()}
+    if args.space:
+        changes = {"space": {"base": args.space}} | changes
+    if args.backbone:
+        changes = {"space": own}
+    for flag, (field, _, _) in EXPERIMENT_FLAGS.items():
+        changes[field] = getattr(args, flag.strip("-").replace("-", "_"))
+    changes |= {"data.image_size": args.image_size, "data.download": args.download}
+    changes["search.racing"] = args.racing
+    changes |= read_set_flag(args)
+    return {field: value for field, value in changes.items() if value is not None}
+
+
+def _run(args: argparse.Namespace) -> None:
+    from ean_search.runs.experiment import load_experiment
+    from ean_search.runs.pipeline import start_run
+
+    if not args.space and not args.backbone and not args.experiment:
+        raise UserError(
+            "expected --space NAME, --backbone NAME or --experiment FILE; "
+            "`ean-search spaces` lists spaces"
+        )
+    experiment = load_experiment(args.experiment, _experiment_changes(args))
+    workers = read_workers(args)
+    name = args.name or datetime.now().strftime("%Y-%m-%d-%H%M%S")
+    folder = args.results / experiment.space.name / name
+    _proceed(start_run(experiment, folder), workers, args.json)
+
+
+def _resume(args: argparse.Namespace) -> None:
+    from ean_search.analysis.run_folder import load_run
+
+    _proceed(load_run(args.run), read_workers(args), args.json)
+
+
+def _proceed(run: Any, workers: Any, as_json: bool) -> None:
+    """Do what is left of a run, and say what came of it."""
+    from ean_search.cli.progress import print_event, show_progress
+    from ean_search.cli.tables import print_summary
+    from ean_search.runs.pipeline import do_run
+
+    if as_json:
+        print_event("run", {"folder": str(run.path)})
+    else:
+        print(f"run folder: {run.path}", flush=True)
+    try:
+        with show_progress(as_json) as progress:
+            do_run(run, progress, workers)
+    except KeyboardInterrupt:
+        command = f"ean-search resume {run.path}{flags_of(workers)}"
+        kept = f"\nwhat is done is kept; continue with: {command}"
+        print(kept, file=sys.stderr)
+        raise
+    summary = json.loads(run.summary_file.read_text())
+    if as_json:
+        print_event("summary", summary)
+    else:
+        print_summary(run, summary)

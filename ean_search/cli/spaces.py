@@ -1,0 +1,77 @@
+"""The commands `spaces` and `cost`: what can be searched, and what placements cost."""
+
+import argparse
+from typing import Any
+
+from ean_search.cli.flags import add_space_flags, positive, read_space_flags
+from ean_search.utils.errors import UserError
+
+LARGEST_COUNTED_BITS = 34  # larger spaces are printed as powers of two
+
+
+def add_space_parsers(commands: Any) -> None:
+    """Describe `ean-search spaces` and `ean-search cost`."""
+    spaces = commands.add_parser("spaces", help="list the search spaces")
+    spaces.add_argument("space", nargs="*", help="names or YAML files; all shipped ones if none")
+    spaces.set_defaults(command=_spaces)
+
+    cost = commands.add_parser("cost", help="price placements of a space")
+    add_space_flags(cost)
+    cost.add_argument("--placement", action="append", default=[], help="a placement or its name")
+    cost.add_argument("--classes", type=positive, default=1000)
+    cost.add_argument("--batch-size", type=positive, default=1, help="of a timed forward pass")
+    cost.add_argument("--device", default="auto")
+    cost.add_argument("--json", action="store_true", help="print JSON")
+    cost.set_defaults(command=_cost)
+
+
+def _spaces(args: argparse.Namespace) -> None:
+    from ean_search.cli.tables import print_table
+    from ean_search.core.space import load_space, shipped_spaces
+
+    header = ["space", "backbone", "attention", "sites", "by stage", "sharing", "placements"]
+    print_table(header, [_describe(load_space(name)) for name in args.space or shipped_spaces()])
+
+
+def _describe(space: Any) -> list[str]:
+    """Return the cells of a space's row; sites that its file does not list are found by probing."""
+    if not space.stages:
+        from ean_search.networks.sites import probe
+
+        space = probe(space)
+    attention = ", ".join(choice.name for choice in space.attention)
+    sharing = "a module a stage" if space.sharing == "stage" else "a module a site"
+    stages = "-".join(map(str, space.stages))
+    count = f"{space.size:,}" if space.bits < LARGEST_COUNTED_BITS else f"2^{space.bits:.0f}"
+    return [space.name, space.backbone, attention, str(space.sites), stages, sharing, count]
+
+
+def _load_space(args: argparse.Namespace) -> Any:
+    """Load the space that flags describe."""
+    from ean_search.core.space import Space, load_space
+
+    changes = read_space_flags(args)
+    if not args.space and not args.backbone:
+        raise UserError("expected --space NAME or --backbone NAME; `ean-search spaces` lists some")
+    return Space(**changes) if args.backbone else load_space(args.space, **changes)
+
+
+def _cost(args: argparse.Namespace) -> None:
+    from ean_search.cli.progress import show_progress
+    from ean_search.cli.tables import print_costs
+    from ean_search.costs.measure import measure_costs, price_list
+    from ean_search.networks.sites import probe
+    from ean_search.utils.device import find_device
+
+    space = probe(_load_space(args))
+    placements = {name: space.parse(name) for name in ["none", "all", *args.placement]}
+    with show_progress() as progress:
+        table = measure_costs(
+            space,
+            classes=args.classes,
+            batch_size=args.batch_size,
+            device=find_device(args.device),
+            progress=progress,
+        )
+    price = price_list(space, table, args.classes)
+    print_costs(space, table, {n: (p, price(p)) for n, p in placements.items()}, args.json)

@@ -1,0 +1,50 @@
+"""The evaluator of a run's conclusions: every placement sees all images, and nothing races."""
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from torch import nn
+
+from ean_search.core.space import Placement
+from ean_search.core.trial import EvaluationResult
+from ean_search.distributed.config import Workers
+from ean_search.evaluation.shared_weights import SharedWeightsEvaluator
+from ean_search.runs.evaluator_factory import LocalEvaluator, training_evaluator
+
+
+@dataclass(frozen=True)
+class FinalEvaluator:
+    """A network to prune, and comparable results of placements.
+
+    Attributes:
+        network: The network with slots that placements are cut from.
+        device: The device of the network, on which latencies are measured.
+        images: How many images each accuracy is a mean over.
+        evaluate: Yields the results of placements in their order, all in the same way.
+    """
+
+    network: nn.Module
+    device: str
+    images: int
+    evaluate: Callable[[Sequence[Placement]], Iterator[EvaluationResult]]
+
+
+@contextmanager
+def final_evaluator(
+    local: LocalEvaluator, images: int, workers: Workers | None, folder: Path
+) -> Iterator[FinalEvaluator]:
+    """Give the evaluator of a run's conclusions; only stand-alone trainings use the workers.
+
+    Args:
+        local: The evaluator of the run in this process.
+        images: The number of its search images.
+        workers: The Ray workers, if any.
+        folder: The run's folder, in which Ray keeps its files while it works.
+    """
+    if isinstance(local, SharedWeightsEvaluator) or workers is None:
+        yield FinalEvaluator(local.network, local.device, images, local.evaluate)
+        return
+    with training_evaluator(local, workers, folder, name="comparison") as evaluator:
+        yield FinalEvaluator(local.network, local.device, images, evaluator.evaluate)

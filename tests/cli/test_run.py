@@ -1,0 +1,95 @@
+"""`run` and `resume`."""
+
+import json
+import re
+
+from ean_search.analysis.run_folder import load_run
+
+
+def test_any_backbone_will_do_without_a_space(run_command, tmp_path, small_run_flags):
+    words = "run --backbone resnet10t --attention eca --image-size 32 --name a".split()
+    code, _, _ = run_command(*words, "--results", str(tmp_path), *small_run_flags)
+    assert code == 0
+    assert load_run(tmp_path / "resnet10t_eca" / "a").space.stages == (1, 1, 1, 1)
+
+
+def test_a_run_ends_with_its_front_and_the_next_commands(run_command, tmp_path, small_run_flags):
+    words = [
+        "run",
+        "--space",
+        "tiny",
+        "--results",
+        str(tmp_path),
+        *small_run_flags,
+        "--attention",
+        "eca",
+    ]
+    code, out, err = run_command(*words, "--searcher", "random", "--seed", "3")
+    assert code == 0
+    assert "front of accuracy against latency_ms (6 placements evaluated)" in out
+    folder = re.search(r"run folder: (.*)", out).group(1)
+    assert f"ean-search retrain {folder} --placement best" in out
+    assert "supernet: " in err
+    run = load_run(folder)
+    assert run.space.attention[0].name == "eca"
+    assert run.fields["seed"] == 3
+
+
+def test_resuming_a_finished_run_says_again_what_it_found(run_command, finished_run):
+    before = (finished_run / "trials.jsonl").read_bytes()
+    code, out, _ = run_command("resume", str(finished_run))
+    assert code == 0
+    assert "front of accuracy" in out
+    assert (finished_run / "trials.jsonl").read_bytes() == before
+
+
+def test_scripts_may_follow_a_run_by_its_events(run_command, finished_run):
+    code, out, _ = run_command("resume", str(finished_run), "--json")
+    assert code == 0
+    events = [json.loads(line) for line in out.splitlines()]
+    assert events[0] == {"event": "run", "folder": str(finished_run)}
+    searching = [event for event in events if event.get("task") == "search"]
+    assert searching[-1]["done"] == 6
+    assert "hypervolume" in searching[-1]["figures"]
+    assert events[-1]["event"] == "summary"
+    assert events[-1]["trials"] == 6
+
+
+def test_what_cannot_work_is_told_before_training(
+    run_command, tmp_path, monkeypatch, small_run_flags
+):
+    monkeypatch.setattr("ean_search.runs.pipeline.make_shared", None)
+    monkeypatch.chdir(tmp_path)
+    for words in ("--searcher x", "--budget-cost sites<2x", "--set search.options.x=1"):
+        code, _, err = run_command("run", "--space", "tiny", *small_run_flags, *words.split())
+        assert (code, "Traceback" in err) == (2, False)
+
+
+def test_a_broken_line_in_the_trials_is_named(run_command, finished_run):
+    path = finished_run / "trials.jsonl"
+    whole = path.read_bytes()
+    path.write_bytes(b"{}\n" + whole)
+    code, _, err = run_command("resume", str(finished_run))
+    path.write_bytes(whole)
+    assert code == 2
+    assert "trials.jsonl, line 1" in err
+
+
+def test_a_stop_from_the_keyboard_says_how_to_go_on(
+    run_command, tmp_path, monkeypatch, small_run_flags
+):
+    def interrupt(*_, **__):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("ean_search.runs.pipeline.make_shared", interrupt)
+    words = ["run", "--space", "tiny", "--results", str(tmp_path), "--name", "b", *small_run_flags]
+    code, _, err = run_command(*words)
+    assert code == 130
+    assert f"ean-search resume {tmp_path / 'tiny' / 'b'}" in err
+
+
+def test_cohorts_may_race(run_command, tmp_path, small_run_flags):
+    words = ["run", "--space", "tiny", "--results", str(tmp_path), "--name", "r", "--racing"]
+    code, _, _ = run_command(*words, *small_run_flags)
+    assert code == 0
+    assert "racing: true" in (tmp_path / "tiny" / "r" / "experiment.yaml").read_text()

@@ -1,0 +1,43 @@
+"""Starting Ray: no room is refused, and the environment is left as it was."""
+
+import os
+
+import pytest
+
+from ean_search.distributed import cluster as cluster_module
+from ean_search.distributed.cluster import check_room, cluster
+from ean_search.distributed.config import Workers
+from ean_search.utils.errors import UserError
+
+
+@pytest.fixture
+def nodes(monkeypatch):
+    """Pretend that Ray runs on two nodes."""
+    resources = [{"CPU": 4.0}, {"CPU": 2.0, "GPU": 1.0}]
+    listed = [{"Alive": True, "Resources": each} for each in resources]
+    listed.append({"Alive": False, "Resources": {"CPU": 64.0, "GPU": 8.0}})
+    monkeypatch.setattr(cluster_module.ray, "nodes", lambda: listed)
+    monkeypatch.setattr(cluster_module.ray, "is_initialized", lambda: True)
+
+
+@pytest.mark.slow
+def test_workers_that_fit_nowhere_are_refused(ray_here):
+    with pytest.raises(UserError, match="fits on no node"):
+        check_room(Workers(count=1, cpus=1000))
+
+
+def test_one_node_must_have_all_that_a_worker_needs(nodes):
+    check_room(Workers(cpus=4))
+    check_room(Workers(cpus=2, gpus=0.5))
+    with pytest.raises(UserError, match=r"4 CPUs and 1 GPUs fits on no node \(4 CPUs, 0 GPUs; 2"):
+        check_room(Workers(cpus=4, gpus=1))
+
+
+def test_rays_environment_is_set_in_the_block_only(nodes, monkeypatch):
+    monkeypatch.setenv("RAY_AIR_NEW_OUTPUT", "of the user")
+    monkeypatch.delenv("TUNE_MAX_PENDING_TRIALS_PG", raising=False)
+    before = dict(os.environ)
+    with cluster(Workers(count=3)):
+        assert os.environ["TUNE_MAX_PENDING_TRIALS_PG"] == "3"
+        assert os.environ["RAY_AIR_NEW_OUTPUT"] == "of the user"
+    assert dict(os.environ) == before
