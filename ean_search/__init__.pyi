@@ -40,6 +40,7 @@ from .search.searchers.registry import make_searcher as make_searcher
 from .search.tabular.placement_bench import PlacementBench as PlacementBench
 from .search.trial_log import TrialLog as TrialLog
 from .testing.check_attention import check_attention as check_attention
+from .testing.check_dataset import check_dataset as check_dataset
 from .testing.check_searcher import check_searcher as check_searcher
 from .training.recipe import Recipe as Recipe
 from .training.recipe import load_recipe as load_recipe

@@ -1,5 +1,6 @@
 """What all tests share: a cache of their own and small things to try."""
 
+import math
 import os
 
 import numpy as np
@@ -24,6 +25,16 @@ def cache(tmp_path_factory):
     """Keep the user's cache out of the tests, and one cache for all of them."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("EAN_SEARCH_CACHE", str(tmp_path_factory.mktemp("cache")))
+        yield
+
+
+@pytest.fixture(scope="session", autouse=True)
+def trusted_timings():
+    """Trust timings whatever else the machine does, as the suite itself keeps it busy."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("ean_search.costs.timing.LOAD_TOLERANCE", math.inf)
+        patch.setattr("ean_search.costs.timing.HALVES_TOLERANCE", math.inf)
+        patch.setattr("ean_search.costs.timing.SECONDS_TO_WATCH", 0.0)
         yield
 
 

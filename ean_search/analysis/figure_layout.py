@@ -1,6 +1,6 @@
 """What figures have in common, whichever library draws them: labels, stages, strips, series."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import accumulate
 
@@ -17,11 +17,26 @@ AXIS_LABELS = {
     "sites": "attached sites",
     "activation_bytes": "activation bytes",
 }
+AXES_OF_IMAGE_SIZE = ("latency_ms", "flops", "macs", "activation_bytes")  # they depend on it
 ACCURACY_LABEL = "accuracy on the search split (%)"
 ESTIMATE_LABEL = "estimate with shared weights (%)"
 ALONE_LABEL = "accuracy trained alone (%)"
 STAGE_GAP_CELLS = 0.6  # between the stages of a strip, as a share of a cell
 MAX_FULL_STAGE_NAMES = 5  # with more stages, only their numbers fit
+
+
+def axis_labels(image_sizes: Collection[int]) -> dict[str, str]:
+    """Return the labels of all cost axes, with the image sizes that the costs were measured at.
+
+    Args:
+        image_sizes: The sizes of the runs that are drawn, in pixels; empty if they are not known.
+    """
+    sizes = " and ".join(str(size) for size in sorted(set(image_sizes)))
+    at_sizes = f", {sizes} px" if sizes else ""
+    return {
+        axis: label + (at_sizes if axis in AXES_OF_IMAGE_SIZE else "")
+        for axis, label in AXIS_LABELS.items()
+    }
 
 
 @dataclass(frozen=True)

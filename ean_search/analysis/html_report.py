@@ -18,7 +18,8 @@ from markupsafe import Markup
 from plotly.offline import get_plotlyjs
 
 from ean_search.analysis import plotly_figures as figures
-from ean_search.analysis.figure_layout import AXIS_LABELS, strip_cells
+from ean_search.analysis.caveats import caveats, has_random_placements, is_conclusive
+from ean_search.analysis.figure_layout import axis_labels, strip_cells
 from ean_search.analysis.palette import COLOURS
 from ean_search.analysis.rank_correlation import rank_correlations
 from ean_search.analysis.run_analysis import RunAnalysis
@@ -30,7 +31,6 @@ MIN_HYPERVOLUME_GROWTH = 1e-9  # less is rounding
 REFERENCES = {  # placements that the best one is compared with, and what they are
     "none": "no attention",
     "all": "attention everywhere",
-    "random": "random placements of the same count",
 }
 
 
@@ -57,9 +57,10 @@ def render_page(analyses: Sequence[RunAnalysis]) -> str:
         analyses=analyses,
         problems=problems,
         conclusions=[list(conclusions(analysis)) for analysis in analyses],
+        next_steps=[next_step(analysis) for analysis in analyses],
         strips=[strip_rows(analysis) for analysis in analyses],
         colours=COLOURS,
-        labels=AXIS_LABELS,
+        labels=axis_labels([size for a in analyses for size in a.cost_image_sizes]),
         axes=list(drawn["front"]["views"]) if "front" in drawn else [],
         attachment_axes=ATTACHMENT_COST_AXES,
         has_figure=dict.fromkeys(drawn, True),
@@ -150,12 +151,13 @@ def strip_rows(analysis: RunAnalysis) -> list[dict[str, Any]]:
 
 def conclusions(analysis: RunAnalysis) -> Iterator[str]:
     """Yield sentences: what was found, how it compares, and how far to trust it."""
-    budget = analysis.fields.get("search", {}).get("budget")
+    budget = _total_budget(analysis)
     summary, count = analysis.summary, len(analysis.trials)
     ending = f"; it ended because {summary['ending']}" if "ending" in summary else ""
     yield f"{count} of {budget or 'an unknown number of'} evaluations are done{ending}."
     if len(analysis.comparison):
         yield from _comparison_sentences(analysis)
+    yield from caveats(summary)
     if analysis.history is not None:
         growth = analysis.history["hypervolume"].diff().fillna(1)
         evaluations = analysis.history["evaluations"][growth > MIN_HYPERVOLUME_GROWTH]
@@ -165,10 +167,22 @@ def conclusions(analysis: RunAnalysis) -> Iterator[str]:
         orders = [f"; Kendall's tau of {kind} and estimate: {tau:.2f}" for kind, tau in taus]
         yield f"{len(analysis.agreement)} networks were trained alone{''.join(orders)}."
     elif len(analysis.evaluated):
-        yield (
-            "No network was trained alone yet, so nothing here is confirmed: "
-            f"ean-search retrain {analysis.run.path} --placement best"
-        )
+        command = next_step(analysis)
+        yield f"No network was trained alone yet, so nothing here is confirmed; next: {command}"
+
+
+def next_step(analysis: RunAnalysis) -> str:
+    """Return the command that a user should type next: to retrain, or first to train longer."""
+    if is_conclusive(analysis.summary):
+        return f"ean-search retrain {analysis.run.path} --placement best"
+    command: str = analysis.summary["next"][-1]
+    return command
+
+
+def _total_budget(analysis: RunAnalysis) -> int | None:
+    """Return how many evaluations there will be; None if the experiment cannot be read."""
+    budget: int | None = analysis.fields.get("search", {}).get("budget")
+    return budget and max(budget, len(set(analysis.run.space.named.values())))
 
 
 def _comparison_sentences(analysis: RunAnalysis) -> Iterator[str]:
@@ -180,12 +194,19 @@ def _comparison_sentences(analysis: RunAnalysis) -> Iterator[str]:
         f"Best: {best['placement']}, {accuracy:.1f} % ± {error:.1f} (standard error), attention at "
         f"{best['sites']} of {sites} sites, {latency_ratio:.3f} times the plain latency."
     )
-    gains = {name: 100 * (best["accuracy"] - rows[name]["accuracy"]) for name in REFERENCES}
-    against = ", ".join(f"{gains[name]:+.1f} against {what}" for name, what in REFERENCES.items())
+    gains = [
+        f"{100 * (best['accuracy'] - rows[name]['accuracy']):+.1f} against {what}"
+        for name, what in REFERENCES.items()
+    ]
+    if has_random_placements(rows):
+        gain, deviation = best["accuracy"] - random["accuracy"], random["deviation"]
+        gains.append(
+            f"{100 * gain:+.1f} against random placements of the same count "
+            f"(their deviation {100 * deviation:.1f})"
+        )
     yield (
-        f"In points: {against} (their deviation {100 * random['deviation']:.1f}). The best of "
-        f"{len(analysis.trials)} was chosen on the very images that score it here: expect less of "
-        "it."
+        f"In points: {', '.join(gains)}. The best of {len(analysis.trials)} was chosen on the very "
+        "images that score it here: expect less of it."
     )
 
 

@@ -39,6 +39,7 @@ def plot_front(
     attentions: Sequence[str],
     *,
     x: str = "latency_ms",
+    x_label: str | None = None,
     title: str = "",
 ) -> Figure:
     """Draw accuracy against a cost, and beside it where the front's members attach.
@@ -50,11 +51,13 @@ def plot_front(
         strips: Placements to draw as strips, by their labels.
         attentions: The names of the space's attentions, for the legend.
         x: The cost axis, a column of the frames.
+        x_label: Its label; that of the axis if None.
         title: The title of the figure.
     """
     figure = Figure(figsize=(12, 5.2), layout="constrained", dpi=120)
     left, right = figure.subplots(1, 2, width_ratios=(1.15, 1))
     _draw_trials(left, frame, front, named, x)
+    _label_axes(left, x_label or AXIS_LABELS.get(x, x), ACCURACY_LABEL)
     draw_strips(right, strips, attentions)
     figure.suptitle(title, x=0.01, ha="left", color=INK, fontsize=12)
     return figure
@@ -79,7 +82,6 @@ def _draw_trials(
     )
     for _, row in named.iterrows():
         _annotate(axes, row["note"], row[x], 100 * row["accuracy"])
-    _label_axes(axes, AXIS_LABELS.get(x, x), ACCURACY_LABEL)
     axes.legend(frameon=False, loc="lower right")
 
 

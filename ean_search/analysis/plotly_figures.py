@@ -18,6 +18,7 @@ from ean_search.analysis.figure_layout import (
     AttentionSeries,
     attached_by_step,
     attention_series,
+    axis_labels,
     stage_axis,
 )
 from ean_search.analysis.palette import COLOURS, series_colour
@@ -46,7 +47,8 @@ def front_figure(analyses: Sequence[RunAnalysis], x: str | None = None) -> go.Fi
             colour = series_colour(number)
             traces = _front_traces(analysis, axis, colour, several=len(analyses) > 1)
             figure.add_traces([trace.update(meta=number) for trace in traces])
-    return _lay_out(figure, AXIS_LABELS[axis], ACCURACY_LABEL, height=520)
+    labels = axis_labels([size for each in analyses for size in each.cost_image_sizes])
+    return _lay_out(figure, labels[axis], ACCURACY_LABEL, height=520)
 
 
 def _front_traces(analysis: RunAnalysis, x: str, colour: str, *, several: bool) -> list[go.Scatter]:

@@ -10,6 +10,7 @@ from typing import Any, TypeVar
 import pandas as pd
 import yaml
 
+from ean_search.analysis.caveats import has_random_placements
 from ean_search.analysis.history import history
 from ean_search.analysis.policy_replay import proposal_shares, replay_policy
 from ean_search.analysis.rank_correlation import agreement_frame
@@ -65,16 +66,20 @@ class RunAnalysis:
     the reasons.
 
     Args:
-        run: The folder of the run.
+        run: The run, or its folder.
 
     Example:
-        >>> analysis = RunAnalysis(load_run("results/example"))
+        >>> analysis = RunAnalysis("results/example")
         >>> analysis.front()[["placement", "accuracy", "latency_ms"]]
         >>> analysis.sites.sort_values("effect")
     """
 
     run: Run
     _reasons: dict[str, str] = field(default_factory=dict, init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        if not isinstance(self.run, Run):
+            object.__setattr__(self, "run", open_run(Path(self.run)))
 
     @property
     def name(self) -> str:
@@ -149,10 +154,11 @@ class RunAnalysis:
         return both
 
     def _random_mean(self) -> list[dict[str, Any]]:
-        """Average the random placements that the summary compares with, if it has some."""
-        random = self.summary.get("comparison", {}).get("random")
-        if not random:
+        """Average the random placements that the summary compares with, if it has such."""
+        comparison = self.summary.get("comparison", {})
+        if not has_random_placements(comparison):
             return []
+        random = comparison["random"]
         table = self.run.read_costs()
         costs = [asdict(table.price(self.run.find(text))) for text in random["placements"]]
         row = {
@@ -208,6 +214,12 @@ class RunAnalysis:
         """The estimates beside the accuracies of networks that were trained alone."""
         empty: pd.DataFrame = pd.DataFrame()
         return self._read("trainings", lambda: agreement_frame(self.run), empty)
+
+    @cached_property
+    def cost_image_sizes(self) -> list[int]:
+        """The size of the images that costs were measured for, in pixels; empty if not known."""
+        size = self._read(self.run.costs_file.name, lambda: self.run.read_costs().image_size, None)
+        return [] if size is None else [size]
 
     @cached_property
     def costs(self) -> pd.DataFrame | None:

@@ -18,6 +18,9 @@ from ean_search.search.trial_log import read_trials
 from ean_search.utils.config import parse_fields
 from ean_search.utils.errors import UserError
 
+# Ray's, while it trains the supernet or evaluates.
+RAY_FOLDERS = ("train", "tune")
+
 
 @dataclass(frozen=True)
 class Run:
@@ -50,6 +53,16 @@ class Run:
     def supernet_file(self) -> Path:
         """The weights of the supernet."""
         return self.path / "supernet.safetensors"
+
+    @property
+    def supernet_checkpoint(self) -> Path:
+        """The state of the supernet's training, until it is finished."""
+        return self.supernet_file.with_suffix(".checkpoint")
+
+    @property
+    def lock_file(self) -> Path:
+        """The lock of the process that is working on the run; only there meanwhile."""
+        return self.path / ".lock"
 
     @property
     def trials_file(self) -> Path:
@@ -101,6 +114,22 @@ class Run:
         """The Grad-CAM pictures of where networks look."""
         return self.path / "explain"
 
+    def is_preparation(self, entry: Path) -> bool:
+        """Tell whether a run makes this entry of its folder before its first trial."""
+        own = (
+            self.experiment_file,
+            self.provenance_file,
+            self.costs_file,
+            self.supernet_file,
+            self.supernet_checkpoint,
+            self.trials_file,
+            self.checkpoints_folder,
+            self.tensorboard_folder,
+            self.lock_file,
+            *(self.path / name for name in RAY_FOLDERS),
+        )
+        return entry in own or entry.suffix == ".part"
+
     def retrain_folder(self, recipe: str | None = None, pretrained: bool = False) -> Path:
         """Return the folder of retrainings.
 
@@ -151,6 +180,11 @@ class Run:
         """The space that was searched."""
         return parse_fields(Space, self.fields["space"], str(self.experiment_file))
 
+    def forget(self) -> None:
+        """Forget what was read of the experiment, because its file was changed."""
+        for name in ("fields", "space"):
+            vars(self).pop(name, None)
+
     @property
     def cost_axis(self) -> str:
         """The cost axis of the run's front, a field of `Cost`."""
@@ -188,12 +222,12 @@ class Run:
         frame = self.frame()
         return pareto.front(frame[frame["status"] == "done"], axis_field(x or self.cost_axis))
 
-    def find(self, name: str) -> Placement:
+    def find(self, name: str | Placement) -> Placement:
         """Return the placement that a name stands for.
 
         Args:
             name: `best` (by reward), `knee` (of the front), `verified` (the best stand-alone
-                training), a name of the space such as `all`, or a placement as text.
+                training), a name of the space such as `all`, or a placement, also as text.
 
         Raises:
             UserError: If the name is unknown or the run has no such placement yet.
@@ -211,16 +245,16 @@ class Run:
         return self.space.parse(row["placement"])
 
 
-def load_run(path: str | Path) -> Run:
+def load_run(path: str | Path | Run) -> Run:
     """Open a run's folder.
 
     Args:
-        path: The folder that `ean-search run` made.
+        path: The folder that `ean-search run` made. A run is returned as it is.
 
     Raises:
         UserError: If it has no `experiment.yaml`.
     """
-    run = Run(Path(path))
+    run = path if isinstance(path, Run) else Run(Path(path))
     if not run.experiment_file.is_file():
-        raise UserError(f"{path} is not a run folder: it has no {run.experiment_file.name}")
+        raise UserError(f"{run.path} is not a run folder: it has no {run.experiment_file.name}")
     return run

@@ -1,12 +1,12 @@
 """A run's figures on paper: draws the frames of its analysis into PNG and SVG files."""
 
-import math
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import pandas as pd
 from matplotlib.figure import Figure
 
+from ean_search.analysis.figure_layout import axis_labels
 from ean_search.analysis.matplotlib_figures import (
     plot_agreement,
     plot_front,
@@ -17,14 +17,10 @@ from ean_search.analysis.matplotlib_figures import (
 )
 from ean_search.analysis.run_analysis import RunAnalysis
 from ean_search.analysis.run_folder import Run
+from ean_search.analysis.significance import standard_error
 from ean_search.core.space import Placement
 
 FILE_TYPES = ("png", "svg")
-
-
-def standard_error(accuracy: float, images: int) -> float:
-    """Return the standard error of an accuracy that was measured on so many images."""
-    return math.sqrt(accuracy * (1 - accuracy) / images)
 
 
 def front_picture(
@@ -47,8 +43,12 @@ def front_picture(
     if images:
         error = 100 * standard_error(front["accuracy"].max(), images)
         title += f"; standard error of an accuracy: {error:.1f} points"
+    sizes = [run.read_costs().image_size] if run.costs_file.is_file() else []
+    label = axis_labels(sizes)[run.cost_axis]
     named = frame[frame["note"].isin([*run.space.named]) & frame["accuracy"].notna()]
-    return plot_front(frame, front, named, strips, attentions, x=run.cost_axis, title=title)
+    return plot_front(
+        frame, front, named, strips, attentions, x=run.cost_axis, x_label=label, title=title
+    )
 
 
 def _unused_label(label: str, used: dict[str, Placement] | dict[str, pd.DataFrame]) -> str:

@@ -40,12 +40,13 @@ def find_attention(name: str | type[nn.Module]) -> type[Attention]:
     """Return the class of an attention.
 
     Args:
-        name: A key of ATTENTIONS, one of TIMM_ATTENTIONS, `module:Class`, or a class itself.
+        name: A key of ATTENTIONS, one of TIMM_ATTENTIONS, `module:Class`, or a class itself; a
+            `functools.partial` of a class will do.
 
     Raises:
         UserError: If the name is none of these, or names no module class.
     """
-    if isinstance(name, type):
+    if not isinstance(name, str):
         return as_attention(name)
     if name in ATTENTIONS or ":" in name:
         return as_attention(lookup(name, ATTENTIONS, "attention"))
@@ -93,11 +94,17 @@ def make_attention_for_site(
         if unit_gate:
             raise UserError(f"{name}: has no gate to scale to a mean of 1: --no-unit-gate")
         attention = _build(name, kind.from_site, site, options)
-        layout = CHANNELS_LAST if site.layout == CHANNELS_LAST else CHANNELS_FIRST
     else:
         attention = make_attention(name, site.channels, unit_gate=unit_gate, **options)
-        layout = site.layout
-    if layout == CHANNELS_FIRST and kind.num_inputs == site.num_maps:
+    return fit_to_site(attention, site)
+
+
+def fit_to_site(attention: Attention, site: AttentionSite) -> Attention:
+    """Put an attention into an adapter if the layout or the number of maps of a site differ."""
+    layout = site.layout
+    if attention.takes_tokens and layout != CHANNELS_LAST:
+        layout = CHANNELS_FIRST
+    if layout == CHANNELS_FIRST and attention.num_inputs == site.num_maps:
         return attention
     return LayoutAdapter(attention, layout, site.prefix, site.num_maps)
 
@@ -111,7 +118,9 @@ def _build(
     try:
         attention = make(where, **options)
     except (TypeError, AssertionError) as error:
-        raise UserError(f"attention {name!r} cannot be built with {options}: {error}") from error
+        form = "; expected a constructor that takes the channels, and options by keyword"
+        why = f"{error}{form if isinstance(make, type) and isinstance(error, TypeError) else ''}"
+        raise UserError(f"attention {name!r} cannot be built with {options}: {why}") from error
     parts = {key for key, _ in attention.named_children()}
     parts |= {key for key, _ in attention.named_parameters(recurse=False)}
     parts |= {key for key, _ in attention.named_buffers(recurse=False)}

@@ -21,6 +21,7 @@ from ean_search.data.datasets import Data, load_data
 from ean_search.evaluation.shared_weights import top1_accuracy
 from ean_search.networks.builder import build, prune
 from ean_search.runs.experiment import Experiment, load_experiment
+from ean_search.runs.resolution import resolve
 from ean_search.training.trainer import TrainingContext, fit
 from ean_search.utils.errors import UserError
 from ean_search.utils.files import check_same_settings
@@ -85,7 +86,7 @@ def check_origin(experiment: Experiment, path: Path) -> None:
         _origin(experiment),
         origin_file,
         advice=f"{path} was made with them, so name another file",
-        read=lambda: _origin(load_experiment(None, json.loads(origin_file.read_text()))),
+        read=lambda: _origin(resolve(load_experiment(None, json.loads(origin_file.read_text())))),
     )
 
 

@@ -16,7 +16,7 @@ from ean_search.core.objective import Objective, Problem
 from ean_search.core.trial import Cost
 from ean_search.costs.table import Attachment, CostTable
 from ean_search.search.loop import SearchSettings, run_search
-from ean_search.search.searchers.registry import make_searcher
+from ean_search.search.searchers.registry import make_searcher, split_searcher
 from ean_search.search.trial_log import TrialLog
 from ean_search.utils.files import save_json
 from ean_search.utils.progress import Progress, silent
@@ -57,7 +57,7 @@ def make_run(path: Path, searcher: str, sites: int, trials: int, progress: Progr
 
     Args:
         path: Where to create the folder.
-        searcher: Name of the searcher.
+        searcher: Name of the searcher; options may follow it, as in `reinforce epochs=2`.
         sites: Sites of the landscape.
         trials: Trials of the search.
         progress: Receives the progress of the search.
@@ -65,14 +65,15 @@ def make_run(path: Path, searcher: str, sites: int, trials: int, progress: Progr
     path.mkdir(parents=True)
     landscape, run = Landscape(sites, seed=0), Run(path)
     space, table = landscape.problem.space, _make_cost_table(sites)
-    search = {"searcher": searcher, "options": {}, "budget": trials, "cohort": None, "steps": None}
+    name, options = split_searcher(searcher)
+    search = {"searcher": name, "options": options, "budget": trials, "cohort": None, "steps": None}
     search |= {"objective": OBJECTIVE, "limits": ""}
     fields = {"space": space.model_dump(mode="json"), "search": search}
     run.experiment_file.write_text(yaml.safe_dump(fields | {"cost_axis": "latency_ms", "seed": 0}))
     save_json(provenance("cpu"), run.provenance_file)
     table.save(run.costs_file)
     problem = Problem(space, Objective.parse(OBJECTIVE), table.price)
-    strategy, log = make_searcher(searcher, problem), TrialLog(run.trials_file, space)
+    strategy, log = make_searcher(name, problem, **options), TrialLog(run.trials_file, space)
     settings = SearchSettings(trials, strategy.cohort)
     run_search(problem, strategy, landscape, log, settings, progress=progress)
     return run

@@ -28,7 +28,7 @@ from ean_search.core.pareto import front_mask, hypervolume
 from ean_search.core.space import Placement
 from ean_search.core.trial import Trial
 from ean_search.search.loop import SearchSettings, run_search
-from ean_search.search.searchers.registry import make_searcher
+from ean_search.search.searchers.registry import make_searcher, split_searcher
 from ean_search.search.tabular.placement_bench import PlacementBench
 from ean_search.search.trial_log import InMemoryTrialLog
 
@@ -67,7 +67,8 @@ def run_searcher(name: str, task: Task, workers: int, budget: int) -> list[dict[
     Returns:
         One row per checkpoint: regret, rounds, hypervolume, and when the run reaches each goal.
     """
-    budget = min(budget, MAX_EVALUATIONS.get(name.split()[0], budget), task.problem.space.size)
+    plain_name, _ = split_searcher(name)
+    budget = min(budget, MAX_EVALUATIONS.get(plain_name, budget), task.problem.space.size)
     stop_reward = _stop_reward(task, workers)
     start = time.perf_counter()
     trials = _search(name, task, workers, budget, stop_reward)
@@ -99,9 +100,8 @@ def _share_of_front(task: Task, trials: Sequence[Trial], stop_reward: float) -> 
 
 def _search(name: str, task: Task, workers: int, budget: int, stop_reward: float) -> list[Trial]:
     """Run the search loop, and return its trials."""
-    searcher_name, *options = name.split()
-    values = dict(text.partition("=")[::2] for text in options)
-    searcher = make_searcher(searcher_name, task.problem, **values)
+    searcher_name, options = split_searcher(name)
+    searcher = make_searcher(searcher_name, task.problem, **options)
     log = _StoppingTrialLog(stop_reward)
     settings = SearchSettings(budget, max(workers, searcher.cohort), seed=task.seed)
     with suppress(_BestRewardSeenError):

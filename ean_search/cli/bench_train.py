@@ -4,6 +4,7 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from ean_search.cli.explain_columns import note_columns
 from ean_search.cli.flags import add_set_flag, positive, read_set_flag, save_and_print
 from ean_search.utils.errors import UserError
 
@@ -139,7 +140,9 @@ def _table(args: argparse.Namespace) -> None:
         print(f"{missing} trainings are still missing: run the other parts, or this once more")
         return
     table = PlacementBench(str(paths.table))
-    print_frame(table.frame.describe().T.drop(columns="count").reset_index(names="column"))
+    described = table.frame.describe().T.drop(columns="count").reset_index(names="column")
+    print_frame(described, "table")
+    note_columns(paths.table.name, table.frame.columns)
     print(paths.table)
     _print_noise(table.metadata["noise"])
 
@@ -156,7 +159,7 @@ def _pilot(args: argparse.Namespace, experiment: "Experiment", truth: Path) -> N
     with show_progress() as progress:
         trainings = train_all(experiment, truth, args.seeds, progress, args.part, args.pilot)
     accuracies = pivot_by_seed(trainings).dropna()
-    print_frame(accuracies.reset_index())
+    print_frame(accuracies.reset_index(), "pilot")
     if len(accuracies) > 1:
         _print_noise(noise_statistics(accuracies))
 
@@ -168,7 +171,7 @@ def _read_experiment(
     import torch
 
     from ean_search.runs.experiment import load_experiment
-    from ean_search.runs.pipeline import resolve
+    from ean_search.runs.resolution import resolve
 
     # Parts run side by side: each takes its share of the cores.
     torch.set_num_threads(max(1, torch.get_num_threads() // args.part[1]))

@@ -1,10 +1,14 @@
 """Commands for a retrained network: `export` writes it for others, `prune` removes idle gates."""
 
 import argparse
+import logging
 from pathlib import Path
 from typing import Any
 
+from ean_search.cli.formats import for_each_format, read_formats
 from ean_search.cli.retrain import warn_of_unfinished
+
+log = logging.getLogger(__name__)
 
 
 def add_export_parser(commands: Any) -> None:
@@ -33,7 +37,7 @@ def add_export_parser(commands: Any) -> None:
 def add_trained_flags(parser: argparse.ArgumentParser) -> None:
     """Let a retrained network be named."""
     parser.add_argument("source", type=Path, help="a run, or a retrained network's folder")
-    parser.add_argument("--placement", help="of a run's retrained networks; its best if none")
+    parser.add_argument("--placement", help="of a run's retrained ones, if there are several")
     parser.add_argument("--recipe", help="that it was retrained by")
     parser.add_argument("--seed", type=int, help="the lowest there is, if none")
 
@@ -41,7 +45,7 @@ def add_trained_flags(parser: argparse.ArgumentParser) -> None:
 def find_checkpoint(args: argparse.Namespace) -> Any:
     """Open the retrained network that the flags name."""
     from ean_search.analysis.run_folder import Run
-    from ean_search.retrain.checkpoint import find_trained, open_checkpoint
+    from ean_search.retrain.checkpoint import find_only_placement, find_trained, open_checkpoint
 
     run = Run(args.source)
     if not run.experiment_file.is_file():
@@ -49,18 +53,29 @@ def find_checkpoint(args: argparse.Namespace) -> Any:
         if args.placement:  # says what does not fit, if it is not the trained one
             checkpoint.network(checkpoint.description.space.parse(args.placement))
         return checkpoint
-    name = args.placement or "best"
-    warn_of_unfinished(run, name)
-    return find_trained(run, run.find(name), args.recipe, args.seed)
+    placement = None if args.placement else find_only_placement(run, args.recipe, args.seed)
+    if placement is None:
+        name = args.placement or "best"
+        warn_of_unfinished(run, name)
+        placement = run.find(name)
+    else:
+        log.info("%s is the only placement that is retrained: taking it", placement)
+    return find_trained(run, placement, args.recipe, args.seed)
 
 
 def _export(args: argparse.Namespace) -> None:
     from ean_search.retrain.export import export
+    from ean_search.retrain.export_check import load_examples
 
+    formats = read_formats(args.format)
     checkpoint = find_checkpoint(args)
-    for form in args.format.split(","):
-        done = export(checkpoint, form.strip(), args.output)
-        print(f"{done.path}: loaded back, logits differ by at most {done.difference:.1e}")
+    examples = load_examples(checkpoint.description)
+
+    def write(form: str) -> None:
+        done = export(checkpoint, form, args.output, examples)
+        print(f"{done.path}: loaded back, {done.agreement}", flush=True)
+
+    for_each_format(formats, write)
 
 
 def _prune(args: argparse.Namespace) -> None:
@@ -79,7 +94,7 @@ def _prune(args: argparse.Namespace) -> None:
         device=find_device(args.device),
     )
     rows = [[str(gate.site), f"{gate.deviation:.4f}", _outcome(gate)] for gate in fused.sites]
-    print_table(["site", "deviation", ""], rows)
+    print_table(["site", "deviation", ""], rows, "pruned")
     pruned = save_fused(checkpoint, fused, args.threshold)
     print(
         f"{checkpoint.trained_placement} -> {fused.placement}, threshold {args.threshold:g}: "

@@ -4,6 +4,7 @@ import argparse
 from pathlib import Path
 from typing import Any
 
+from ean_search.cli.explain_columns import note_file
 from ean_search.utils.errors import UserError
 
 
@@ -45,14 +46,14 @@ def positive(text: str) -> int:
 
 def read_set_flag(args: argparse.Namespace) -> dict[str, Any]:
     """Read the fields that were set."""
-    import yaml
+    from ean_search.utils.config import read_value
 
     changes = {}
     for text in args.set:
         field, equals, value = text.partition("=")
         if not equals:
             raise UserError(f"expected --set FIELD=VALUE, got {text!r}")
-        changes[field] = yaml.safe_load(value)
+        changes[field] = read_value(value)
     return changes
 
 
@@ -76,4 +77,6 @@ def save_and_print(frame: Any, path: Path, shown: Any = None) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     frame.to_csv(path, index=False, float_format="%.5g")
     print(f"\n{path}")
-    print_frame((frame if shown is None else shown).drop(columns="hardware", errors="ignore"))
+    shown = (frame if shown is None else shown).drop(columns="hardware", errors="ignore")
+    print_frame(shown, path.name)
+    note_file(path)

@@ -10,7 +10,9 @@ from collections.abc import Sequence
 
 from ean_search.cli.bench import add_bench_parser
 from ean_search.cli.evidence import add_evidence_parser
+from ean_search.cli.explain_columns import add_explain_columns, explain_columns
 from ean_search.cli.export import add_export_parser
+from ean_search.cli.new import add_new_parser
 from ean_search.cli.report import add_report_parsers
 from ean_search.cli.retrain import add_retrain_parser
 from ean_search.cli.run import add_run_parsers
@@ -35,7 +37,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     logging.getLogger("ean_search").setLevel(logging.INFO)  # libraries speak up from warnings on
     keep_freed_memory()
     try:
-        args.command(args)
+        with explain_columns(args):
+            args.command(args)
     except UserError as error:
         print(f"ean-search: {error}", file=sys.stderr)
         return 2
@@ -57,5 +60,8 @@ def make_parser() -> argparse.ArgumentParser:
     add_retrain_parser(commands)
     add_export_parser(commands)
     add_transfer_parser(commands)
-    add_evidence_parser(add_bench_parser(commands))
+    add_new_parser(commands)
+    benches = add_bench_parser(commands)
+    add_evidence_parser(benches)
+    add_explain_columns(commands, benches)
     return parser

@@ -35,6 +35,10 @@ def print_event(event: str, about: dict[str, Any]) -> None:
 def _report_event(task: str, done: int, total: int, detail: str = "") -> None:
     about: dict[str, Any] = {"task": task, "done": done, "total": total, "detail": detail}
     if isinstance(detail, ProgressMessage):
+        for event in detail.events:
+            print(json.dumps(event), flush=True)
+        if detail.events:
+            return
         about |= {"figures": detail.figures, "placement": detail.placement or None}
     print_event("progress", about)
 

@@ -67,5 +67,5 @@ def _explain(args: argparse.Namespace) -> None:
     run = load_run(args.run)
     placement = run.find(args.placement)
     found = explain(run, placement, images=args.images, device=args.device)
-    print_frame(found.frame)
+    print_frame(found.frame, "explained")
     print(f"{found.weights}; maps of {found.layer}\n{found.picture}")

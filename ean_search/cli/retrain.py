@@ -6,7 +6,9 @@ import logging
 from pathlib import Path
 from typing import Any
 
+from ean_search.cli.explain_columns import note_file
 from ean_search.cli.flags import add_json_flag, add_set_flag, positive, read_set_flag
+from ean_search.cli.formats import for_each_format, read_formats
 
 log = logging.getLogger(__name__)
 
@@ -17,7 +19,9 @@ def add_retrain_parser(commands: Any) -> None:
     retrain.add_argument("run", type=Path)
     retrain.add_argument("--placement", default="best", help="best, knee, a name or a placement")
     retrain.add_argument("--recipe", help="a shipped recipe or a YAML file; the run's own if none")
-    retrain.add_argument("--epochs", type=int)
+    retrain.add_argument("--epochs", type=int, help="in place of the recipe's")
+    retrain.add_argument("--batch-size", type=int, help="in place of the recipe's")
+    retrain.add_argument("--lr", type=float, help="learning rate, in place of the recipe's")
     retrain.add_argument("--seed", type=int, help="the first one")
     retrain.add_argument("--seeds", type=positive, default=1, help="trainings of each placement")
     retrain.add_argument(
@@ -59,6 +63,8 @@ def _read_changes(args: argparse.Namespace) -> dict[str, Any]:
     """Gather the fields of the experiment that flags set."""
     changes = {
         "retrain.epochs": args.epochs,
+        "retrain.batch_size": args.batch_size,
+        "retrain.lr": args.lr,
         "seed": args.seed,
         "device": args.device,
         "train_workers": args.train_workers,
@@ -84,22 +90,29 @@ def _retrain_one(args: argparse.Namespace, run: Any) -> None:
 
 def _check_export(args: argparse.Namespace, run: Any, plan: Any) -> list[str]:
     """Try the formats that are wanted after training."""
-    formats = args.export.split(",") if args.export else []
+    formats = read_formats(args.export) if args.export is not None else []
     if formats:
         from ean_search.retrain.export import check_export
 
         trained = plan.description(run.find(args.placement), plan.experiment.seed)
-        for name in formats:
-            check_export(trained, name)
+        for_each_format(formats, lambda name: check_export(trained, name))
     return formats
 
 
 def _export(args: argparse.Namespace, formats: list[str], checkpoint: Any) -> None:
-    for name in formats:
-        from ean_search.retrain.export import export
+    if not formats:
+        return
+    from ean_search.retrain.export import export
+    from ean_search.retrain.export_check import load_examples
 
-        path = str(export(checkpoint, name).path)
-        _print_event_or_text(args, "exported", {"format": name, "path": path}, path)
+    examples = load_examples(checkpoint.description)
+
+    def write(name: str) -> None:
+        done = export(checkpoint, name, examples=examples)
+        about = {"format": name, "path": str(done.path)}
+        _print_event_or_text(args, "exported", about, f"{done.path}: loaded back, {done.agreement}")
+
+    for_each_format(formats, write)
 
 
 def _compare(args: argparse.Namespace, run: Any, plan: Any) -> None:
@@ -118,6 +131,8 @@ def _compare(args: argparse.Namespace, run: Any, plan: Any) -> None:
     with show_progress(args.json) as progress:
         frame = compare(plan, chosen, seeds, progress)
     path = save_comparison(plan, frame, each_training(plan, chosen, seeds))
+    for file in sorted(path.parent.glob("*.csv")):
+        note_file(file)
     if not args.json:
         print_comparison(frame, plan.run.read_costs())
     # Through the frame's own JSON: an interval that one seed does not give is null there, not NaN.

@@ -7,10 +7,12 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+from ean_search.cli.explain_columns import note_file
 from ean_search.cli.flags import (
     add_json_flag,
     add_set_flag,
     add_space_flags,
+    positive,
     read_set_flag,
     read_space_flags,
 )
@@ -30,14 +32,19 @@ EXPERIMENT_FLAGS: dict[str, tuple[str, type, str]] = {
     "--searcher": (
         "search.searcher",
         str,
-        "a name in ean_search/searchers, optuna:Sampler, or module:class",
+        "a name in SEARCHERS, optuna:Sampler or module:Class; options as in 'random tries=50'",
     ),
-    "--budget": ("search.budget", int, "distinct evaluations, the named placements included"),
+    "--budget": (
+        "search.budget",
+        int,
+        "distinct evaluations, the named placements included; these are always evaluated",
+    ),
     "--cohort": ("search.cohort", int, "placements asked for at once"),
     "--steps": ("search.steps", int, "stop after so many cohorts, spent budget or not"),
     "--objective": ("search.objective", str, "such as 'accuracy - 0.02 latency'"),
     "--budget-cost": ("search.limits", str, "such as 'latency < 1.10x, sites <= 8'"),
     "--cost-axis": ("cost_axis", str, "cost axis of the front"),
+    "--cost-image-size": ("cost_image_size", int, "price images of this size, not the data's"),
     "--evaluator": ("search.evaluator", str, "shared | standalone: a short training each"),
     "--verify": ("search.verify", int, "best placements to train stand-alone after the search"),
     "--train-workers": ("train_workers", int, "Ray workers that train the network together"),
@@ -64,8 +71,14 @@ def add_run_parsers(commands: Any) -> None:
     add_workers_flags(run)
     run.set_defaults(command=_run)
 
-    resume = commands.add_parser("resume", help="continue a run that was stopped")
+    resume = commands.add_parser(
+        "resume", help="continue a run that was stopped, or a finished one with a larger budget"
+    )
     resume.add_argument("run", type=Path)
+    resume.add_argument(
+        "--budget", type=positive, help="search on, up to so many evaluations in all"
+    )
+    resume.add_argument("--steps", type=positive, help="search on, up to so many cohorts in all")
     add_workers_flags(resume)
     add_json_flag(resume)
     resume.set_defaults(command=_resume)
@@ -110,16 +123,18 @@ def _run(args: argparse.Namespace) -> None:
     workers = read_workers(args)
     name = args.name or datetime.now().strftime("%Y-%m-%d-%H%M%S")
     folder = args.results / experiment.space.name / name
-    _proceed(start_run(experiment, folder), workers, args.json)
+    run = start_run(experiment, folder, numbered=args.name is None)
+    _proceed(run, workers, args.json)
 
 
 def _resume(args: argparse.Namespace) -> None:
     from ean_search.analysis.run_folder import load_run
 
-    _proceed(load_run(args.run), read_workers(args), args.json)
+    limits = {"budget": args.budget, "steps": args.steps}
+    _proceed(load_run(args.run), read_workers(args), args.json, limits)
 
 
-def _proceed(run: Any, workers: Any, as_json: bool) -> None:
+def _proceed(run: Any, workers: Any, as_json: bool, limits: dict[str, Any] | None = None) -> None:
     """Do what is left of a run, and say what came of it."""
     from ean_search.cli.progress import print_event, show_progress
     from ean_search.cli.tables import print_summary
@@ -131,14 +146,29 @@ def _proceed(run: Any, workers: Any, as_json: bool) -> None:
         print(f"run folder: {run.path}", flush=True)
     try:
         with show_progress(as_json) as progress:
-            do_run(run, progress, workers)
+            do_run(run, progress, workers, **(limits or {}))
     except KeyboardInterrupt:
-        command = f"ean-search resume {run.path}{flags_of(workers)}"
-        kept = f"\nwhat is done is kept; continue with: {command}"
-        print(kept, file=sys.stderr)
+        print(f"\n{_how_to_go_on(run, workers)}", file=sys.stderr)
+        raise
+    except Exception:  # what it says comes last
+        if not run.trials_file.is_file():
+            print(_how_to_begin_again(run), file=sys.stderr)
         raise
     summary = json.loads(run.summary_file.read_text())
     if as_json:
         print_event("summary", summary)
     else:
         print_summary(run, summary)
+    note_file(run.front_table)
+
+
+def _how_to_go_on(run: Any, workers: Any) -> str:
+    command = f"ean-search resume {run.path}{flags_of(workers)}"
+    return f"what is done is kept; continue with: {command}"
+
+
+def _how_to_begin_again(run: Any) -> str:
+    return (
+        f"{run.path} has no trial yet: `run` with --name {run.path.name} starts it anew, also with "
+        "other settings"
+    )

@@ -1,12 +1,17 @@
 """The commands `spaces` and `cost`: what can be searched, and what placements cost."""
 
 import argparse
-from typing import Any
+from collections import Counter
+from typing import TYPE_CHECKING, Any
 
 from ean_search.cli.flags import add_space_flags, positive, read_space_flags
 from ean_search.utils.errors import UserError
 
+if TYPE_CHECKING:
+    from ean_search.core.space import Space
+
 LARGEST_COUNTED_BITS = 34  # larger spaces are printed as powers of two
+SHARING = {"stage": "a module a stage", "whole": "one module", "none": "a module a site"}
 
 
 def add_space_parsers(commands: Any) -> None:
@@ -21,6 +26,9 @@ def add_space_parsers(commands: Any) -> None:
     cost.add_argument("--classes", type=positive, default=1000)
     cost.add_argument("--batch-size", type=positive, default=1, help="of a timed forward pass")
     cost.add_argument("--device", default="auto")
+    cost.add_argument(
+        "--retime", action="store_true", help="time again, in place of the cached latencies"
+    )
     cost.add_argument("--json", action="store_true", help="print JSON")
     cost.set_defaults(command=_cost)
 
@@ -29,24 +37,28 @@ def _spaces(args: argparse.Namespace) -> None:
     from ean_search.cli.tables import print_table
     from ean_search.core.space import load_space, shipped_spaces
 
-    header = ["space", "backbone", "attention", "sites", "by stage", "sharing", "placements"]
-    print_table(header, [_describe(load_space(name)) for name in args.space or shipped_spaces()])
+    header = ["space", "backbone", "attention", "sites", "by stage", "sharing"]
+    header += ["own attention", "placements"]
+    rows = [_describe(load_space(name)) for name in args.space or shipped_spaces()]
+    print_table(header, rows, "spaces")
 
 
-def _describe(space: Any) -> list[str]:
+def _describe(space: "Space") -> list[str]:
     """Return the cells of a space's row; sites that its file does not list are found by probing."""
     if not space.stages:
         from ean_search.networks.sites import probe
 
         space = probe(space)
     attention = ", ".join(choice.name for choice in space.attention)
-    sharing = "a module a stage" if space.sharing == "stage" else "a module a site"
     stages = "-".join(map(str, space.stages))
-    count = f"{space.size:,}" if space.bits < LARGEST_COUNTED_BITS else f"2^{space.bits:.0f}"
-    return [space.name, space.backbone, attention, str(space.sites), stages, sharing, count]
+    count = (
+        f"{space.size:,}" if space.log2_size < LARGEST_COUNTED_BITS else f"2^{space.log2_size:.0f}"
+    )
+    columns = [space.name, space.backbone, attention, str(space.sites), stages]
+    return [*columns, SHARING[space.sharing], space.own_attention, count]
 
 
-def _load_space(args: argparse.Namespace) -> Any:
+def _load_space(args: argparse.Namespace) -> "Space":
     """Load the space that flags describe."""
     from ean_search.core.space import Space, load_space
 
@@ -59,14 +71,14 @@ def _load_space(args: argparse.Namespace) -> Any:
 def _cost(args: argparse.Namespace) -> None:
     from ean_search.cli.progress import show_progress
     from ean_search.cli.tables import print_costs
-    from ean_search.costs.measure import measure_costs, price_list
-    from ean_search.networks.sites import probe
+    from ean_search.costs.measure import measure_costs, price_list, retime_costs
+    from ean_search.networks.sites import find_sites, probe
     from ean_search.utils.device import find_device
 
     space = probe(_load_space(args))
     placements = {name: space.parse(name) for name in ["none", "all", *args.placement]}
     with show_progress() as progress:
-        table = measure_costs(
+        table = (retime_costs if args.retime else measure_costs)(
             space,
             classes=args.classes,
             batch_size=args.batch_size,
@@ -74,4 +86,6 @@ def _cost(args: argparse.Namespace) -> None:
             progress=progress,
         )
     price = price_list(space, table, args.classes)
-    print_costs(space, table, {n: (p, price(p)) for n, p in placements.items()}, args.json)
+    costs = {name: (placement, price(placement)) for name, placement in placements.items()}
+    own = Counter(site.own for site in find_sites(space) if site.own)
+    print_costs(space, table, costs, own, args.json)

@@ -1,7 +1,7 @@
 """Tables on the terminal: costs, fronts, comparisons and frames."""
 
 import json
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict
 from typing import Any, TypeVar
 
@@ -9,7 +9,9 @@ import pandas as pd
 from rich.console import Console
 from rich.table import Table
 
+from ean_search.analysis.caveats import has_random_placements
 from ean_search.analysis.run_folder import Run
+from ean_search.cli.explain_columns import note_columns
 from ean_search.core.space import Placement, Space
 from ean_search.core.trial import Cost
 from ean_search.costs.table import CostTable
@@ -19,8 +21,16 @@ Columns = Sequence[tuple[str, Callable[[Row], str]]]  # headers, and how a row f
 WIDTH_WITHOUT_TERMINAL = 200  # characters; a file or a pipe has room for the whole table
 
 
-def print_table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
-    """Print a table, with columns of figures aligned to the right."""
+def print_table(header: Sequence[str], rows: Sequence[Sequence[str]], name: str = "") -> None:
+    """Print a table, with columns of figures aligned to the right.
+
+    Args:
+        header: The names of the columns.
+        rows: The cells of each row.
+        name: The table's name in analysis/columns.py; if empty, its columns are not explained.
+    """
+    if name:
+        note_columns(name, header)
     table = Table(box=None, pad_edge=False, header_style="bold")
     for column, name in enumerate(header):
         figures = all(_is_figure(row[column]) for row in rows)
@@ -37,23 +47,38 @@ def _is_figure(cell: str) -> bool:
     return cell in ("", "-") or (cell[:1].isdigit() and "-" not in cell)
 
 
-def _print_columns(columns: Columns[Row], rows: Iterable[Row]) -> None:
+def _print_columns(name: str, columns: Columns[Row], rows: Iterable[Row]) -> None:
     cells = [[write(row) for _, write in columns] for row in rows]
-    print_table([name for name, _ in columns], cells)
+    print_table([header for header, _ in columns], cells, name)
 
 
-def print_frame(frame: pd.DataFrame) -> None:
-    """Print a frame as a table."""
+def print_frame(frame: pd.DataFrame, name: str = "") -> None:
+    """Print a frame as a table, whose name is one of analysis/columns.py."""
     text = frame.map(lambda value: f"{value:.4g}" if isinstance(value, float) else str(value))
-    print_table(list(frame.columns), text.to_numpy().tolist())
+    print_table(list(frame.columns), text.to_numpy().tolist(), name)
 
 
 def print_costs(
-    space: Space, table: CostTable, costs: dict[str, tuple[Placement, Cost]], as_json: bool
+    space: Space,
+    table: CostTable,
+    costs: dict[str, tuple[Placement, Cost]],
+    own: Mapping[str, int],
+    as_json: bool,
 ) -> None:
-    """Print what placements cost, as a table or as JSON."""
+    """Print what placements cost, as a table or as JSON.
+
+    Args:
+        space: The space.
+        table: Its cost table.
+        costs: The placements to print and their costs, by name; `none` is one of them.
+        own: How many sites have a module of the backbone's own, by the module's class.
+        as_json: Print JSON.
+    """
     if as_json:
-        print(json.dumps(_describe_costs(space, table, costs), indent=2))
+        about = _describe_costs(space, table, costs)
+        about["own_attention"] = {"empty_sites": space.own_attention, "modules": dict(own)}
+        print(json.dumps(about, indent=2))
+        note_columns("cost", ["name", "placement", *asdict(costs["none"][1])])
         return
     plain = costs["none"][1].latency_ms
     columns: Columns[tuple[str, Placement, Cost]] = [
@@ -64,13 +89,22 @@ def print_costs(
         ("MACs", lambda row: f"{row[2].macs:,}"),
         ("FLOPs", lambda row: f"{row[2].flops:,}"),
         ("latency ms", lambda row: f"{row[2].latency_ms:.3f}"),
-        ("", lambda row: f"{row[2].latency_ms / plain:.3f}x"),
+        ("x none", lambda row: f"{row[2].latency_ms / plain:.3f}x"),
         ("act. MiB", lambda row: f"{row[2].activation_bytes / 2**20:.1f}"),
     ]
-    _print_columns(columns, [(name, *pair) for name, pair in costs.items()])
+    _print_columns("cost", columns, [(name, *pair) for name, pair in costs.items()])
+    for name, count in own.items():
+        print(
+            f"{count} of {space.sites} sites have the backbone's own {name}: "
+            f"a site without attention {space.own_attention}s it"
+        )
     print(f"{table.image_size} px, latency of a batch of {table.batch_size} on {table.hardware}")
+    if table.timing:
+        doubts = "; ".join(table.timing.doubts)
+        print(table.timing.describe() + (f"; not cached: {doubts}" if doubts else ""))
     print(
-        "MACs: convolutions and matrix products; FLOPs: fvcore's total, norms and pooling included"
+        "MACs: convolutions and matrix products; FLOPs: fvcore's total, norms and pooling included; "
+        "both are multiply-adds, a multiplication and its addition counted as one"
     )
 
 
@@ -84,11 +118,17 @@ def _describe_costs(
         "image_size": table.image_size,
         "latency_batch": table.batch_size,
         "hardware": table.hardware,
+        "timing": _describe_timing(table),
         "placements": [
             {"name": name, "placement": str(placement), **asdict(cost)}
             for name, (placement, cost) in costs.items()
         ],
     }
+
+
+def _describe_timing(table: CostTable) -> dict[str, Any] | None:
+    timing = table.timing
+    return timing and {**asdict(timing), "age": timing.age(), "doubts": timing.doubts}
 
 
 def print_comparison(frame: pd.DataFrame, table: CostTable, metric: str = "test") -> None:
@@ -106,9 +146,9 @@ def print_comparison(frame: pd.DataFrame, table: CostTable, metric: str = "test"
         ("MACs", lambda row: f"{row['macs']:,.0f}"),
         ("FLOPs", lambda row: f"{row['flops']:,.0f}"),
         ("latency ms", lambda row: f"{row['latency_ms']:.3f}"),
-        ("", lambda row: f"{row['latency_x']:.3f}x"),
+        ("x none", lambda row: f"{row['latency_x']:.3f}x"),
     ]
-    _print_columns(columns, rows)
+    _print_columns("retrained", columns, rows)
     print(
         f"{found['seeds']} seeds each, paired; {table.image_size} px, latency of a batch of "
         f"{table.batch_size}, measured in turn on {table.hardware}"
@@ -124,12 +164,18 @@ def print_summary(run: Run, summary: dict[str, Any]) -> None:
     """Print a run's front, its comparison, and what to type next."""
     axis, trials = summary["cost_axis"], summary["trials"]
     print(f"\nfront of accuracy against {axis} ({trials} placements evaluated)")
-    _print_columns(FRONT_COLUMNS, summary["front"])
-    print(f"\nevaluated once more on {summary['search_images']} search images, shared weights")
-    _print_columns(COMPARISON_COLUMNS, summary["comparison"].items())
+    _print_columns("front", FRONT_COLUMNS, summary["front"])
+    how = "shared weights" if run.fields["search"]["evaluator"] == "shared" else "trained alone"
+    print(f"\nevaluated once more on {summary['search_images']} search images, {how}")
+    comparison = dict(summary["comparison"])
+    if not has_random_placements(comparison):
+        comparison.pop("random", None)  # a note says so
+    _print_columns("compared", COMPARISON_COLUMNS, comparison.items())
     if summary.get("verified"):
         print("\ntrained stand-alone for a short schedule, on the search images")
-        _print_columns(VERIFIED_COLUMNS, summary["verified"])
+        _print_columns("verified", VERIFIED_COLUMNS, summary["verified"])
+    for note in summary.get("notes", []):
+        print(f"\nnote: {note}")
     print(f"\n{run.front_picture}\nnext:")
     for command in summary["next"]:
         print(f"  {command}")
@@ -149,6 +195,7 @@ FRONT_COLUMNS: Columns[dict[str, Any]] = [
     ("sites", lambda row: str(row["sites"])),
     ("latency ms", lambda row: f"{row['latency_ms']:.3f}"),
     ("measured", lambda row: f"{row['latency_measured_x']:.3f}x"),
+    ("", lambda row: "" if row.get("measured_keeps_limits", True) else "!"),
     ("name", lambda row: row["note"]),
 ]
 COMPARISON_COLUMNS: Columns[tuple[str, dict[str, Any]]] = [

@@ -4,7 +4,10 @@ import argparse
 from pathlib import Path
 from typing import Any
 
+from ean_search.cli.explain_columns import note_file
 from ean_search.cli.flags import positive
+
+SCRATCH_SEEDS = 3  # where there are no retrainings whose seeds could be taken
 
 
 def add_transfer_parser(commands: Any) -> None:
@@ -16,9 +19,15 @@ def add_transfer_parser(commands: Any) -> None:
     )
     transfer.add_argument("--placement", default="best", help="best, knee, a name or a placement")
     transfer.add_argument("--compare", default="none,all", metavar="NAMES")
-    transfer.add_argument("--seeds", type=positive, default=3)
+    transfer.add_argument(
+        "--seeds",
+        type=positive,
+        help="how many; if none, those with which all placements are retrained",
+    )
     transfer.add_argument("--seed", type=int, help="the first one")
-    transfer.add_argument("--recipe", help="that the networks were retrained by")
+    transfer.add_argument(
+        "--recipe", help="that the networks were retrained by; if none, that of most of them"
+    )
     transfer.add_argument("--scratch", action="store_true", help="start from fresh weights")
     transfer.add_argument("--epochs", type=positive, help="of the task")
     transfer.add_argument("--images", type=positive, help="training scenes; a quarter as many test")
@@ -33,6 +42,7 @@ def _transfer(args: argparse.Namespace) -> None:
     from ean_search.cli.tables import print_comparison
     from ean_search.retrain.compare import select_placements
     from ean_search.retrain.retrain import plan_retraining
+    from ean_search.retrain.trained import choose_trainings
     from ean_search.retrain.transfer.runner import Transfer, transfer
 
     run, task = load_run(args.run), _make_task(args)
@@ -41,12 +51,38 @@ def _transfer(args: argparse.Namespace) -> None:
     plan = plan_retraining(run, changes, args.recipe)
     first = plan.experiment.seed
     chosen = select_placements(run, args.placement, args.compare, first)
-    transfers = Transfer(plan, task, args.scratch)
+    if not args.scratch:
+        plan = choose_trainings(plan, [p for placements in chosen.values() for p in placements])
+    transfers, seeds = Transfer(plan, task, args.scratch), _choose_seeds(args, plan, chosen)
     with show_progress() as progress:
-        frame = transfer(transfers, chosen, range(first, first + args.seeds), progress)
+        frame = transfer(transfers, chosen, seeds, progress)
     print(f"{task.metric} of {task.name}; costs are those of the backbones")
+    print(_describe_backbones(transfers, seeds))
     print_comparison(frame, run.read_costs(), task.metric)
-    print(transfers.folder / "comparison.csv")
+    table = transfers.folder / "comparison.csv"
+    note_file(table)
+    print(table)
+
+
+def _choose_seeds(args: argparse.Namespace, plan: Any, chosen: Any) -> list[int]:
+    """Return the seeds that were asked for, or those of the retrainings that exist."""
+    from ean_search.retrain.trained import default_seeds
+
+    first = plan.experiment.seed
+    if args.seeds or args.scratch:
+        return list(range(first, first + (args.seeds or SCRATCH_SEEDS)))
+    placements = [placement for some in chosen.values() for placement in some]
+    return default_seeds(plan, placements, args.seed)
+
+
+def _describe_backbones(transfers: Any, seeds: list[int]) -> str:
+    """Say what backbones start from."""
+    plan = transfers.plan
+    start = f"retrained by {plan.recipe or 'the recipe of the run'}"
+    if plan.pretrained:
+        start += f" from pretrained weights ({plan.pretrained})"
+    start = "with random weights" if transfers.scratch else start
+    return f"backbones {start}; seeds {', '.join(map(str, seeds))}"
 
 
 def _make_task(args: argparse.Namespace) -> Any:

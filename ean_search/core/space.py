@@ -54,6 +54,28 @@ class Placement:
         return np.array(self.choices, dtype=np.int8)
 
 
+def as_placement(placement: Placement | str, sites: int) -> Placement:
+    """Return a placement, or read its digits where no space is known.
+
+    Args:
+        placement: The placement, or its text, such as "1-0-1-0".
+        sites: The number of its sites.
+
+    Raises:
+        UserError: If it is neither, or has another number of sites.
+    """
+    read = placement
+    if isinstance(read, str) and read and set(read) <= set(DIGITS + "-"):
+        parts = [part for part in read.split("-") if part]
+        read = Placement(tuple(map(DIGITS.index, "".join(parts))), tuple(map(len, parts)))
+    if not isinstance(read, Placement) or len(read) != sites:
+        raise UserError(
+            f"expected a placement of {sites} sites, got {str(placement)!r} (names, such as 'all', "
+            "are read by `parse` of the space)"
+        )
+    return read
+
+
 class AttentionChoice(FrozenConfig):
     """An attention that a site may have: its registered name and the options to build it with."""
 
@@ -71,8 +93,10 @@ class Space(FrozenConfig):
         attention: The attentions that a site may have; choice k is the k-th of them.
         position: Where attention is attached in a block.
         sharing: Which sites share one module: those of a stage, all (`whole`), or none.
+        own_attention: Whether a site without attention keeps the module that the backbone has
+            there, such as EfficientNet's own squeeze-and-excitation, or removes it.
         unit_gate: Whether gates are scaled to a mean of 1, as pretrained backbones need.
-        image_size: Height and width of the input, in pixels.
+        image_size: Height and width of the input, in pixels. In a run, that of the data governs.
         stage_length: The greatest number of sites per stage; longer stages are cut.
         stages: The number of sites in each stage; empty until the backbone was probed.
         placements: Named placements of this space, as text.
@@ -84,6 +108,7 @@ class Space(FrozenConfig):
     attention: tuple[AttentionChoice, ...] = Field(min_length=1, max_length=len(DIGITS) - 1)
     position: Literal["auto", "residual", "block", "qkv", "mixer"] = "auto"
     sharing: Literal["stage", "whole", "none"] = "stage"
+    own_attention: Literal["keep", "remove"] = "keep"
     unit_gate: bool = False
     image_size: int = Field(default=224, ge=8)
     stage_length: int | None = Field(default=None, ge=1)
@@ -135,11 +160,12 @@ class Space(FrozenConfig):
             raise UserError(f"expected choices 0 to {count - 1} in {self.name!r}, got {invalid}")
         return Placement(values, self.stages)
 
-    def parse(self, text: str) -> Placement:
+    def parse(self, text: str | Placement) -> Placement:
         """Read a placement.
 
         Args:
-            text: Its text form, with or without hyphens, or a key of `named`.
+            text: Its text form, with or without hyphens, or a key of `named`. A placement of the
+                space is returned as it is.
 
         Returns:
             The placement.
@@ -147,6 +173,8 @@ class Space(FrozenConfig):
         Raises:
             UserError: If the text is no placement of this space.
         """
+        if isinstance(text, Placement):
+            return self.placement(text.choices)
         if text in self.named:
             return self.named[text]
         stripped = text.strip().lower()
@@ -231,11 +259,12 @@ def shipped_spaces() -> list[str]:
     return sorted(path.stem for path in SHIPPED.glob("*.yaml"))
 
 
-def load_space(source: str | Path, **changes: Any) -> Space:
+def load_space(source: str | Path | Space, **changes: Any) -> Space:
     """Load a search space.
 
     Args:
-        source: The name of a shipped space, or the path of a YAML file.
+        source: The name of a shipped space, or the path of a YAML file. A space is returned as it
+            is, but for the changes.
         changes: Fields of `Space` with values that replace those of the file.
 
     Returns:
@@ -247,6 +276,8 @@ def load_space(source: str | Path, **changes: Any) -> Space:
     Example:
         >>> load_space("resnet50_shared", image_size=176)
     """
+    if isinstance(source, Space):
+        return parse_fields(Space, {**dict(source), **changes}, source.name) if changes else source
     path = Path(source)
     if path.suffix in (".yaml", ".yml"):
         if not path.is_file():

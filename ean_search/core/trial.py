@@ -2,7 +2,7 @@
 
 import json
 from dataclasses import asdict, dataclass, fields
-from typing import Literal
+from typing import Any, Literal
 
 from ean_search.core.space import Placement, Space
 from ean_search.utils.errors import UserError, unknown_name
@@ -20,7 +20,8 @@ class Cost:
         macs: Multiply-accumulate operations of convolutions, linear layers and matrix products.
         flops: fvcore's total, which adds norms and pooling to the macs.
         latency_ms: The time of one batch, on the device of the run.
-        activation_bytes: Elements that the attentions read and write, for one image in float32.
+        activation_bytes: The outputs of the backbone's layers, and a map for each site with
+            attention; for one image, in float32.
     """
 
     sites: int
@@ -92,9 +93,13 @@ class Trial:
     seconds: float
     note: str = ""
 
+    def to_fields(self) -> dict[str, Any]:
+        """Return the trial as plain values by field; its cost is a mapping, too."""
+        return asdict(self) | {"placement": str(self.placement)}
+
     def to_json(self) -> str:
         """Return the trial as one line of JSON."""
-        return json.dumps(asdict(self) | {"placement": str(self.placement)})
+        return json.dumps(self.to_fields())
 
     @classmethod
     def from_json(cls, line: str, space: Space) -> "Trial":

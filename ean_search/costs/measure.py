@@ -8,34 +8,37 @@ counted one by one, on the pruned network.
 """
 
 import hashlib
+import logging
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
-from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import nn
 
 from ean_search.attention.base import Attention
 from ean_search.attention.state import ChainedAttention
-from ean_search.core.space import Placement, Space
+from ean_search.core.space import Placement, Space, load_space
 from ean_search.core.trial import Cost
 from ean_search.costs.flops import count_activations, count_flops, count_params
-from ean_search.costs.latency import time_interleaved
+from ean_search.costs.network_latency import AttentionAlone, time_attachments, time_networks
 from ean_search.costs.table import Attachment, CostTable
+from ean_search.costs.timing import Times, time_with_care
 from ean_search.networks.builder import Slot, build, prune, slots
 from ean_search.utils.files import cache_dir
 from ean_search.utils.progress import Progress, silent
 from ean_search.utils.provenance import hardware
 
 BYTES_PER_ELEMENT = 4  # of an activation, in float32
-CACHE_VERSION = 2  # raise it with every change to the counts or to the table
+CACHE_VERSION = 3  # raise it with every change to the counts or to the table
+
+log = logging.getLogger(__name__)
 
 
 def measure_costs(
-    space: Space,
+    space: Space | str,
     *,
     classes: int = 1000,
     image_size: int | None = None,
@@ -46,8 +49,10 @@ def measure_costs(
 ) -> CostTable:
     """Measure a space's cost table, or take it from the cache.
 
+    A table whose latencies are doubtful (see `Timing.doubts`) is not cached.
+
     Args:
-        space: The space.
+        space: The space, or its name.
         classes: The number of classes.
         image_size: Height and width of the images in pixels; None: those of the space.
         batch_size: The number of images for which latencies are measured.
@@ -60,25 +65,77 @@ def measure_costs(
         >>> measure_costs(space).price(space.named["all"]).params
         26257432
     """
+    space = load_space(space)
     space = space if image_size is None else space.model_copy(update={"image_size": image_size})
-    machine = hardware(device)
-    path = _cache_file(space, f"{classes} {batch_size} {rounds} {machine} {torch.__version__}")
-    if path.is_file():
-        return CostTable.load(path)
-    progress("costs", 0, 2, "counting")
-    network = build(space, classes).eval()
-    table = CostTable(
-        plain=_plain_cost(space, network),
-        attachments=_count_attachments(slots(network)),
-        image_size=space.image_size,
-        batch_size=batch_size,
-        hardware=machine,
-    )
-    progress("costs", 1, 2, "timing")
-    table = _with_latency(table, space, network.to(device), device, rounds)
-    progress("costs", 2, 2)
-    table.save(path)
-    return table
+    request = _Request(space, classes, batch_size, device, rounds)
+    file = request.cache_file
+    return CostTable.load(file) if file.is_file() else request.measure(progress)
+
+
+def retime_costs(
+    space: Space,
+    *,
+    classes: int = 1000,
+    batch_size: int = 1,
+    device: str = "cpu",
+    progress: Progress = silent,
+) -> CostTable:
+    """Measure a table again, and replace the cached one if the new one is not doubtful.
+
+    Args:
+        space: The space.
+        classes: As for `measure_costs`, like all that follow.
+        batch_size: The number of images for which latencies are measured.
+        device: Where latencies are measured.
+        progress: Receives a report after counting and after timing.
+    """
+    return _Request(space, classes, batch_size, device).measure(progress)
+
+
+@dataclass(frozen=True)
+class _Request:
+    """Of what a table is wanted."""
+
+    space: Space
+    classes: int
+    batch_size: int
+    device: str
+    rounds: int = 20
+
+    @property
+    def cache_file(self) -> Path:
+        """The file in which the table is cached."""
+        settings = f"{self.classes} {self.batch_size} {self.rounds}"
+        return _cache_file(self.space, f"{settings} {hardware(self.device)} {torch.__version__}")
+
+    def measure(self, progress: Progress) -> CostTable:
+        """Count and time, and cache the table if its latencies can be trusted."""
+        progress("costs", 0, 2, "counting")
+        network = build(self.space, self.classes).eval()
+        table = CostTable(
+            plain=_plain_cost(self.space, network),
+            attachments=_count_attachments(slots(network)),
+            image_size=self.space.image_size,
+            batch_size=self.batch_size,
+            hardware=hardware(self.device),
+        )
+        progress("costs", 1, 2, "timing")
+        table = self._time(table, network.to(self.device))
+        progress("costs", 2, 2)
+        return table
+
+    def _time(self, table: CostTable, network: nn.Module) -> CostTable:
+        what = f"latencies of {self.space.name or self.space.backbone}"
+        timed, timing = time_with_care(
+            lambda: _with_latency(table, self.space, network, self.device, self.rounds), what
+        )
+        timed = replace(timed, timing=timing)
+        if not timing.doubts:
+            timed.save(self.cache_file)
+            return timed
+        kept = " (the cached ones stay)" if self.cache_file.is_file() else ""
+        log.warning("%s: used, but not cached%s: %s", what, kept, "; ".join(timing.doubts))
+        return timed
 
 
 def _cache_file(space: Space, settings: str) -> Path:
@@ -116,52 +173,12 @@ def price_list(space: Space, table: CostTable, classes: int) -> Callable[[Placem
     return count
 
 
-def measure_latency(
-    networks: Mapping[str, nn.Module], table: CostTable, device: str = "cpu", rounds: int = 20
-) -> dict[str, float]:
-    """Time finished networks against each other, as the networks of the table were timed.
-
-    Args:
-        networks: The networks by name; they are moved to the device.
-        table: Gives image size and batch size.
-        device: Where to time.
-        rounds: The number of times that each network is timed.
-
-    Returns:
-        The median of each network in milliseconds per batch.
-    """
-    images = torch.randn(table.batch_size, 3, table.image_size, table.image_size, device=device)
-    forwards = {
-        name: _forward(network.to(device).eval(), images) for name, network in networks.items()
-    }
-    return time_interleaved(forwards, rounds=rounds, device=device)
-
-
 def _plain_cost(space: Space, network: nn.Module) -> Cost:
     plain = prune(network, space.named["none"])
     image = torch.zeros(1, 3, space.image_size, space.image_size)
     macs, flops = count_flops(plain, image)
     activation_bytes = BYTES_PER_ELEMENT * count_activations(plain, image)
     return Cost(0, count_params(plain), macs, flops, 0.0, activation_bytes)
-
-
-class _AttentionAlone(nn.Module):
-    """An attention outside its network, with the state that earlier sites of its chain left."""
-
-    def __init__(self, module: nn.Module, state: Any = None):
-        super().__init__()
-        self.module = module
-        self.state = state
-
-    def forward(self, *inputs: Tensor) -> Any:
-        if not isinstance(self.module, ChainedAttention):
-            return self.module(*inputs)
-        attention = self.module.attention
-        y, state = attention(*inputs, self.state)
-        if attention.finishes_stage:
-            return attention.finish(y.new_zeros(()), state)  # zero in place of the stage's output
-        # Return the state as well: a tracer leaves out what is not a part of the output.
-        return y, state
 
 
 def _count_attachments(found: Sequence[Slot]) -> tuple[tuple[Attachment, ...], ...]:
@@ -217,7 +234,7 @@ def _count_in_chain(slot: Slot, module: nn.Module, earlier: int) -> list[tuple[i
     counts, state = [], None
     repeats = isinstance(module, ChainedAttention) and not module.attention.finishes_stage
     for _ in range(earlier + 1 if repeats else 1):
-        macs, flops = count_flops(_AttentionAlone(module, state), *inputs)
+        macs, flops = count_flops(AttentionAlone(module, state), *inputs)
         counts.append((macs - replaced[0], flops - replaced[1]))
         if isinstance(module, ChainedAttention) and repeats:
             with torch.no_grad():
@@ -227,16 +244,17 @@ def _count_in_chain(slot: Slot, module: nn.Module, earlier: int) -> list[tuple[i
 
 def _with_latency(
     table: CostTable, space: Space, network: nn.Module, device: str, rounds: int
-) -> CostTable:
-    """Time the plain network and every attachment.
+) -> tuple[CostTable, dict[str, Times]]:
+    """Time the plain network and every attachment; return the table and the networks' times.
 
     The latency of a network is too noisy to show a single attachment. So each attention is timed
     alone on its map, and the sum over all sites is scaled to what attaching everywhere adds.
     """
     full = {k: space.placement([k] * space.sites) for k in range(space.choices)}
     networks = {str(k): prune(network, placement) for k, placement in full.items()}
-    times = measure_latency(networks, table, device, rounds)
-    alone = _time_attachments(network, table.batch_size, device, rounds)
+    times_of_networks = time_networks(networks, table, device, rounds)
+    times = {name: times_of_one.median for name, times_of_one in times_of_networks.items()}
+    alone = time_attachments(network, table.batch_size, device, 3 * rounds)
     rows = [list(row) for row in table.attachments]
     for k in range(1, space.choices):
         added = times[str(k)] - times["0"]
@@ -245,27 +263,5 @@ def _with_latency(
         for row, times_of_site in zip(rows, alone, strict=True):
             row[k - 1] = replace(row[k - 1], latency_ms=scale * times_of_site[k - 1])
     plain = replace(table.plain, latency_ms=times["0"])
-    return replace(table, plain=plain, attachments=tuple(map(tuple, rows)))
-
-
-def _time_attachments(
-    network: nn.Module, batch_size: int, device: str, rounds: int
-) -> list[list[float]]:
-    """Return the milliseconds of each choice at each site; equal maps are timed once."""
-    forwards: dict[str, Callable[[], object]] = {}
-    names = []
-    for slot in slots(network):
-        site = slot.site
-        plain = nn.Identity() if slot.original is None else slot.original
-        modules = [plain, *map(_AttentionAlone, slot.attentions)]
-        row = [f"{k} {site.channels} {site.height} {site.width}" for k in range(len(modules))]
-        for name, module in zip(row, modules, strict=True):
-            inputs = site.example_inputs(batch_size, device)
-            forwards.setdefault(name, _forward(module, *inputs[:1] if module is plain else inputs))
-        names.append(row)
-    times = time_interleaved(forwards, rounds=3 * rounds, device=device)
-    return [[times[name] - times[row[0]] for name in row[1:]] for row in names]
-
-
-def _forward(module: nn.Module, *inputs: Tensor) -> Callable[[], object]:
-    return lambda: module(*inputs)
+    timed = replace(table, plain=plain, attachments=tuple(map(tuple, rows)))
+    return timed, times_of_networks

@@ -12,8 +12,9 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from ean_search.core.space import Placement
+from ean_search.core.space import Placement, as_placement
 from ean_search.core.trial import Cost
+from ean_search.costs.timing import Timing
 from ean_search.utils.errors import UserError
 from ean_search.utils.files import save_json
 
@@ -65,6 +66,7 @@ class CostTable:
         image_size: Height and width of the images in pixels.
         batch_size: The batch size for which latencies were measured.
         hardware: The machine on which they were measured.
+        timing: When and how well they were measured; None if that is unknown.
 
     Example:
         >>> table = measure_costs(space, classes=100)
@@ -76,14 +78,18 @@ class CostTable:
     image_size: int
     batch_size: int
     hardware: str
+    timing: Timing | None = None
 
-    def price(self, placement: Placement) -> Cost:
-        """Return the cost of a network with this placement."""
+    def price(self, placement: Placement | str) -> Cost:
+        """Return the cost of a network with this placement, which may be given as text."""
         cost = self._prices.get(placement)
-        return cost or self._prices.setdefault(placement, self._sum(placement))
+        if cost is None:
+            read = as_placement(placement, len(self.attachments))
+            cost = self._prices.setdefault(placement, self._sum(read))
+        return cost
 
     @cached_property
-    def _prices(self) -> dict[Placement, Cost]:
+    def _prices(self) -> dict[Placement | str, Cost]:
         return {}
 
     def _sum(self, placement: Placement) -> Cost:
@@ -106,22 +112,27 @@ class CostTable:
             activation_bytes=self.plain.activation_bytes + sum(a.activation_bytes for a in used),
         )
 
-    def save(self, path: Path) -> None:
+    def save(self, path: Path | str) -> None:
         """Write the table as JSON."""
-        save_json(asdict(self), path)
+        save_json(asdict(self), Path(path))
 
     @classmethod
-    def load(cls, path: Path) -> "CostTable":
+    def load(cls, path: Path | str) -> "CostTable":
         """Read a table that was saved.
 
         Raises:
-            UserError: If the file holds something else.
+            UserError: If there is no such file, or it holds something else.
         """
+        path = Path(path)
+        if not path.is_file():
+            raise UserError(f"no cost table at {path}")
         try:
             values = json.loads(path.read_text())
             rows = values.pop("attachments")
             attachments = tuple(tuple(_read_attachment(entry) for entry in row) for row in rows)
-            return cls(plain=Cost(**values.pop("plain")), attachments=attachments, **values)
+            plain, timing = Cost(**values.pop("plain")), values.pop("timing", None)
+            timing = Timing(**timing) if timing else None  # earlier versions did not note it
+            return cls(plain=plain, attachments=attachments, timing=timing, **values)
         except (ValueError, TypeError, KeyError) as error:
             raise UserError(f"{path} is not a cost table: {error}") from error
 

@@ -99,6 +99,7 @@ class Data:
         search: Images on which a search compares placements.
         test: Images for the final networks.
         train_and_search: `train` and `search` together, for retraining.
+        class_names: The names of the classes, in the order of their labels; None: not known.
     """
 
     name: str
@@ -108,6 +109,7 @@ class Data:
     search: Split
     test: Split
     train_and_search: Split
+    class_names: tuple[str, ...] | None = None
 
 
 def load_data(source: DataSource) -> Data:
@@ -185,7 +187,8 @@ def load_cluttered(source: DataSource) -> Data:
         (torch.from_numpy(arrays[f"{part}_images"]), torch.from_numpy(arrays[f"{part}_labels"]))
         for part in ("train", "test")
     )
-    properties = _Properties(source.name, NUM_CLASSES, size, source.search_per_class or 100)
+    digits = tuple(map(str, range(NUM_CLASSES)))
+    properties = _Properties(source.name, digits, size, source.search_per_class or 100)
     return _split_tensors(properties, train, test, mean_std=CANVAS_MEAN_STD)
 
 
@@ -204,7 +207,8 @@ def load_cifar(source: DataSource) -> Data:
         images = torch.from_numpy(part.data).permute(0, 3, 1, 2)
         parts.append((images, torch.tensor(part.targets)))
     size = source.image_size or 32
-    properties = _Properties(source.name, len(part.classes), size, source.search_per_class or 50)
+    names = tuple(part.classes)
+    properties = _Properties(source.name, names, size, source.search_per_class or 50)
     return _split_tensors(properties, *parts, mean_std=CIFAR_MEAN_STD, augment=crop_and_flip)
 
 
@@ -218,10 +222,10 @@ def _cifar_error(folder: Path, source: DataSource, error: Exception) -> UserErro
 
 @dataclass(frozen=True)
 class _Properties:
-    """A data set's name, number of classes, image size, and images held out of each class."""
+    """A data set's name, names of classes, image size, and images held out of each class."""
 
     name: str
-    classes: int
+    class_names: tuple[str, ...]
     size: int
     search_per_class: int
 
@@ -235,14 +239,16 @@ def _split_tensors(
     augment: Callable[[Tensor, np.random.Generator], Tensor] | None = None,
 ) -> Data:
     """Make the splits of images and labels; search and test images are never augmented."""
-    training, held_out = hold_out(train[1].numpy(), properties.search_per_class, properties.classes)
+    classes = len(properties.class_names)
+    training, held_out = hold_out(train[1].numpy(), properties.search_per_class, classes)
     plain = partial(TensorSplit, mean_std=mean_std, size=properties.size)
     return Data(
         properties.name,
-        properties.classes,
+        classes,
         properties.size,
         train=plain(*train, training, augment=augment),
         search=plain(*train, held_out),
         test=plain(*test),
         train_and_search=plain(*train, augment=augment),
+        class_names=properties.class_names,
     )

@@ -99,6 +99,7 @@ def _split(
         search=split(train, held_out),
         test=split(test, np.arange(len(test))),
         train_and_search=split(train, np.arange(len(train))),
+        class_names=_class_names(train, classes),
     )
 
 
@@ -129,6 +130,16 @@ def _labels(dataset: Any) -> np.ndarray:
     else:
         labels = [dataset[i][1] for i in range(len(dataset))]
     return np.asarray(labels, dtype=np.int64)
+
+
+def _class_names(dataset: Any, classes: int) -> tuple[str, ...] | None:
+    """Return the names of the classes in the order of their labels, if the data set has them."""
+    reader: Any = getattr(dataset, "reader", None)
+    indices = getattr(reader, "class_to_idx", None) or getattr(dataset, "class_to_idx", None) or {}
+    names = {index: str(name) for name, index in indices.items()}
+    if set(names) != set(range(classes)):
+        return None
+    return tuple(names[label] for label in range(classes))
 
 
 def _files(dataset: Any) -> list[str]:

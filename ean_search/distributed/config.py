@@ -10,6 +10,9 @@ from pydantic import Field
 
 from ean_search.utils.config import FrozenConfig
 from ean_search.utils.device import count_cpus
+from ean_search.utils.errors import UserError, unknown_name
+
+SCHEDULER_NAMES = ("asha", "fifo", "hyperband", "median_stopping_rule")
 
 
 class Workers(FrozenConfig):
@@ -56,3 +59,18 @@ class Workers(FrozenConfig):
     def device(self) -> str:
         """Name the device that a worker sees."""
         return "cuda" if self.gpus else "cpu"
+
+
+def check_scheduler(name: str) -> None:
+    """Raise a UserError if there is no scheduler of that name."""
+    if name not in SCHEDULER_NAMES:
+        raise unknown_name("scheduler", name, SCHEDULER_NAMES)
+
+
+def check_batch_size(batch_size: int, processes: int) -> None:
+    """Raise a UserError if processes that train together cannot share every batch evenly."""
+    if batch_size % processes:
+        raise UserError(
+            f"expected a batch size that {processes} training workers can share evenly, "
+            f"got {batch_size}"
+        )

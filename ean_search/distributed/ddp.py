@@ -22,7 +22,7 @@ from torch.nn.parallel import DistributedDataParallel
 
 from ean_search.data.splits import Split, to_device
 from ean_search.distributed.cluster import cluster
-from ean_search.distributed.config import Workers
+from ean_search.distributed.config import Workers, check_batch_size
 from ean_search.evaluation.standalone import remove_if_empty
 from ean_search.training.recipe import Recipe
 from ean_search.training.trainer import History, TrainingContext, fit
@@ -91,11 +91,7 @@ def fit_distributed(
     Raises:
         UserError: If the processes cannot share a batch evenly, or the training diverged.
     """
-    if recipe.batch_size % workers.count:
-        raise UserError(
-            f"expected a batch size that {workers.count} training workers can share evenly, "
-            f"got {recipe.batch_size}"
-        )
+    check_batch_size(recipe.batch_size, workers.count)
     checkpoint = context.checkpoint
     remote_context = replace(
         context, checkpoint=checkpoint and checkpoint.resolve(), progress=silent

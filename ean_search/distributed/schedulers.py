@@ -6,24 +6,22 @@ only `fifo`, which stops nothing, gives the same history with any number of work
 
 from ray.tune import schedulers
 
-from ean_search.utils.errors import unknown_name
+from ean_search.distributed.config import check_scheduler
 
 METRIC, MODE = "accuracy", "max"
-SCHEDULER_NAMES = ("asha", "fifo", "hyperband", "median_stopping_rule")
 
 
 def make_scheduler(name: str, epochs: int) -> schedulers.TrialScheduler:
     """Make a scheduler of Tune.
 
     Args:
-        name: One of `SCHEDULER_NAMES`.
+        name: One of `SCHEDULER_NAMES` of config.py.
         epochs: Epochs of each training; trainings of one epoch are never stopped.
 
     Raises:
         UserError: If there is no scheduler of that name.
     """
-    if name not in SCHEDULER_NAMES:
-        raise unknown_name("scheduler", name, SCHEDULER_NAMES)
+    check_scheduler(name)
     if name == "fifo" or epochs == 1:
         return schedulers.FIFOScheduler()
     if name == "median_stopping_rule":

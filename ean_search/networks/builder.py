@@ -15,14 +15,15 @@ from ean_search.attention.base import Attention
 from ean_search.attention.layout import LayoutAdapter
 from ean_search.attention.registry import find_attention, make_attention_for_site
 from ean_search.attention.state import ChainedAttention, ChainEnd, StateHolder, link_chain
-from ean_search.core.space import Placement, Space
+from ean_search.core.space import Placement, Space, as_placement, load_space
+from ean_search.networks.plain_backbone import make_backbone
 from ean_search.networks.positions.registry import find_position
 from ean_search.networks.positions.wrappers import (
     WithChainEnds,
     replace_module,
     unwrap_modules,
 )
-from ean_search.networks.sites import Site, find_sites, make_backbone, probe
+from ean_search.networks.sites import Site, find_sites, probe
 from ean_search.utils.errors import UserError
 
 
@@ -78,11 +79,11 @@ class Slot(nn.Module):
         return out
 
 
-def build(space: Space, classes: int = 10, seed: int = 0) -> nn.Module:
+def build(space: Space | str, classes: int = 10, seed: int = 0) -> nn.Module:
     """Build the network of a space, with nothing attached yet.
 
     Args:
-        space: The space; its sites need not be known yet.
+        space: The space, or its name; its sites need not be known yet.
         classes: The number of classes.
         seed: The seed of the initial weights. Those of the backbone do not depend on the attention.
 
@@ -92,6 +93,7 @@ def build(space: Space, classes: int = 10, seed: int = 0) -> nn.Module:
     Raises:
         UserError: If the backbone or an attention cannot be built, or the sites do not fit.
     """
+    space = load_space(space)
     probe(space)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
@@ -100,6 +102,8 @@ def build(space: Space, classes: int = 10, seed: int = 0) -> nn.Module:
         for site in find_sites(space):
             position = find_position(site.position)
             original = position.original(network, site.module_path)
+            if space.own_attention == "remove" and original is not None:
+                original = nn.Identity()
             slot = Slot(site, original, attentions.make(site))
             position.put(network, site.module_path, slot)
         _add_chain_ends(network)
@@ -187,12 +191,12 @@ def slots(network: nn.Module) -> list[Slot]:
     return sorted(found, key=lambda slot: slot.site.number)
 
 
-def place(network: nn.Module, placement: Placement) -> nn.Module:
+def place(network: nn.Module, placement: Placement | str) -> nn.Module:
     """Set every slot of a network to its choice, in place.
 
     Args:
         network: A network of `build`.
-        placement: A placement for as many sites as the network has.
+        placement: A placement for as many sites as the network has, or its text.
 
     Returns:
         The same network.
@@ -204,7 +208,8 @@ def place(network: nn.Module, placement: Placement) -> nn.Module:
         >>> space = probe(load_space("tiny"))
         >>> network = place(build(space, classes=10), space.parse("1010"))
     """
-    found = _matching_slots(network, placement)
+    found = slots(network)
+    placement = as_placement(placement, len(found))
     for slot, choice in zip(found, placement.choices, strict=True):
         slot.choice = choice
     _link_chains(network, found)
@@ -234,12 +239,12 @@ def place_per_sample(network: nn.Module, placements: Sequence[Placement]) -> nn.
     return network
 
 
-def prune(network: nn.Module, placement: Placement) -> nn.Module:
+def prune(network: nn.Module, placement: Placement | str) -> nn.Module:
     """Return a copy of a network that has only the modules that a placement uses.
 
     Args:
         network: A network of `build`; its placement is left as it is.
-        placement: A placement for as many sites as the network has.
+        placement: A placement for as many sites as the network has, or its text.
 
     Returns:
         A plain backbone with the attentions of the placement, which computes the same.
@@ -263,7 +268,7 @@ def paths_before_pruning(network: nn.Module, placement: Placement) -> dict[str, 
     return {path: before[module] for path, module in pruned.named_modules() if module in before}
 
 
-def _prune_in_place(network: nn.Module, placement: Placement) -> nn.Module:
+def _prune_in_place(network: nn.Module, placement: Placement | str) -> nn.Module:
     place(network, placement)
     for path, slot in list(network.named_modules()):
         if isinstance(slot, Slot):

@@ -23,6 +23,7 @@ from ean_search.attention.registry import find_attention
 from ean_search.core.space import Space
 from ean_search.networks.backbones.registry import BACKBONES
 from ean_search.networks.builder import Slot
+from ean_search.networks.plain_backbone import size_arguments
 from ean_search.networks.positions.wrappers import RecordedProjection, WithChainEnds, Wrapper
 from ean_search.utils.errors import UserError, first_line
 
@@ -45,7 +46,7 @@ def load_backbone(network: nn.Module, space: Space, source: str) -> None:
     Raises:
         UserError: If there are no such weights, or none of them fits.
     """
-    weights = _timm_weights(space.backbone) if source == TIMM else _file_weights(Path(source))
+    weights = _timm_weights(space) if source == TIMM else _file_weights(Path(source))
     loaded, total = 0, 0
     for name, tensor in _backbone_tensors(network):
         total += 1
@@ -83,14 +84,15 @@ def _backbone_tensors(module: nn.Module, name: str = "") -> Iterator[tuple[str, 
         yield from _backbone_tensors(child, f"{name}.{key}".lstrip("."))
 
 
-def _timm_weights(backbone: str) -> Mapping[str, Tensor]:
+def _timm_weights(space: Space) -> Mapping[str, Tensor]:
     """Get the weights of a timm model from the cache of the hub, or from the hub."""
+    backbone = space.backbone
     if backbone in BACKBONES or ":" in backbone:
         raise UserError(f"timm has no weights of {backbone!r}; name a file: --pretrained FILE")
-    reachable = _hub_is_reachable()
+    reachable, sized = _hub_is_reachable(), size_arguments(space)  # timm resamples for a size
     try:
         with nullcontext() if reachable else patch.object(constants, "HF_HUB_OFFLINE", True):
-            return timm.create_model(backbone, pretrained=True).state_dict()
+            return timm.create_model(backbone, pretrained=True, **sized).state_dict()
     except Exception as error:  # the hub's, the network's, and timm's own where it has none
         reason = first_line(error) if reachable else f"{constants.ENDPOINT} does not answer"
         raise UserError(

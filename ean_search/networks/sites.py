@@ -12,18 +12,16 @@ from functools import lru_cache, partial
 from itertools import groupby
 from typing import Any
 
-import timm
 import torch
 from torch import Tensor, nn
 
 from ean_search.attention.layout import CHANNELS_FIRST, CHANNELS_LAST, TOKENS
 from ean_search.attention.registry import find_attention
 from ean_search.attention.windows import Partition
-from ean_search.core.space import Space
-from ean_search.networks.backbones.registry import BACKBONES
+from ean_search.core.space import Space, load_space
+from ean_search.networks.plain_backbone import image_size_explained, make_backbone
 from ean_search.networks.positions.registry import find_position
-from ean_search.utils.errors import UserError, unknown_name
-from ean_search.utils.registry import lookup
+from ean_search.utils.errors import UserError
 
 
 @dataclass(frozen=True)
@@ -43,6 +41,8 @@ class Site:
         heads: The number of heads of the self-attention, at position `qkv`.
         partition: The windows within which the self-attention attends, at position `qkv`; empty if
             it attends to all positions.
+        own: The class of the module that the backbone has in the place of the attention, such as
+            SqueezeExcite; empty if there is none.
     """
 
     number: int
@@ -56,6 +56,7 @@ class Site:
     prefix: int = 0
     heads: int = 0
     partition: Partition | tuple[()] = ()
+    own: str = ""
 
     @property
     def block(self) -> str:
@@ -115,27 +116,6 @@ class _Recorder(nn.Module):
         return x
 
 
-def make_backbone(space: Space, classes: int) -> nn.Module:
-    """Build the plain backbone of a space.
-
-    Args:
-        space: The space.
-        classes: The number of classes; `num_classes` of `backbone_args` takes precedence.
-
-    Raises:
-        UserError: If there is no such backbone, or it does not take the arguments.
-    """
-    name, args = space.backbone, {"num_classes": classes, **space.backbone_args}
-    if name in BACKBONES or (":" in name and not name.startswith(("hf-hub:", "local-dir:"))):
-        return lookup(name, BACKBONES, "backbone")(**args)
-    if not timm.is_model(name.split(".")[0]) and ":" not in name:
-        raise unknown_name("backbone", name, [*timm.list_models(), *BACKBONES])
-    try:
-        return timm.create_model(name, **args)
-    except TypeError as error:
-        raise UserError(f"backbone {name!r} cannot be built with {args}: {error}") from error
-
-
 def find_sites(space: Space) -> tuple[Site, ...]:
     """List the sites of a space's backbone in the order they run.
 
@@ -157,9 +137,19 @@ def _find_sites(space_json: str) -> tuple[Site, ...]:
     for position in positions:
         sites = _record_sites(space, position)
         if sites:
+            _check_own_attention(space, sites)
             return _number_sites(space, sites)
     reasons = ", and ".join(REASONS_WITHOUT_SITES[position] for position in positions)
     raise UserError(f"backbone {space.backbone!r} has no site: {reasons}")
+
+
+def _check_own_attention(space: Space, sites: list[Site]) -> None:
+    """Refuse to remove what is not there."""
+    if space.own_attention == "remove" and not any(site.own for site in sites):
+        raise UserError(
+            f"own_attention: remove has no meaning in space {space.name!r}: {space.backbone} has "
+            f"no module of its own at position {sites[0].position}"
+        )
 
 
 REASONS_WITHOUT_SITES = {
@@ -192,17 +182,29 @@ def _record_sites(space: Space, position_name: str) -> list[Site]:
     """Pass shapes through a backbone, and describe the sites that ran, all with the number 0."""
     position = find_position(position_name)
     shapes: dict[str, list[tuple[int, ...]]] = {}
-    with torch.device("meta"):
+    with torch.device("meta"), image_size_explained(space):
         backbone = make_backbone(space, classes=2).eval()
         channels = space.backbone_args.get("in_chans", 3)
         image = torch.empty(1, channels, space.image_size, space.image_size)
+        own: dict[str, str] = {}
         for path in position.module_paths(backbone, image):
+            own[path] = _class_name(position.original(backbone, path))
             position.put(backbone, path, _Recorder(path, shapes))
         with torch.no_grad():
             backbone(image)
     # Two branches may end in one drop-path; where their maps differ, no attention fits both.
     same_shape = {path: found[0] for path, found in shapes.items() if len(set(found)) == 1}
-    return [_describe(backbone, position_name, *item) for item in same_shape.items()]
+    return [
+        replace(_describe(backbone, position_name, path, shape), own=own[path])
+        for path, shape in same_shape.items()
+    ]
+
+
+def _class_name(module: nn.Module | None) -> str:
+    """Name the class of a module that does something, or nothing."""
+    if module is None or isinstance(module, nn.Identity):
+        return ""
+    return type(module).__name__
 
 
 def _describe(backbone: nn.Module, position: str, module_path: str, shape: tuple[int, ...]) -> Site:
@@ -253,11 +255,11 @@ def _number_sites(space: Space, sites: Sequence[Site]) -> tuple[Site, ...]:
     return tuple(numbered)
 
 
-def probe(space: Space) -> Space:
+def probe(space: Space | str) -> Space:
     """Find out how many sites each stage of a space's backbone has.
 
     Args:
-        space: The space, with or without `stages`.
+        space: The space, with or without `stages`, or its name.
 
     Returns:
         The space with its `stages`, so that placements can be parsed and drawn.
@@ -269,6 +271,7 @@ def probe(space: Space) -> Space:
         >>> probe(load_space("resnet50_shared", stages=())).stages
         (3, 4, 6, 3)
     """
+    space = load_space(space)
     sites = find_sites(space)
     counts = [0] * (sites[-1].stage + 1)
     for site in sites:

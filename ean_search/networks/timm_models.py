@@ -38,7 +38,16 @@ MODELS = {
     "ean_regnetx_002": "regnet_shared",
     "ean_efficientnet_b0": "efficientnet_b0_shared",
 }
-SPACE_FIELDS = ("backbone", "attention", "position", "sharing", "stage_length", "unit_gate")
+SPACE_FIELDS = (
+    "backbone",
+    "attention",
+    "position",
+    "sharing",
+    "own_attention",
+    "stage_length",
+    "unit_gate",
+    "image_size",
+)
 
 
 def make_network(
@@ -65,6 +74,8 @@ def make_network(
         UserError: If the network cannot be built, or the placement does not fit.
     """
     changes = {name: arguments.pop(name) for name in SPACE_FIELDS if name in arguments}
+    if isinstance(arguments.get("img_size"), int):  # as timm calls the size of fixed backbones
+        changes.setdefault("image_size", arguments["img_size"])
     if space is None:
         if "backbone" not in changes:
             raise UserError(f"{GENERIC_MODEL} needs a backbone, such as backbone='resnet26t'")

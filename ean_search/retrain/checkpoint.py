@@ -3,7 +3,9 @@
 The folder holds all that is needed to build the network again, also without the run it came from.
 """
 
+from collections import defaultdict
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -37,6 +39,7 @@ class TrainingDescription(FrozenConfig):
             training started from random weights.
         preprocessing: How images become tensors, in timm's words.
         folded_from: The placement that was trained, if gates were fused away since.
+        class_names: The names of the classes, in the order of the logits, if the data has names.
     """
 
     space: Space
@@ -48,6 +51,7 @@ class TrainingDescription(FrozenConfig):
     pretrained: str | None = None
     preprocessing: dict[str, Any] = {}
     folded_from: str | None = None
+    class_names: tuple[str, ...] | None = None
 
 
 @dataclass(frozen=True)
@@ -66,7 +70,7 @@ class Checkpoint(TrainingFolder):
         """The placement that was trained."""
         return self.description.space.parse(self.description.placement)
 
-    def network(self, placement: Placement | None = None) -> nn.Module:
+    def network(self, placement: Placement | str | None = None) -> nn.Module:
         """Build the trained network, in evaluation mode.
 
         Args:
@@ -103,11 +107,11 @@ def _own_tensors(module: nn.Module) -> Iterator[tuple[str, Tensor]]:
     yield from module.named_buffers(recurse=False)
 
 
-def open_checkpoint(path: str | Path) -> Checkpoint:
+def open_checkpoint(path: str | Path | Checkpoint) -> Checkpoint:
     """Open the folder of a training.
 
     Args:
-        path: The folder, or the file of weights in it.
+        path: The folder, or the file of weights in it. A checkpoint is returned as it is.
 
     Raises:
         UserError: If the folder is not of a training, or the training is not finished.
@@ -115,7 +119,7 @@ def open_checkpoint(path: str | Path) -> Checkpoint:
     Example:
         >>> network = open_checkpoint("results/tiny/first/retrain/1-0-1-0-seed0").network()
     """
-    path = Path(path)
+    path = path.path if isinstance(path, Checkpoint) else Path(path)
     checkpoint = Checkpoint(path.parent if path.is_file() else path)
     if not checkpoint.description_file.is_file():
         missing = checkpoint.description_file.name
@@ -143,8 +147,44 @@ def find_trained(
     if not trainings:
         command = f"ean-search retrain {run.path} --placement {placement}"
         command += f" --recipe {recipe}" if recipe else ""
-        raise UserError(f"{placement} is not retrained yet: {command}")
+        command += "" if seed is None else f" --seed {seed}"
+        others = sorted({training.seed for training in run.trainings(placement, recipe=recipe)})
+        known = f" with seed {seed}, only with {', '.join(map(str, others))}" if others else ""
+        raise UserError(f"{placement} is not retrained yet{known}: {command}")
     return Checkpoint(min(trainings, key=lambda training: training.seed).path)
+
+
+def find_only_placement(
+    run: Run, recipe: str | None = None, seed: int | None = None
+) -> Placement | None:
+    """Return the placement that a run has retrained, or None if it has retrained none.
+
+    Args:
+        run: The run.
+        recipe: A shipped recipe or a file; any recipe if None.
+        seed: The seed of the training; any seed if None.
+
+    Raises:
+        UserError: If it has retrained several, with their names.
+    """
+    texts = sorted({training.placement for training in run.trainings(recipe=recipe, seed=seed)})
+    if len(texts) > 1:
+        names = _placement_names(run)
+        known = [f"{text} ({', '.join(names[text])})" if names[text] else text for text in texts]
+        raise UserError(
+            f"{run.path} has {len(texts)} retrained placements: {', '.join(known)}; "
+            f"name one, such as --placement {texts[0]}"
+        )
+    return run.space.parse(texts[0]) if texts else None
+
+
+def _placement_names(run: Run) -> dict[str, list[str]]:
+    """Return the names of placements in a run, by their text."""
+    names: dict[str, list[str]] = defaultdict(list)
+    for name in ("best", "knee", *run.space.named):
+        with suppress(UserError):  # a run without finished trials has no best
+            names[str(run.find(name))].append(name)
+    return names
 
 
 def preprocessing(data: Data) -> dict[str, Any]:

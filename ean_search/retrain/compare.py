@@ -19,7 +19,7 @@ from torch import nn
 from ean_search.analysis.run_folder import Run
 from ean_search.core.space import Placement
 from ean_search.costs.flops import count_flops, count_params
-from ean_search.costs.measure import measure_latency
+from ean_search.costs.network_latency import measure_latency
 from ean_search.networks.builder import build, prune
 from ean_search.retrain.retrain import RetrainingPlan
 from ean_search.utils.errors import UserError

@@ -8,7 +8,6 @@ import json
 import shutil
 import tempfile
 import warnings
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -21,8 +20,17 @@ from torch import Tensor, nn
 
 from ean_search.core.space import load_space
 from ean_search.networks.builder import build, prune
-from ean_search.networks.timm_models import GENERIC_MODEL, MODELS, backbone_cfg
+from ean_search.networks.timm_models import GENERIC_MODEL, MODELS, SPACE_FIELDS, backbone_cfg
 from ean_search.retrain.checkpoint import Checkpoint, TrainingDescription
+from ean_search.retrain.export_check import (
+    Agreement,
+    Examples,
+    Forward,
+    compare_logits,
+    input_size,
+    load_examples,
+    make_noise,
+)
 from ean_search.utils.errors import UserError, first_line
 from ean_search.utils.files import load_weights, save_json, write_atomically
 from ean_search.utils.registry import lookup
@@ -39,10 +47,8 @@ FILE_NAMES = {
     "torch": "model.pt2",
     "safetensors": "model.safetensors",
 }
-CHECKED_BATCH_SIZES = (2, 1, 5)
-MAX_LOGIT_DIFFERENCE = 1e-4
 MAX_BATCH_SIZE = 2**16  # of the written graphs
-Forward = Callable[[Tensor], Tensor]
+CLASS_NAMES_KEY = "class_names"  # of the metadata of a graph for ONNX: a JSON list
 
 
 @dataclass(frozen=True)
@@ -51,14 +57,24 @@ class Exported:
 
     Attributes:
         path: Where it is.
-        difference: The largest difference between its logits and those of the network.
+        agreement: How well its logits agree with those of the network.
     """
 
     path: Path
-    difference: float
+    agreement: Agreement
+
+    @property
+    def difference(self) -> float:
+        """The largest difference between its logits and those of the network."""
+        return self.agreement.difference
 
 
-def export(checkpoint: Checkpoint, form: str, folder: Path | str | None = None) -> Exported:
+def export(
+    checkpoint: Checkpoint,
+    form: str,
+    folder: Path | str | None = None,
+    examples: Examples | None = None,
+) -> Exported:
     """Write a trained network in a format, and check what was written.
 
     Args:
@@ -66,6 +82,7 @@ def export(checkpoint: Checkpoint, form: str, folder: Path | str | None = None) 
         form: "timm", "onnx", "torch", "safetensors", or `module:function` of a function like
             `write_torch`.
         folder: Where to write; the checkpoint's export folder if None.
+        examples: The images to check it on; those of `load_examples` if None.
 
     Raises:
         UserError: If the network cannot be written, or the file computes other logits.
@@ -74,8 +91,13 @@ def export(checkpoint: Checkpoint, form: str, folder: Path | str | None = None) 
         >>> export(open_checkpoint(folder), "onnx").path
     """
     folder = Path(folder or checkpoint.export_folder)
-    folder.mkdir(parents=True, exist_ok=True)
-    return _write(checkpoint.network(), checkpoint.description, form, folder)
+    trained = checkpoint.description
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise UserError(f"cannot write to {folder}: {error.strerror}") from error
+    examples = examples or load_examples(trained)
+    return _write(checkpoint.network(), trained, form, folder, examples)
 
 
 def check_export(trained: TrainingDescription, form: str) -> None:
@@ -87,26 +109,32 @@ def check_export(trained: TrainingDescription, form: str) -> None:
     space = trained.space
     network = prune(build(space, trained.classes), space.parse(trained.placement)).eval()
     with tempfile.TemporaryDirectory() as folder:
-        _write(network, trained, form, Path(folder))
+        _write(network, trained, form, Path(folder), make_noise(trained))
 
 
-def _write(network: nn.Module, trained: TrainingDescription, form: str, folder: Path) -> Exported:
+def _write(
+    network: nn.Module,
+    trained: TrainingDescription,
+    form: str,
+    folder: Path,
+    examples: Examples,
+) -> Exported:
     write = lookup(form, FORMATS, "export format")
     path = folder / FILE_NAMES.get(form, form.partition(":")[2])
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # exporters warn of their own internals
             forward = write(network, trained, path)
-            difference = _logit_difference(network, forward, trained)
+            agreement = compare_logits(network, forward, examples)
     except ModuleNotFoundError as error:
         raise UserError(f"{form} needs the package {error.name}: ean-search[export]") from error
     except UserError:
         raise
     except Exception as error:  # each exporter fails with errors of its own
         raise _export_error(trained, form, error) from error
-    if not difference <= MAX_LOGIT_DIFFERENCE:
-        raise UserError(f"{path} is not the network: its logits differ by {difference:.3g}")
-    return Exported(path, difference)
+    if not agreement.is_close:
+        raise UserError(f"{path} is not the network: its {agreement}")
+    return Exported(path, agreement)
 
 
 def _export_error(trained: TrainingDescription, form: str, error: Exception) -> UserError:
@@ -117,31 +145,13 @@ def _export_error(trained: TrainingDescription, form: str, error: Exception) -> 
     )
 
 
-def _logit_difference(network: nn.Module, forward: Forward, trained: TrainingDescription) -> float:
-    """Return the largest difference of logits on noise, over several batch sizes."""
-    generator = torch.Generator().manual_seed(0)
-    largest = 0.0
-    with torch.no_grad():
-        for batch_size in CHECKED_BATCH_SIZES:
-            images = torch.randn(batch_size, *_input_size(trained), generator=generator)
-            largest = max(largest, float((forward(images) - network(images)).abs().max()))
-    return largest
-
-
-def _input_size(trained: TrainingDescription) -> list[int]:
-    """Return channels, height and width of an image."""
-    image_size = trained.space.image_size
-    size: list[int] = trained.preprocessing.get("input_size", [3, image_size, image_size])
-    return size
-
-
 def write_timm(network: nn.Module, trained: TrainingDescription, path: Path) -> Forward:
     """Write a folder that `timm.create_model("local-dir:...", pretrained=True)` opens."""
     part = path.with_name(path.name + ".part")
     shutil.rmtree(part, ignore_errors=True)
     part.mkdir()
     save_json(timm_config(network, trained), part / "config.json")
-    save_file(_copy_weights(network), part / "model.safetensors", {"format": "pt"})
+    _save_copies(network, part / "model.safetensors", {"format": "pt"})
     (part / "README.md").write_text(_model_card(trained, path.name))
     shutil.rmtree(path, ignore_errors=True)
     part.replace(path)
@@ -154,9 +164,11 @@ def timm_config(network: nn.Module, trained: TrainingDescription) -> dict[str, A
     backbone = trained.space.backbone
     models = {load_space(shipped).backbone: name for name, shipped in MODELS.items()}
     known = backbone_cfg(backbone)
+    labels = {"label_names": list(trained.class_names)} if trained.class_names else {}
     return {
         "architecture": models.get(backbone, GENERIC_MODEL),
         "num_classes": trained.classes,
+        **labels,
         "num_features": getattr(network, "num_features", None),
         "model_args": ({} if backbone in models else {"backbone": backbone}) | _model_args(trained),
         "pretrained_cfg": {
@@ -169,16 +181,9 @@ def timm_config(network: nn.Module, trained: TrainingDescription) -> dict[str, A
 
 
 def _model_args(trained: TrainingDescription) -> dict[str, Any]:
-    space = trained.space
-    return {
-        "placement": trained.placement,
-        "attention": [choice.model_dump() for choice in space.attention],
-        "position": space.position,
-        "sharing": space.sharing,
-        "stage_length": space.stage_length,
-        "unit_gate": space.unit_gate,
-        "backbone_args": space.backbone_args,
-    }
+    space = trained.space.model_dump(mode="json")
+    names = [name for name in (*SPACE_FIELDS, "backbone_args") if name != "backbone"]
+    return {"placement": trained.placement, **{name: space[name] for name in names}}
 
 
 def _model_card(trained: TrainingDescription, name: str) -> str:
@@ -213,6 +218,8 @@ def write_onnx(network: nn.Module, trained: TrainingDescription, path: Path) -> 
         verbose=False,
     )
     assert program is not None, "torch.onnx.export returns a program with dynamo=True"
+    if trained.class_names:
+        program.model.metadata_props[CLASS_NAMES_KEY] = json.dumps(trained.class_names)
     write_atomically(path, lambda part: program.save(str(part)))
     options = onnxruntime.SessionOptions()
     options.log_severity_level = 3
@@ -230,8 +237,7 @@ def write_torch(network: nn.Module, trained: TrainingDescription, path: Path) ->
 
 def write_safetensors(network: nn.Module, trained: TrainingDescription, path: Path) -> Forward:
     """Write the weights, with the description of the network as the file's metadata."""
-    metadata = {"ean_search": trained.model_dump_json()}
-    write_atomically(path, lambda part: save_file(_copy_weights(network), part, metadata))
+    _save_copies(network, path, {"ean_search": trained.model_dump_json()})
     return read_safetensors(path)
 
 
@@ -252,12 +258,13 @@ def read_safetensors(path: Path | str) -> nn.Module:
     return network.eval()
 
 
-def _copy_weights(network: nn.Module) -> dict[str, Tensor]:
-    """Copy the weights, because a file cannot hold a tensor under two names."""
-    return {name: tensor.clone() for name, tensor in network.state_dict().items()}
+def _save_copies(network: nn.Module, path: Path, metadata: dict[str, str]) -> None:
+    """Write copies of the weights, because a file cannot hold a tensor under two names."""
+    weights = {name: tensor.clone() for name, tensor in network.state_dict().items()}
+    write_atomically(path, lambda part: save_file(weights, part, metadata))
 
 
 def _example(trained: TrainingDescription) -> tuple[tuple[Tensor], tuple[dict[int, Any]]]:
     """Return two images, and the mark that their number may vary."""
-    images = torch.zeros(2, *_input_size(trained))
+    images = torch.zeros(2, *input_size(trained))
     return (images,), ({0: torch.export.Dim("batch", min=1, max=MAX_BATCH_SIZE)},)

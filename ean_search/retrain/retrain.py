@@ -1,16 +1,19 @@
 """Trains the networks of placements from scratch on all but the test split, and tests each once."""
 
 import json
+import logging
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
+from pathlib import Path
 from typing import Any
 
 from torch import nn
 
-from ean_search.analysis.run_folder import Run
+from ean_search.analysis.run_folder import Run, load_run
+from ean_search.analysis.training_folder import TrainingFolder
 from ean_search.core.space import Placement, Space
 from ean_search.costs.flops import count_params
 from ean_search.data.datasets import Data, load_data
@@ -23,13 +26,13 @@ from ean_search.runs.experiment import Experiment, load_experiment
 from ean_search.training.recipe import load_recipe
 from ean_search.training.trainer import TrainingContext
 from ean_search.utils.device import find_device
-from ean_search.utils.errors import UserError
 from ean_search.utils.files import check_same_settings, save_json, save_weights
 from ean_search.utils.progress import Progress, silent
 from ean_search.utils.provenance import provenance
 
+log = logging.getLogger(__name__)
 # Fields of a description that do not change what is trained.
-INDIFFERENT_FIELDS = ("data.root", "data.workers", "data.download")
+INDIFFERENT_FIELDS = ("data.root", "data.workers", "data.download", "class_names")
 
 
 @dataclass(frozen=True)
@@ -76,6 +79,7 @@ class RetrainingPlan:
             recipe=self.experiment.retrain,
             pretrained=self.pretrained,
             preprocessing=preprocessing(self.data),
+            class_names=self.data.class_names,
         )
 
     def train(self, placement: Placement, seed: int, progress: Progress = silent) -> dict[str, Any]:
@@ -94,7 +98,7 @@ class RetrainingPlan:
         """
         checkpoint = self.checkpoint(placement, seed)
         description = self.description(placement, seed)
-        with _removed_after_failure(self.run, checkpoint):
+        with removed_after_failure(self.run, checkpoint):
             _check_same_settings(checkpoint, description)
             metrics = checkpoint.read_metrics()
             if metrics is None:
@@ -173,7 +177,7 @@ def plan_retraining(
 
 
 def retrain_placement(
-    run: Run,
+    run: Run | Path | str,
     placement: Placement | str,
     changes: dict[str, Any] | None = None,
     progress: Progress = silent,
@@ -183,10 +187,10 @@ def retrain_placement(
 ) -> dict[str, Any]:
     """Train the pruned network of a placement, and test it once.
 
-    A training that was interrupted goes on from its last epoch.
+    A training that was interrupted goes on from its last epoch; a finished one is only read.
 
     Args:
-        run: The run that found the placement.
+        run: The run that found the placement, or its folder.
         placement: A placement, its text, such as "1-0-1-0", or its name, such as "best" or "all".
         changes: Values of the experiment by dotted field; see `plan_retraining`.
         progress: Is told how far the training has come.
@@ -197,30 +201,39 @@ def retrain_placement(
         The metrics: `test_accuracy` in [0, 1], `params`, `folder` and more.
 
     Raises:
-        UserError: If the training is finished already, or cannot be done; then no folder is left.
+        UserError: If the training cannot be done, or its folder holds one of other settings; a
+            call that fails leaves no folder.
 
     Example:
-        >>> retrain_placement(load_run("results/tiny/first"), "best")["test_accuracy"]
+        >>> retrain_placement("results/tiny/first", "best")["test_accuracy"]
     """
+    run = load_run(run)
     plan = plan_retraining(run, changes, recipe, pretrained)
-    placement = run.find(placement) if isinstance(placement, str) else placement
+    placement = run.find(placement)
     checkpoint = plan.checkpoint(placement, plan.experiment.seed)
-    if checkpoint.is_finished:
-        path = checkpoint.path
-        raise UserError(f"{path} holds a finished training; another --seed gives another one")
-    return plan.train(placement, plan.experiment.seed, progress)
+    was_finished = checkpoint.is_finished
+    metrics = plan.train(placement, plan.experiment.seed, progress)
+    if was_finished:
+        words = "%s was trained already; another seed (--seed) gives another training"
+        log.info(words, checkpoint.path)
+    return metrics
 
 
 @contextmanager
-def _removed_after_failure(run: Run, checkpoint: Checkpoint) -> Iterator[None]:
-    """Remove the folder that a training made, and the empty ones around it, if it fails early."""
-    is_new = not checkpoint.path.exists()
+def removed_after_failure(run: Run, training: TrainingFolder) -> Iterator[None]:
+    """Remove the folder that a training made, and the empty ones around it, if it ends early.
+
+    Args:
+        run: The run whose folder keeps the training.
+        training: Its folder; it stays if it existed before, or holds a state to go on from.
+    """
+    is_new = not training.path.exists()
     try:
         yield
-    except Exception:
-        if is_new and not checkpoint.state_file.exists():
-            shutil.rmtree(checkpoint.path, ignore_errors=True)
-            for parent in checkpoint.path.parents:
+    except BaseException:  # Ctrl-C, too: a folder without a state would only be in the way
+        if is_new and not training.state_file.exists() and not training.is_finished:
+            shutil.rmtree(training.path, ignore_errors=True)
+            for parent in training.path.parents:
                 if parent == run.path or not parent.is_dir() or any(parent.iterdir()):
                     break
                 parent.rmdir()

@@ -17,7 +17,7 @@ from ean_search.core.trial import axis_field
 from ean_search.data.datasets import DataSource
 from ean_search.evaluation.precision import Precision
 from ean_search.search.loop import SearchSettings
-from ean_search.search.searchers.registry import DEFAULT_SEARCHER, find_searcher
+from ean_search.search.searchers.registry import DEFAULT_SEARCHER, find_searcher, split_searcher
 from ean_search.training.recipe import Recipe
 from ean_search.training.supernet import SupernetSettings
 from ean_search.utils.config import FrozenConfig, parse_fields, read_yaml
@@ -25,13 +25,31 @@ from ean_search.utils.errors import UserError
 from ean_search.utils.files import write_atomically
 
 
+def _spell_out_searcher(search: dict[str, Any]) -> dict[str, Any]:
+    """Split a searcher like "random tries=50" into `searcher` and `options`, as they are saved."""
+    if not isinstance(search.get("searcher"), str):
+        return search
+    name, options = split_searcher(search["searcher"])
+    given = search.get("options") or {}
+    if not options or not isinstance(given, dict):
+        return search | {"searcher": name}
+    if twice := sorted(set(options) & set(given)):
+        raise UserError(
+            f"the option {twice[0]!r} of searcher {name!r} is given twice: beside its name and in "
+            "`options`"
+        )
+    return search | {"searcher": name, "options": {**given, **options}}
+
+
 class Search(FrozenConfig):
     """How the space is searched, and for what.
 
     Attributes:
-        searcher: A name in SEARCHERS, `optuna:Sampler`, or `module:Class`.
+        searcher: A name in SEARCHERS, `optuna:Sampler`, or `module:Class`. Options may follow it,
+            as in "random tries=50"; they become part of `options`.
         options: Keyword arguments of the searcher.
-        budget: The number of distinct evaluations, the named placements included.
+        budget: The number of distinct evaluations, the named placements included; these are always
+            evaluated.
         cohort: How many placements to ask for at once; the searcher's own number if None.
         steps: The largest number of cohorts; no limit if None.
         objective: The reward, such as "accuracy - 0.02 latency".
@@ -63,6 +81,11 @@ class Search(FrozenConfig):
     def settings(self, seed: int) -> SearchSettings:
         """Return what the search loop needs to know, with the seed of the experiment."""
         return SearchSettings(budget=self.budget, cohort=self.cohort, steps=self.steps, seed=seed)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _split_searcher(cls, fields: Any) -> Any:
+        return _spell_out_searcher(fields) if isinstance(fields, dict) else fields
 
     @model_validator(mode="after")
     def _check_evaluator(self) -> "Search":
@@ -104,6 +127,8 @@ class Experiment(FrozenConfig):
         standalone: The short schedule of stand-alone evaluation.
         retrain: The schedule by which found placements are retrained.
         cost_axis: The cost axis of the front.
+        cost_image_size: The size of the images that costs are measured for, in pixels; that of the
+            data if None.
         cost_batch: The batch size of timed forward passes.
         eval_batch: The batch size of evaluation.
         recalibrate: How many images set the norm statistics of each placement; with 0, all
@@ -121,6 +146,7 @@ class Experiment(FrozenConfig):
     standalone: Recipe = Recipe(epochs=3)
     retrain: Recipe = Recipe(epochs=8)
     cost_axis: str = "latency_ms"
+    cost_image_size: int | None = Field(default=None, ge=8)
     cost_batch: int = Field(default=1, ge=1)
     eval_batch: int = Field(default=256, ge=1)
     recalibrate: int = Field(default=256, ge=0)
@@ -164,7 +190,7 @@ def load_experiment(
     for dotted, value in (changes or {}).items():
         for key in reversed(dotted.split(".")):
             value = {key: value}
-        fields = _merge(fields, value)
+        fields = _merge(fields, _spell_out_search(value))
     return parse_fields(Experiment, fields, f"experiment {path}" if path else "experiment")
 
 
@@ -187,7 +213,14 @@ def _read(path: Path) -> dict[str, Any]:
     merged: dict[str, Any] = {}
     for base in [bases] if isinstance(bases, str) else bases:
         merged = _merge(merged, _read(path.parent / base))
-    return _merge(merged, fields)
+    return _merge(merged, _spell_out_search(fields))
+
+
+def _spell_out_search(fields: dict[str, Any]) -> dict[str, Any]:
+    """Spell out the searcher of one file or flag, so that options of a later one replace it."""
+    if not isinstance(fields.get("search"), dict):
+        return fields
+    return fields | {"search": _spell_out_searcher(fields["search"])}
 
 
 def _merge(fields: dict[str, Any], changes: dict[str, Any]) -> dict[str, Any]:

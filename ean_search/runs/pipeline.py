@@ -8,7 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from ean_search.analysis.run_folder import Run
+from ean_search.analysis.run_folder import Run, load_run
 from ean_search.core.objective import Problem
 from ean_search.core.space import Placement
 from ean_search.core.trial import Cost
@@ -16,7 +16,7 @@ from ean_search.costs.measure import measure_costs, price_list
 from ean_search.costs.table import CostTable
 from ean_search.data.datasets import Data, load_data
 from ean_search.distributed.config import Workers
-from ean_search.networks.sites import probe
+from ean_search.runs.checks import check_experiment, check_limits
 from ean_search.runs.evaluator_factory import (
     LocalEvaluator,
     choose_workers,
@@ -26,17 +26,21 @@ from ean_search.runs.evaluator_factory import (
     training_evaluator,
 )
 from ean_search.runs.experiment import Experiment, load_experiment, save_experiment
+from ean_search.runs.extension import change_budget
 from ean_search.runs.final_evaluator import final_evaluator
+from ean_search.runs.new_folder import make_folder, refuse_used
+from ean_search.runs.plugins import check_plugins
+from ean_search.runs.resolution import resolve
 from ean_search.runs.summary import conclude
 from ean_search.search.evaluator import Evaluator
 from ean_search.search.loop import run_search
 from ean_search.search.searchers.base import Searcher
 from ean_search.search.searchers.registry import make_searcher
 from ean_search.search.trial_log import TrialLog
-from ean_search.search.trial_recorder import TrialRecorder
+from ean_search.search.trial_recorder import TrialRecorder, count_named
 from ean_search.utils.device import find_device
-from ean_search.utils.errors import UserError
 from ean_search.utils.files import save_json
+from ean_search.utils.locks import only_writer
 from ean_search.utils.progress import Progress, silent
 from ean_search.utils.provenance import provenance
 from ean_search.utils.tensorboard import log_scalars
@@ -44,58 +48,74 @@ from ean_search.utils.tensorboard import log_scalars
 log = logging.getLogger(__name__)
 
 
-def start_run(experiment: Experiment, path: Path | str) -> Run:
+def start_run(
+    experiment: Experiment | Path | str, path: Path | str, *, numbered: bool = False
+) -> Run:
     """Make the folder of a new run, with its experiment and its provenance; nothing is computed.
 
+    All that can be checked of the experiment is checked before there is a folder.
+
     Args:
-        experiment: What to do; see `load_experiment`.
-        path: The folder; it must not exist or be empty.
+        experiment: What to do, or the YAML file that says it; see `load_experiment`.
+        path: The folder; it must not exist, be empty, or be that of a run without any trial, which
+            then starts anew.
+        numbered: Take a new folder in any case: `path` with a number if there is one already.
 
     Raises:
-        UserError: If the folder is in use, or the space or the device cannot work.
+        UserError: If the folder is in use, or something in the experiment cannot work.
 
     Example:
         >>> run = start_run(load_experiment("experiment.yaml"), "results/first")
         >>> do_run(run)
     """
-    experiment, run = resolve(experiment), Run(Path(path))
-    if run.experiment_file.is_file():
-        raise UserError(f"{path} exists; continue it with: ean-search resume {path}")
-    if _holds_other_files(run):
-        raise UserError(f"{path} exists and is not a run: choose another --name")
-    run.path.mkdir(parents=True, exist_ok=True)
+    if not numbered:
+        refuse_used(Run(Path(path)))
+    if not isinstance(experiment, Experiment):
+        experiment = load_experiment(experiment)
+    experiment = resolve(experiment)
+    check_plugins(experiment)
+    check_experiment(experiment)
+    run = make_folder(experiment, Path(path), numbered=numbered)
     save_json(provenance(experiment.device), run.provenance_file)
     save_experiment(experiment, run.experiment_file)
     return run
 
 
-def _holds_other_files(run: Run) -> bool:
-    """Say whether a folder holds more than an interrupted start leaves."""
-    own = run.provenance_file.name
-    return run.path.exists() and any(entry.name != own for entry in run.path.iterdir())
-
-
-def resolve(experiment: Experiment) -> Experiment:
-    """Spell out what depends on the machine or on the backbone.
-
-    Raises:
-        UserError: If the backbone does not have the sites, or there is no such device.
-    """
-    changes = {"space": probe(experiment.space), "device": find_device(experiment.device)}
-    return experiment.model_copy(update=changes)
-
-
-def do_run(run: Run, progress: Progress = silent, workers: Workers | None = None) -> None:
+def do_run(
+    run: Run | Path | str,
+    progress: Progress = silent,
+    workers: Workers | None = None,
+    *,
+    budget: int | None = None,
+    steps: int | None = None,
+) -> None:
     """Do all stages of a run that are not done yet.
 
     Args:
-        run: A run that `start_run` made or `load_run` opened.
+        run: A run that `start_run` made or `load_run` opened, or its folder.
         progress: Is told how far each stage has come; TensorBoard gets the same scalars.
         workers: Ray workers that evaluate placements. This process does if None, except on a
             machine with several GPUs.
+        budget: Search on, or less far, up to so many evaluations in all: the history is that of a
+            run that was started with this budget. The experiment's own if None.
+        steps: The same for the number of cohorts.
+
+    Raises:
+        UserError: If another process is working on the run, or something cannot work.
+
+    Example:
+        >>> do_run("results/tiny/first", budget=200)
     """
+    run = load_run(run)
+    with only_writer(run.lock_file, str(run.path)):
+        change_budget(run, budget, steps)
+        _do_stages(run, progress, workers)
+
+
+def _do_stages(run: Run, progress: Progress, workers: Workers | None) -> None:
     with log_scalars(run.tensorboard_folder, progress) as logged_progress:
         experiment = load_experiment(run.experiment_file, {"device": _available_device(run)})
+        check_plugins(experiment)  # a plug-in may have changed since the start
         workers = choose_workers(workers, experiment.device)
         data = load_data(experiment.data)
         _Stages(run, experiment, data, workers, logged_progress).do_all()
@@ -124,6 +144,7 @@ class _Stages:
         search = self.experiment.search
         searcher = make_searcher(search.searcher, problem, **search.options)
         trial_log = TrialLog(self.run.trials_file, problem.space)
+        _warn_of_small_budget(problem, search.budget)
         evaluator = self.make_evaluator()
         ending = self.search(problem, searcher, evaluator, trial_log)
         log.info("the search ended: %s", ending)
@@ -135,6 +156,7 @@ class _Stages:
         """State what to search for, with the costs of this machine."""
         problem = Problem(self.experiment.space, self.experiment.search.goal, self.prices())
         problem.feasible(problem.plain)  # raises if a limit has no meaning in this space
+        check_limits(problem)
         return problem
 
     def prices(self) -> Callable[[Placement], Cost]:
@@ -144,6 +166,7 @@ class _Stages:
             measure_costs(
                 experiment.space,
                 classes=self.data.classes,
+                image_size=experiment.cost_image_size or self.data.image_size,
                 batch_size=experiment.cost_batch,
                 device=experiment.device,
                 progress=self.progress,
@@ -185,7 +208,28 @@ class _Stages:
         """Compare the winners with others, and write the summary."""
         images = len(self.data.search)
         with final_evaluator(evaluator, images, self.workers, self.run.path) as final:
-            conclude(self.run, self.experiment, problem, final, ending, self.progress)
+            conclude(
+                self.run,
+                self.experiment,
+                problem,
+                final,
+                ending,
+                self.progress,
+                classes=self.data.classes,
+            )
+
+
+def _warn_of_small_budget(problem: Problem, budget: int) -> None:
+    """Say so if the named placements alone are more evaluations than the budget."""
+    named = count_named(problem.space)
+    if budget < named:
+        log.warning(
+            "budget %d is less than the %d named placements that every search begins with: "
+            "%d placements are evaluated",
+            budget,
+            named,
+            named,
+        )
 
 
 def _verify_best(run: Run, problem: Problem, evaluator: Evaluator, count: int) -> None:
@@ -193,8 +237,11 @@ def _verify_best(run: Run, problem: Problem, evaluator: Evaluator, count: int) -
 
     Shared weights rank placements only roughly; a short training of each placement costs more and
     ranks better. The trainings are trials of a second log, so an interruption loses none of them.
+    Those that a search with a smaller budget chose are kept.
     """
     done = [trial for trial in run.read_trials() if trial.status == "done"]
     best = sorted(done, key=lambda trial: (-trial.reward, trial.number))[:count]
-    recorder = TrialRecorder(problem, evaluator, TrialLog(run.verified_file, problem.space))
+    verified = TrialLog(run.verified_file, problem.space)
+    recorder = TrialRecorder(problem, evaluator, verified)
+    recorder.evaluate([trial.placement for trial in verified.trials], 0, len(verified.trials))
     recorder.evaluate([trial.placement for trial in best], 0, count)

@@ -4,25 +4,28 @@ The winners are compared with `none`, `all` and random placements of the same co
 once more in the same way, and the front's latencies are measured on pruned networks.
 """
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
+from ean_search.analysis.caveats import caveats, is_conclusive, more_accurate_trials
 from ean_search.analysis.matplotlib_figures import save_figure
 from ean_search.analysis.run_folder import Run
-from ean_search.analysis.run_pictures import front_picture, standard_error
+from ean_search.analysis.run_pictures import front_picture
+from ean_search.analysis.significance import judge, standard_error
 from ean_search.core.objective import Problem
 from ean_search.core.pareto import front_hypervolume
 from ean_search.core.space import Placement
-from ean_search.costs.measure import measure_latency
-from ean_search.networks.builder import prune
 from ean_search.runs.experiment import Experiment
 from ean_search.runs.final_evaluator import FinalEvaluator
+from ean_search.runs.front_latency import measure_front
 from ean_search.utils.errors import UserError
 from ean_search.utils.files import save_json
 from ean_search.utils.progress import Progress
 
+LONGER_TRAINING = 4  # times as many epochs, if the run's were too few to tell anything
 RANDOM_PLACEMENTS = 5  # that show what chance reaches at the winner's number of attachments
 
 
@@ -33,8 +36,19 @@ def conclude(
     evaluator: FinalEvaluator,
     ending: str,
     progress: Progress,
+    *,
+    classes: int,
 ) -> None:
     """Write a run's front, summary and picture.
+
+    Args:
+        run: The run, whose search has ended.
+        experiment: The run's experiment.
+        problem: The space, the objective and the costs.
+        evaluator: Evaluates the compared placements.
+        ending: Why the search ended.
+        progress: Receives reports.
+        classes: The number of classes of the data.
 
     Raises:
         UserError: If no trial keeps the limits, or a compared placement cannot be evaluated.
@@ -43,21 +57,63 @@ def conclude(
     if not (frame.status == "done").any():
         where = run.trials_file
         raise UserError(f"no placement of {where} is within the limits: loosen --budget-cost")
-    front = _front_with_latency(run, evaluator, progress)
+    measured = measure_front(run, problem, evaluator, progress)
+    front = measured.front()
     front.to_csv(run.front_table, index=False)
     comparison = _compare(run, experiment.seed, problem, evaluator, progress)
     measurements = {"comparison": comparison, "verified": _verified(run)}
     summary = _settings(run, experiment, ending, evaluator.images) | measurements
-    summary |= {"front": front.to_dict("records"), "next": next_commands(run)}
+    summary |= {"front": front.to_dict("records"), "latency": measured.describe()}
+    summary |= _judgement(frame, front, comparison["none"], classes, evaluator.images)
+    following = next_commands(run, is_conclusive(summary), measured.recommended())
+    summary |= {"notes": caveats(summary), "next": following}
     save_json(summary, run.summary_file)
     save_figure(front_picture(run, frame, front, evaluator.images), run.front_picture)
 
 
-def next_commands(run: Run) -> list[str]:
-    """List the commands that a user may want after a run."""
-    names = ("verified", "knee") if run.verified_file.is_file() else ("best", "knee")
+def next_commands(
+    run: Run, conclusive: bool = True, names: Sequence[str] | None = None
+) -> list[str]:
+    """List the commands that a user may want after a run.
+
+    Args:
+        run: The run.
+        conclusive: Whether its winners are worth retraining.
+        names: The winners; `best` or `verified`, and `knee`, if None.
+    """
+    if not conclusive:
+        return [f"ean-search report {run.path}", _longer_training(run)]
+    if names is None:
+        names = ("verified", "knee") if run.verified_file.is_file() else ("best", "knee")
     retrain = [f"ean-search retrain {run.path} --placement {name}" for name in names]
     return [f"ean-search report {run.path}", *retrain]
+
+
+def _longer_training(run: Run) -> str:
+    """Return the command that does the same run with a longer training."""
+    fields, command = run.fields, f"ean-search run --experiment {run.experiment_file}"
+    if fields["search"]["evaluator"] == "standalone":
+        epochs = LONGER_TRAINING * fields["standalone"]["epochs"]
+        return f"{command} --set standalone.epochs={epochs}"
+    again = " --set supernet.weights=null" if fields["supernet"].get("weights") else ""
+    return f"{command} --epochs {LONGER_TRAINING * fields['supernet']['recipe']['epochs']}{again}"
+
+
+def _judgement(
+    trials: pd.DataFrame, front: pd.DataFrame, none: dict[str, Any], classes: int, images: int
+) -> dict[str, Any]:
+    """Judge what the accuracies can say, and find what is more accurate than the best reward."""
+    evaluated = trials[trials.status.isin(("done", "infeasible")) & trials.accuracy.notna()]
+    judged = judge(
+        evaluated.accuracy.tolist(),
+        dict(zip(front.placement, front.accuracy, strict=True)),
+        (none["placement"], none["accuracy"]),
+        classes=classes,
+        images=images,
+    )
+    done = trials[trials.status == "done"]
+    better = more_accurate_trials(trials, done.accuracy.iloc[done.reward.argmax()])
+    return {"significance": judged.to_fields(), "more_accurate": better}
 
 
 def _settings(run: Run, experiment: Experiment, ending: str, images: int) -> dict[str, Any]:
@@ -73,21 +129,6 @@ def _settings(run: Run, experiment: Experiment, ending: str, images: int) -> dic
         "cost_axis": run.cost_axis,
         "hypervolume": front_hypervolume(frame[frame.status == "done"], run.cost_axis),
     }
-
-
-def _front_with_latency(run: Run, evaluator: FinalEvaluator, progress: Progress) -> pd.DataFrame:
-    """Return the front with a column of latencies measured on the pruned networks."""
-    front = run.front()
-    none = str(run.find("none"))
-    names = dict.fromkeys([none, *front.placement])
-    progress("latency of the front", 0, 1)
-    networks = {name: prune(evaluator.network, run.find(name)) for name in names}
-    latencies = measure_latency(networks, run.read_costs(), evaluator.device)
-    progress("latency of the front", 1, 1)
-    front["latency_measured_ms"] = [latencies[placement] for placement in front.placement]
-    front["latency_measured_x"] = front.latency_measured_ms / latencies[none]
-    table: pd.DataFrame = front.drop(columns=[f"site{i}" for i in range(run.space.sites)])
-    return table
 
 
 def _verified(run: Run) -> list[dict[str, Any]]:

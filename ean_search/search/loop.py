@@ -16,7 +16,7 @@ from ean_search.search.evaluator import Evaluator
 from ean_search.search.searchers.base import Searcher, as_searcher
 from ean_search.search.status import SearchStatus
 from ean_search.search.trial_log import TrialLog
-from ean_search.search.trial_recorder import TrialRecorder
+from ean_search.search.trial_recorder import TrialRecorder, count_named
 from ean_search.utils.progress import Progress, silent
 
 MAX_IDLE_STEPS = 100  # consecutive steps without a new placement, after which a search ends
@@ -27,7 +27,8 @@ class SearchSettings:
     """The budget of a search, and the other settings that determine its history.
 
     Attributes:
-        budget: The number of distinct placements to evaluate, including the named ones.
+        budget: The number of distinct placements to evaluate, including the named ones, which are
+            always evaluated.
         cohort: The number of placements to ask for at once; by default, the searcher's own.
         steps: The maximum number of cohorts; unlimited by default.
         seed: The seed of the searcher's random draws.
@@ -67,13 +68,15 @@ def run_search(
         UserError: If the log holds trials that this search would not have proposed.
     """
     searcher, recorder = as_searcher(searcher), TrialRecorder(problem, evaluator, log)
-    status, cohort = SearchStatus(axis), settings.cohort or searcher.cohort
+    cohort = settings.cohort or searcher.cohort
+    total = max(settings.budget, count_named(problem.space))
+    status = SearchStatus(axis, total, len(log.trials))
 
     def tell(trials: list[Trial]) -> None:
         searcher.tell(trials)
-        status.add(trials)
-        message = status.describe(trials, searcher.entropy)
-        progress("search", len(recorder.known), settings.budget, message)
+        new = status.add(trials)
+        message = status.describe(trials, new, searcher.entropy)
+        progress("search", status.done, status.total, message)
 
     for trial in recorder.evaluate_named():
         tell([trial])

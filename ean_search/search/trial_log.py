@@ -11,6 +11,7 @@ from pathlib import Path
 
 from ean_search.core.space import Space
 from ean_search.core.trial import Trial
+from ean_search.utils.files import write_atomically
 from ean_search.utils.jsonl import LogRows, read_log
 
 log = logging.getLogger(__name__)
@@ -27,8 +28,8 @@ class TrialLog:
         UserError: If a line of the file cannot be read; an incomplete last line is dropped instead.
     """
 
-    def __init__(self, path: Path, space: Space) -> None:
-        self.path = path
+    def __init__(self, path: Path | str, space: Space) -> None:
+        self.path = path = Path(path)
         rows = _read(path, space)
         self.trials = rows.rows
         if path.is_file() and path.stat().st_size > rows.complete_bytes:
@@ -65,6 +66,21 @@ class InMemoryTrialLog(TrialLog):
 def read_trials(path: Path, space: Space) -> list[Trial]:
     """Read the trials of a log that a search may be writing; do not change the file."""
     return _read(path, space).rows
+
+
+def drop_last_step(path: Path, space: Space) -> None:
+    """Drop the trials of a log's last cohort; those of the named placements stay.
+
+    Args:
+        path: The file.
+        space: The space of the trials.
+    """
+    trials = read_trials(path, space)
+    last = trials[-1].step if trials else 0
+    kept = sum(trial.step < last for trial in trials)
+    if last:
+        lines = path.read_bytes().splitlines(keepends=True)[:kept]
+        write_atomically(path, lambda part: part.write_bytes(b"".join(lines)))
 
 
 def _read(path: Path, space: Space) -> LogRows[Trial]:

@@ -5,13 +5,18 @@ from dataclasses import dataclass, field
 from itertools import islice
 
 from ean_search.core.objective import Problem
-from ean_search.core.space import Placement
+from ean_search.core.space import Placement, Space
 from ean_search.core.trial import EvaluationResult, Status, Trial
 from ean_search.search.evaluator import Evaluator, is_joint
 from ean_search.search.trial_log import TrialLog
 from ean_search.utils.errors import UserError
 
 SYNC_AFTER_SECONDS = 1.0  # a result that took longer is flushed to the disk at once
+
+
+def count_named(space: Space) -> int:
+    """Return how many distinct placements have names: every search evaluates them first."""
+    return len(set(space.named.values()))
 
 
 @dataclass

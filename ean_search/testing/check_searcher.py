@@ -4,18 +4,27 @@ It runs short searches on a toy landscape without networks. It checks that the s
 rules and finds better placements than random search; it does not measure how much better.
 """
 
+import copy
 import inspect
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import numpy as np
 
 from ean_search.core.space import Placement, Space
 from ean_search.core.trial import Status, Trial
-from ean_search.search.searchers.base import NotASearcherError, PlainSearcher, Searcher
-from ean_search.search.searchers.registry import make_searcher
+from ean_search.search.searchers.base import (
+    NotASearcherError,
+    PlainSearcher,
+    Searcher,
+    as_searcher,
+)
+from ean_search.search.searchers.registry import FAMILIES, find_searcher, make_searcher
 from ean_search.testing.toy import COHORT_SIZE, NUM_STEPS, ToyLandscape, play_search
+from ean_search.utils.errors import UserError, describe_crash
+from ean_search.utils.seeding import seeded
 
 NUM_SEEDS = 5  # searches that are compared with random placements
 NUM_RANDOM_DRAWS = 100
@@ -24,14 +33,14 @@ Make = Callable[[], Searcher]
 Check = Callable[[Make, ToyLandscape], str | None]
 
 
-def check_searcher(searcher: str | Callable[..., Any], space: Space, **options: Any) -> None:
+def check_searcher(searcher: str | Callable[..., Any] | Any, space: Space, **options: Any) -> None:
     """Check whether a searcher keeps the contract; raise an error if it does not.
 
     Args:
-        searcher: A registered name, `module:Class`, or a class; its objects may be of any class
-            with `ask` and `tell`.
+        searcher: A registered name, `module:Class`, a class, or a searcher that was made for this
+            space and has not been used yet; searchers may be of any class with `ask` and `tell`.
         space: The space to search; its backbone need not exist.
-        options: Keyword arguments of the searcher.
+        options: Keyword arguments of the searcher; none for one that was made already.
 
     Raises:
         AssertionError: If the searcher breaks a promise; it names the first broken one and says
@@ -45,7 +54,11 @@ def check_searcher(searcher: str | Callable[..., Any], space: Space, **options: 
     landscape = ToyLandscape(space)
 
     def make() -> Searcher:
-        return make_searcher(searcher, landscape.problem, **options)
+        if isinstance(searcher, str | type) or not hasattr(searcher, "ask"):
+            return make_searcher(searcher, landscape.problem, **options)
+        if options:
+            raise UserError(f"expected options of a class; this {type(searcher).__name__} is made")
+        return as_searcher(copy.deepcopy(searcher))
 
     try:
         make()  # unknown names and options are no broken promises
@@ -58,6 +71,71 @@ def check_searcher(searcher: str | Callable[..., Any], space: Space, **options: 
             raise AssertionError(f"expected that {promise}, got {error!r}") from error
         if difference:
             raise AssertionError(f"expected that {promise}; {difference}")
+
+
+def quick_check_searcher(name: str, options: Mapping[str, Any], space: Space) -> None:
+    """Check in a moment that a searcher can be made and, if it is a plug-in, that it works.
+
+    A plug-in proposes two cohorts and is told results. `check_searcher` checks the whole contract.
+
+    Args:
+        name: The name of a searcher; a plug-in's is `module:Class`.
+        options: Keyword arguments of the searcher.
+        space: The space to search.
+
+    Raises:
+        UserError: If it cannot be made, has methods of another form, or breaks.
+    """
+    landscape = ToyLandscape(space)
+    make = partial(make_searcher, name, landscape.problem, **options)
+    if ":" not in name or name.partition(":")[0] in FAMILIES:
+        make()
+        return
+    try:
+        with seeded(0):
+            _check_constructor(name, options, landscape)
+            make()
+            difference = check_form(make, landscape) or check_first_steps(make, landscape)
+    except UserError:
+        raise
+    except Exception as error:
+        raise UserError(f"searcher {name!r} breaks: {describe_crash(error)}") from error
+    if difference:
+        raise UserError(f"searcher {name!r}: expected that {FORM}; {difference}")
+
+
+def _check_constructor(name: str, options: Mapping[str, Any], landscape: ToyLandscape) -> None:
+    """Check that a constructor takes the problem; wrong options have messages of their own."""
+    make = find_searcher(name)
+    if not callable(make):
+        raise UserError(f"searcher {name!r}: expected a class, got {make!r}")
+    signature = inspect.signature(make)
+    try:
+        bound = signature.bind_partial(landscape.problem).arguments
+        known = {option: options[option] for option in options if option not in bound}
+        if set(known) <= set(signature.parameters):
+            signature.bind(landscape.problem, **known)
+    except TypeError as error:
+        raise UserError(
+            f"searcher {name!r}: expected a constructor that takes a problem, and options by "
+            f"keyword; {make.__name__}{signature}: {error}"
+        ) from error
+
+
+def check_first_steps(make: Make, landscape: ToyLandscape) -> str | None:
+    """Check that a searcher proposes placements of the space, before and after it is told some."""
+    searcher, space = make(), landscape.space
+    statuses: tuple[Status, ...] = ("done", "failed", "infeasible")
+    searcher.tell([landscape.trial(placement) for placement in space.named.values()])
+    for step in (1, 2):
+        cohort = searcher.ask(COHORT_SIZE, np.random.default_rng(step))
+        for placement in cohort:
+            if not isinstance(placement, Placement) or placement.stages != space.stages:
+                return f"ask returned {placement!r} as a placement of stages {space.stages}"
+            space.placement(placement.choices)
+        trials = enumerate(zip(cohort, statuses, strict=False))
+        searcher.tell([landscape.trial(p, number, step, s) for number, (p, s) in trials])
+    return None
 
 
 def check_form(make: Make, landscape: ToyLandscape) -> str | None:

@@ -81,7 +81,7 @@ def train_supernet(
         load_weights(network, path)
         network.to(context.device)
         return
-    checkpoint = path.with_suffix(".checkpoint")
+    checkpoint = path.with_suffix(".checkpoint")  # as `Run.supernet_checkpoint` has it
     sampler = find_path_sampler(supernet.sampler)
     step: _SampleStep | _BatchStep
     if supernet.per_sample:

@@ -11,7 +11,6 @@ from typing import Any, Protocol, cast
 
 import numpy as np
 import torch
-from timm.utils.model_ema import ModelEmaV3
 from torch import Tensor, nn
 
 from ean_search.data.splits import Split
@@ -25,6 +24,7 @@ from ean_search.training.optimization import (
     make_scheduler,
 )
 from ean_search.training.recipe import Recipe
+from ean_search.training.weight_average import WeightAverage
 from ean_search.utils.errors import DivergedError, UserError
 from ean_search.utils.files import load_checkpoint, save_checkpoint
 from ean_search.utils.progress import Progress, ProgressMessage, silent
@@ -174,9 +174,9 @@ class _Training:
         self.amp = recipe.amp and context.device.startswith("cuda")
         self.amp_dtype = amp_dtype(recipe.amp_dtype)
         self.scaler = torch.amp.GradScaler(enabled=self.amp and self.amp_dtype is torch.float16)
-        self.ema: ModelEmaV3 | None = None
+        self.ema: WeightAverage | None = None
         if recipe.ema is not None:
-            self.ema = ModelEmaV3(network, recipe.ema, use_warmup=recipe.ema_warmup)
+            self.ema = WeightAverage(network, recipe.ema, warmup=recipe.ema_warmup)
         self.history: History = []
         # The network as steps call it: compiled, and with gradients averaged over the processes.
         self.wrapped_network = context.group.wrap(compiled)

@@ -13,15 +13,24 @@ from torch import Tensor, nn
 class WeightAverage(ModelEmaV3):
     """An exponential moving average of a network's parameters and buffers.
 
-    Warm-up, rounding and the handling of buffers are `ModelEmaV3`'s: floats are averaged, buffers
-    too, and other tensors are copied. So are the names in its state dict, and on a network without
-    shared modules its weights, to the last bit.
+    Warm-up, rounding and names are those of `ModelEmaV3`: floats are averaged, also those of
+    buffers, and other tensors are copied. Without shared modules, the two agree to the last bit.
 
     Example:
-        >>> average = WeightAverage(network, decay=0.999, use_warmup=True)
+        >>> average = WeightAverage(network, 0.999, warmup=True)
         >>> average.update(network, step=1)
         >>> averaged_network = average.module
     """
+
+    def __init__(self, network: nn.Module, decay: float, *, warmup: bool = False):
+        """Begin with the network's present weights.
+
+        Args:
+            network: The network; the average is a copy of it, on the same device.
+            decay: The share of the average that every update keeps.
+            warmup: Whether the decay rises to that value, from 0 at the first update.
+        """
+        super().__init__(network, decay, use_warmup=warmup)
 
     @torch.no_grad()
     def apply_update_(self, model: nn.Module, decay: float) -> None:

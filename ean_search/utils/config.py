@@ -1,5 +1,6 @@
 """Frozen, validated values that are read from YAML files and command-line flags."""
 
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -53,6 +54,25 @@ def read_yaml(path: Path) -> Any:
         return yaml.safe_load(path.read_text())
     except (yaml.YAMLError, UnicodeDecodeError) as error:
         raise UserError(f"{path} is not YAML: {' '.join(str(error).split())}") from error
+
+
+def read_value(text: str) -> Any:
+    """Read a value that was typed: as in YAML, where text that Python calls a number is one, too.
+
+    Raises:
+        UserError: If it is not YAML.
+
+    Example:
+        >>> read_value("true"), read_value("1e-3"), read_value("[2, 4]")
+        (True, 0.001, [2, 4])
+    """
+    try:
+        value = yaml.safe_load(text)
+    except yaml.YAMLError as error:
+        raise UserError(f"{text!r} is not YAML: {' '.join(str(error).split())}") from error
+    with suppress(TypeError, ValueError):
+        return float(value) if isinstance(value, str) else value
+    return value
 
 
 def _names_at(kind: type[BaseModel], where: tuple[int | str, ...]) -> list[str]:

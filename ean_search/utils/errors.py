@@ -1,8 +1,17 @@
 """Errors that the user can fix, and the wording of errors in one line."""
 
 import difflib
+import sysconfig
+import traceback
 from collections.abc import Iterable
+from pathlib import Path
 
+# Where code of others is: this package, the standard library, and what was installed.
+CODE_OF_OTHERS = (
+    str(Path(__file__).parents[1]),
+    *(sysconfig.get_path(name) for name in ("stdlib", "purelib", "platlib")),
+    "<frozen",
+)
 MAX_NAMES_LISTED = 60  # if there are more known names, a message gives only their number
 
 
@@ -36,3 +45,22 @@ def first_line(error: BaseException, lines: int = 1) -> str:
     """Join the first lines of an error's message, or return its class name if it has no message."""
     message = [line.strip() for line in str(error).splitlines() if line.strip()]
     return " ".join(message[:lines]) or type(error).__name__
+
+
+def describe_crash(error: BaseException) -> str:
+    """Describe an error in a plug-in: its class, its message, and where the plug-in raised it.
+
+    Args:
+        error: The error as it was caught.
+
+    Returns:
+        One line, such as "KeyError: 'x' (my.py, line 12)"; the line is the last one that is neither
+        of this package nor of an installed one.
+    """
+    frames = traceback.extract_tb(error.__traceback__)
+    own = [frame for frame in frames if not frame.filename.startswith(CODE_OF_OTHERS)]
+    name, message = type(error).__name__, first_line(error)
+    crash = name if message == name else f"{name}: {message}"
+    if isinstance(error, SyntaxError) or not own:  # a SyntaxError says itself where
+        return crash
+    return f"{crash} ({Path(own[-1].filename).name}, line {own[-1].lineno})"

@@ -5,6 +5,7 @@ Writing is atomic: a file is either complete or absent. Reading executes nothing
 
 import json
 import os
+import stat
 from collections.abc import Callable, Collection, Iterator
 from pathlib import Path
 from typing import Any
@@ -13,9 +14,20 @@ from ean_search.utils.errors import UserError, first_line
 
 
 def write_atomically(path: Path, write: Callable[[Path], Any]) -> None:
-    """Write a temporary file next to `path`, flush it to the disk, and rename it to `path`."""
+    """Write a temporary file next to `path`, flush it to the disk, and rename it to `path`.
+
+    Its permissions are those that the user's umask gives to new files, whatever `write` sets.
+    """
     part = path.with_name(path.name + ".part")
-    write(part)
+    part.unlink(missing_ok=True)
+    with part.open("wb") as file:
+        mode = stat.S_IMODE(os.fstat(file.fileno()).st_mode)
+    try:
+        write(part)
+    except BaseException:
+        part.unlink(missing_ok=True)
+        raise
+    part.chmod(mode)  # safetensors would leave 0600, which nobody else can read
     with part.open("rb") as file:
         os.fsync(file.fileno())
     part.replace(path)

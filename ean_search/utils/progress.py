@@ -1,7 +1,7 @@
 """Progress reports of long tasks. A task calls a `Progress`; the callee decides what to show."""
 
-from collections.abc import Mapping
-from typing import Protocol
+from collections.abc import Mapping, Sequence
+from typing import Any, Protocol
 
 
 class ProgressMessage(str):
@@ -12,17 +12,25 @@ class ProgressMessage(str):
     Attributes:
         figures: Named numbers, such as the loss; `log_scalars` writes them to TensorBoard.
         placement: The text form of the best placement so far, or an empty string.
+        events: What happened since the last report, in the form of `docs/events.schema.json`:
+            plain values by name, with the kind of event under "event". Scripts get these in place
+            of the message.
     """
 
     figures: Mapping[str, float]
     placement: str
+    events: Sequence[Mapping[str, Any]]
 
     def __new__(
-        cls, text: str, figures: Mapping[str, float] | None = None, placement: str = ""
+        cls,
+        text: str,
+        figures: Mapping[str, float] | None = None,
+        placement: str = "",
+        events: Sequence[Mapping[str, Any]] = (),
     ) -> "ProgressMessage":
-        """Make a message of a text, figures (none by default) and a placement."""
+        """Make a message of a text, figures (none by default), a placement and events."""
         message = super().__new__(cls, text)
-        message.figures, message.placement = figures or {}, placement
+        message.figures, message.placement, message.events = figures or {}, placement, events
         return message
 
 

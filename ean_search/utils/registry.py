@@ -8,7 +8,7 @@ import importlib
 from collections.abc import Mapping
 from typing import Any
 
-from ean_search.utils.errors import UserError, unknown_name
+from ean_search.utils.errors import UserError, describe_crash, unknown_name
 
 
 def load_attribute(address: str) -> Any:
@@ -21,13 +21,17 @@ def load_attribute(address: str) -> Any:
         The class, function or other value.
 
     Raises:
-        UserError: If the module does not exist, or has no such attribute.
+        UserError: If the module does not exist or cannot be imported, or has no such attribute.
     """
     module, _, attribute = address.partition(":")
     try:
-        return getattr(importlib.import_module(module), attribute)
+        loaded = importlib.import_module(module)
     except ModuleNotFoundError as error:
         raise UserError(f"cannot load {address!r}: no module named {error.name!r}") from error
+    except Exception as error:
+        raise UserError(f"cannot load {address!r}: {describe_crash(error)}") from error
+    try:
+        return getattr(loaded, attribute)
     except AttributeError as error:
         raise UserError(f"cannot load {address!r}: {module} has no {attribute!r}") from error
 

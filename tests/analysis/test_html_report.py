@@ -1,13 +1,15 @@
 """The page of runs, as text and as a browser shows it."""
 
+import json
 import re
 import shutil
 from pathlib import Path
 
 import pytest
 
-from ean_search.analysis.html_report import render_page
+from ean_search.analysis.html_report import conclusions, render_page
 from ean_search.analysis.run_analysis import RunAnalysis, open_run
+from ean_search.analysis.significance import judge
 from ean_search.cli.main import main
 from tests.browser import Browser, find_chromium, wait_until
 
@@ -145,6 +147,34 @@ def test_trainings_and_several_runs_are_shown_side_by_side(example_analysis, run
     for place in ("sites0", "sites1", "proposals0", "proposals1", "agreement1"):
         assert f'data-figure="{place}"' in text
     assert 'data-figure="agreement0"' not in text
+
+
+def test_conclusions_say_what_the_accuracies_do_not_mean(run):
+    summary = json.loads(run.summary_file.read_text())
+    none = summary["comparison"]["none"]
+    summary["comparison"]["best"] = none
+    summary["comparison"]["random"] |= {"placements": [none["placement"]] * 5, "deviation": 0.0}
+    front = {none["placement"]: 0.101}
+    judged = judge([0.1, 0.101], front, (none["placement"], 0.101), classes=10, images=1000)
+    longer = "ean-search run --experiment experiment.yaml --epochs 4"
+    summary |= {"significance": judged.to_fields(), "next": ["ean-search report", longer]}
+    run.summary_file.write_text(json.dumps(summary))
+    analysis = RunAnalysis(run)
+    text = "\n".join(conclusions(analysis))
+    assert "cannot be told from chance: the highest of 2 is 10.10 %" in text
+    assert "nothing random to compare it with" in text
+    assert "against random placements" not in text
+    assert f"next: {longer}" in text
+    assert "ean-search retrain" not in render_page([analysis])
+    assert "random" not in set(analysis.reference_placements["name"])
+
+
+def test_a_budget_below_the_named_placements_counts_as_these(run):
+    lines = run.trials_file.read_text().splitlines(keepends=True)
+    run.trials_file.write_text("".join(lines[:7]))
+    text = run.experiment_file.read_text()
+    run.experiment_file.write_text(re.sub(r"(?m)^  budget: 64$", "  budget: 2", text))
+    assert next(conclusions(RunAnalysis(run))).startswith("7 of 7 evaluations are done")
 
 
 def test_several_attentions_have_colours_and_digits(tmp_path, example, front):

@@ -49,6 +49,13 @@ def test_scripts_get_an_event_a_line(capsys):
     assert second["placement"] == "1-0"
 
 
+def test_events_of_a_report_take_the_place_of_the_report(capsys):
+    events = [{"event": "trial", "number": 3}, {"event": "search_status", "done": 4}]
+    with cli_progress.show_progress(as_json=True) as progress:
+        progress("search", 4, 9, ProgressMessage("best 1-0", {"front": 2}, "1-0", events))
+    assert [json.loads(line) for line in capsys.readouterr().out.splitlines()] == events
+
+
 def test_silence_takes_note_of_nothing(capsys):
     assert silent("task", 0, 1) is None
     assert capsys.readouterr().out == ""

@@ -2,6 +2,7 @@
 
 import json
 import re
+from datetime import datetime, timedelta, timezone
 
 
 def test_spaces_are_listed_with_their_sites(run_command):
@@ -41,3 +42,23 @@ def test_costs_stand_beside_none_and_all(run_command):
     rows = {row["name"]: row for row in json.loads(out)["placements"]}
     assert rows["1010"]["placement"] == "1-0-1-0"
     assert rows["none"]["params"] < rows["1010"]["params"] < rows["all"]["params"]
+
+
+def test_cached_latencies_name_their_age_and_can_be_timed_again(run_command, monkeypatch, tmp_path):
+    monkeypatch.setenv("EAN_SEARCH_CACHE", str(tmp_path))
+    words = "cost --space tiny --classes 7".split()
+    assert run_command(*words)[0] == 0
+    [file] = (tmp_path / "costs").iterdir()
+    table = json.loads(file.read_text())
+    old = datetime.now(timezone.utc) - timedelta(days=3, hours=1)
+    table["timing"] |= {"date": old.isoformat(), "load": 0.1, "spread": 0.02, "halves": 0.01}
+    file.write_text(json.dumps(table))
+    _, out, _ = run_command(*words)
+    assert "timed 3 days ago, load 0.10; spread 2 %, halves 1 % apart" in out
+    timing = json.loads(run_command(*words, "--json")[1])["timing"]
+    assert (timing["age"], timing["load"], timing["spread"]) == ("3 days ago", 0.1, 0.02)
+    assert timing["doubts"] == []
+    _, out, _ = run_command(*words, "--retime")
+    assert "timed just now" in out
+    assert json.loads(file.read_text())["timing"]["date"] > table["timing"]["date"]
+    assert "timed just now" in run_command(*words)[1]

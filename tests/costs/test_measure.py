@@ -7,6 +7,7 @@ from torch import nn
 from ean_search.core.space import load_space, shipped_spaces
 from ean_search.costs.flops import count_flops, count_params
 from ean_search.costs.measure import measure_costs, price_list
+from ean_search.costs.timing import Times
 from ean_search.networks.builder import build, prune
 
 R50, R164 = "resnet50_shared", "resnet164_shared"
@@ -42,10 +43,11 @@ def own_cache(tmp_path_factory):
 @pytest.fixture
 def without_timing(monkeypatch):
     """Give every network a latency of 1 ms, for tests of counts."""
-    monkeypatch.setattr(
-        "ean_search.costs.measure.time_interleaved",
-        lambda forwards, **_: dict.fromkeys(forwards, 1.0),
-    )
+    for name, value in (("time_interleaved", 1.0), ("time_rounds", Times((1.0,)))):
+        monkeypatch.setattr(
+            f"ean_search.costs.network_latency.{name}",
+            lambda forwards, value=value, **_: dict.fromkeys(forwards, value),
+        )
 
 
 def table_of(name, attention="se", sharing="stage", classes=1000):
@@ -182,7 +184,7 @@ def test_every_axis_grows_with_attachments(tiny):
 
 def test_a_table_is_measured_once(tiny, monkeypatch):
     first = measure_costs(tiny, classes=10, rounds=2)
-    monkeypatch.setattr("ean_search.costs.measure.time_interleaved", None)
+    monkeypatch.setattr("ean_search.costs.measure.time_networks", None)
     assert measure_costs(tiny, classes=10, rounds=2) == first
 
 

@@ -1,10 +1,14 @@
 """Cost tables without networks: sums over sites, shared parameters counted once."""
 
+import json
+from dataclasses import replace
+
 import pytest
 
 from ean_search.core.space import Space
 from ean_search.core.trial import Cost
 from ean_search.costs.table import Attachment, CostTable
+from ean_search.costs.timing import Timing
 from ean_search.utils.errors import UserError
 
 SPACE = Space(name="toy", backbone="x", attention=["se", "eca"], stages=(2, 1))
@@ -42,6 +46,20 @@ def test_shared_parameters_are_counted_once(text, cost):
 
 def test_a_table_can_be_saved_and_loaded(tmp_path):
     TABLE.save(tmp_path / "costs.json")
+    assert CostTable.load(tmp_path / "costs.json") == TABLE
+
+
+def test_a_table_keeps_how_well_it_was_timed(tmp_path):
+    timed = replace(TABLE, timing=Timing("2026-01-01T00:00:00+00:00", 20, 0.02, 0.01, 0.1))
+    timed.save(tmp_path / "costs.json")
+    assert CostTable.load(tmp_path / "costs.json") == timed
+
+
+def test_a_table_of_an_earlier_version_loads_without_a_timing(tmp_path):
+    TABLE.save(tmp_path / "costs.json")
+    fields = json.loads((tmp_path / "costs.json").read_text())
+    del fields["timing"]
+    (tmp_path / "costs.json").write_text(json.dumps(fields))
     assert CostTable.load(tmp_path / "costs.json") == TABLE
 
 

@@ -2,7 +2,8 @@
 
 import pytest
 
-from ean_search.distributed.schedulers import SCHEDULER_NAMES, make_scheduler
+from ean_search.distributed.config import SCHEDULER_NAMES
+from ean_search.distributed.schedulers import make_scheduler
 from ean_search.utils.errors import UserError
 
 

@@ -3,6 +3,7 @@
 import pytest
 import timm
 import torch
+from torch import nn
 
 from ean_search.attention.registry import ATTENTIONS
 from ean_search.core.space import load_space, shipped_spaces
@@ -39,6 +40,9 @@ def test_nothing_attached_is_the_plain_backbone_to_the_bit(name, rng):
     x = torch.randn(2, 3, space.image_size, space.image_size)
     network = randomise(build(space, classes=10)).eval()
     plain = make_backbone(space, classes=10).eval()
+    if space.own_attention == "remove":
+        for site in find_sites(space):
+            plain.set_submodule(site.module_path, nn.Identity())
     pruned = prune(network, space.named["none"])
     plain.load_state_dict(pruned.state_dict())
     with torch.inference_mode():

@@ -1,5 +1,8 @@
 """Exports: every format gives the logits of the network."""
 
+import json
+import os
+
 import ean_search.models  # noqa: F401
 import pytest
 import timm
@@ -9,6 +12,7 @@ from timm.data import create_dataset, create_loader, resolve_data_config
 from ean_search.core.space import load_space
 from ean_search.data.datasets import DataSource, load_data
 from ean_search.evaluation.shared_weights import top1_accuracy
+from ean_search.networks.timm_models import SPACE_FIELDS
 from ean_search.retrain.checkpoint import preprocessing
 from ean_search.retrain.export import FORMATS, check_export, export, read_safetensors
 from ean_search.utils.errors import UserError
@@ -129,8 +133,73 @@ def write_wrong(network, trained, path):
 
 def test_a_file_with_other_logits_is_refused(tmp_path):
     trained = write_checkpoint(tmp_path / "net", describe_training())
-    with pytest.raises(UserError, match="its logits differ by 1"):
+    with pytest.raises(UserError, match=r"its logits differ by at most 1\.0e\+00"):
         export(trained, f"{__name__}:write_wrong")
+
+
+@pytest.mark.slow
+def test_large_logits_are_compared_by_their_scale(tmp_path):
+    def enlarge(network):
+        network.fc.weight.data *= 3000
+
+    trained = write_checkpoint(tmp_path / "net", describe_training(), enlarge)
+    done = export(trained, "onnx")
+    assert done.agreement.scale > 100
+    assert done.agreement.is_close
+
+
+NAMES = tuple(f"kind {k}" for k in range(10))
+
+
+def test_timm_reads_the_names_of_the_classes(tmp_path):
+    trained = write_checkpoint(tmp_path / "net", describe_training(class_names=NAMES))
+    folder = export(trained, "timm").path
+    network = timm.create_model(f"local-dir:{folder}", pretrained=True)
+    assert tuple(network.pretrained_cfg["label_names"]) == NAMES
+    assert json.loads((folder / "config.json").read_text())["label_names"] == list(NAMES)
+
+
+@pytest.mark.slow
+def test_onnx_files_name_the_classes(tmp_path):
+    import onnxruntime
+
+    for names in (NAMES, None):
+        description = describe_training(class_names=names)
+        path = export(write_checkpoint(tmp_path / str(names), description), "onnx").path
+        session = onnxruntime.InferenceSession(str(path), providers=["CPUExecutionProvider"])
+        metadata = session.get_modelmeta().custom_metadata_map
+        assert json.loads(metadata.get("class_names", "null")) == (names and list(names))
+
+
+def test_the_config_says_all_that_builds_the_network(tmp_path):
+    """Whatever timm needs to build the space again, also fields that are new."""
+    trained = write_checkpoint(tmp_path / "net", describe_training())
+    folder = export(trained, "timm").path
+    arguments = json.loads((folder / "config.json").read_text())["model_args"]
+    assert {*SPACE_FIELDS, "backbone_args", "placement"} - {"backbone"} == arguments.keys() - {
+        "backbone"
+    }
+
+
+@pytest.mark.parametrize(("umask", "mode"), [(0o022, 0o644), (0o027, 0o640)])
+def test_exported_files_have_the_permissions_that_the_umask_gives(tmp_path, umask, mode):
+    before = os.umask(umask)
+    try:
+        trained = write_checkpoint(tmp_path / "net", describe_training())
+        for form in ("timm", "safetensors"):
+            export(trained, form)
+    finally:
+        os.umask(before)
+    files = [path for path in (tmp_path / "net").rglob("*") if path.is_file()]
+    assert len(files) == 7
+    assert {path.stat().st_mode & 0o777 for path in files} == {mode}
+
+
+def test_a_folder_that_cannot_be_made_is_one_line(tmp_path):
+    trained = write_checkpoint(tmp_path / "net", describe_training())
+    (tmp_path / "file").write_text("")
+    with pytest.raises(UserError, match=r"cannot write to .*file"):
+        export(trained, "safetensors", tmp_path / "file")
 
 
 def test_unknown_formats_are_named():

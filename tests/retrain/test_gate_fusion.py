@@ -94,7 +94,6 @@ def test_a_site_inside_a_block_is_fused_into_the_norm_and_relu_before_it():
 
 
 def test_modules_of_the_backbone_itself_are_not_removed():
-    space = load_space("efficientnet_b0_shared", attention="eca")
-    space = space.model_copy(update={"backbone_args": {}})
+    space = load_space("efficientnet_b0_shared", attention="eca", own_attention="keep")
     network = place(build(space), space.named["all"])
     assert all(gate.norm is None for gate in measure_gates(network.eval(), split(4), 4, "cpu"))

@@ -133,3 +133,38 @@ def test_files_that_cannot_be_read_are_named(tmp_path, text, words):
     (tmp_path / "mine.yaml").write_text(text)
     with pytest.raises(UserError, match=words):
         load_experiment(tmp_path / "mine.yaml", {})
+
+
+@pytest.mark.parametrize(
+    ("changes", "options"),
+    [
+        ({"search.searcher": "random tries=50"}, {"tries": 50}),
+        (
+            {"search": {"searcher": "random tries=50", "options": {"more": 1}}},
+            {"tries": 50, "more": 1},
+        ),
+        ({"search.searcher": "random tries=50", "search.options.tries": 8}, {"tries": 8}),
+    ],
+)
+def test_options_may_follow_the_name_of_a_searcher(changes, options, tmp_path):
+    search = load_experiment(None, {"space": "tiny"} | changes).search
+    assert (search.searcher, search.options) == ("random", options)
+    path = tmp_path / "mine.yaml"
+    save_experiment(Experiment(space="tiny", search=search), path)
+    assert load_experiment(path).search == search
+
+
+def test_later_files_and_flags_replace_options_beside_the_name(tmp_path):
+    (tmp_path / "base.yaml").write_text("search: {searcher: random tries=1}\n")
+    (tmp_path / "mine.yaml").write_text("{base: base.yaml, space: tiny, search: {budget: 9}}\n")
+    path = tmp_path / "mine.yaml"
+    assert load_experiment(path).search.options == {"tries": 1}
+    assert load_experiment(path, {"search.options.tries": 2}).search.options == {"tries": 2}
+    later = load_experiment(path, {"search.searcher": "random tries=3"}).search
+    assert (later.searcher, later.options, later.budget) == ("random", {"tries": 3}, 9)
+
+
+def test_an_option_that_is_given_twice_is_refused():
+    search = {"searcher": "random tries=1", "options": {"tries": 2}}
+    with pytest.raises(UserError, match="'tries' of searcher 'random' is given twice"):
+        load_experiment(None, {"space": "tiny", "search": search})

@@ -6,7 +6,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from ean_search.analysis.run_folder import Run
 from ean_search.core.trial import EvaluationResult
+from ean_search.runs.experiment import load_experiment, save_experiment
 from ean_search.runs.pipeline import do_run
 from ean_search.runs.summary import RANDOM_PLACEMENTS, next_commands
 from ean_search.utils.errors import UserError
@@ -51,8 +53,44 @@ def test_a_summary_says_what_was_searched_and_why_the_search_ended(small_run, su
     assert summary["objective"] == "accuracy - 0.02 latency"
     assert summary["cost_axis"] == "latency_ms"
     assert summary["verified"] == []
-    assert summary["next"] == next_commands(small_run)
-    assert summary["next"][1] == f"ean-search retrain {small_run.path} --placement best"
+
+
+def test_a_run_that_says_nothing_recommends_a_longer_training(small_run, summary):
+    judged = summary["significance"]
+    assert (judged["classes"], judged["images"], judged["trials"]) == (10, 200, 12)
+    assert judged["highest_accuracy"] == small_run.frame().accuracy.max()
+    assert not judged["above_chance"]  # after one epoch
+    assert "cannot be told from chance" in summary["notes"][0]
+    report, longer = summary["next"]
+    assert report == f"ean-search report {small_run.path}"
+    assert longer == f"ean-search run --experiment {small_run.experiment_file} --epochs 4"
+    assert summary["next"] == next_commands(small_run, conclusive=False)
+
+
+def test_a_run_that_is_conclusive_recommends_to_retrain_its_winners(small_run):
+    assert next_commands(small_run) == [
+        f"ean-search report {small_run.path}",
+        f"ean-search retrain {small_run.path} --placement best",
+        f"ean-search retrain {small_run.path} --placement knee",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("changes", "flags"),
+    [
+        ({"search.evaluator": "standalone", "standalone.epochs": 2}, "--set standalone.epochs=8"),
+        (
+            {"supernet.recipe.epochs": 3, "supernet.weights": "a.safetensors"},
+            "--epochs 12 --set supernet.weights=null",
+        ),
+    ],
+    ids=["standalone", "given weights"],
+)
+def test_the_longer_training_is_that_of_what_the_run_trained(tmp_path, changes, flags):
+    run = Run(tmp_path)
+    save_experiment(load_experiment(None, {"space": "tiny"} | changes), run.experiment_file)
+    longer = next_commands(run, conclusive=False)[-1]
+    assert longer == f"ean-search run --experiment {run.experiment_file} {flags}"
 
 
 @pytest.mark.slow

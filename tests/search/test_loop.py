@@ -65,6 +65,30 @@ def test_every_run_begins_with_the_named_placements(tmp_path):
     assert {t.step for t in trials} == {0}
 
 
+def test_progress_counts_the_named_placements_though_the_budget_is_smaller(tmp_path):
+    reports = []
+    run(tmp_path / "t", FormulaEvaluator(), budget=2, progress=lambda *words: reports.append(words))
+    assert [words[:3] for words in reports] == [("search", done, 4) for done in (1, 2, 3, 4)]
+
+
+def test_a_resumed_search_reports_every_trial_once_and_marks_the_old_ones(tmp_path):
+    with pytest.raises(KeyboardInterrupt):
+        run(tmp_path / "t", FormulaEvaluator(stop_after=10))
+    events = []
+    _, trials = run(
+        tmp_path / "t", FormulaEvaluator(), progress=lambda *words: events.extend(words[3].events)
+    )
+    told = [event for event in events if event["event"] == "trial"]
+    assert [event["number"] for event in told] == list(range(30))
+    assert [event["accuracy"] for event in told] == [trial.accuracy for trial in trials]
+    assert [event["replayed"] for event in told] == [True] * 10 + [False] * 20
+    states = [event for event in events if event["event"] == "search_status"]
+    assert all(state["replayed"] == (state["done"] <= 10) for state in states)
+    for state in states:  # the best trial's figures are its own
+        assert state["best_accuracy"] == trials[state["best_number"]].accuracy
+        assert state["best_placement"] == str(trials[state["best_number"]].placement)
+
+
 @pytest.mark.parametrize("searcher", ["random", "ean", "reinforce"])
 @pytest.mark.parametrize("stop", [0, 3, 11, 29])
 def test_a_resumed_search_equals_an_uninterrupted_one(tmp_path, searcher, stop):

@@ -1,8 +1,10 @@
+from functools import partial
+
 import pytest
 import torch
 from torch import nn
 
-from ean_search.attention.registry import ATTENTIONS, TIMM_ATTENTIONS
+from ean_search.attention.registry import ATTENTIONS, TIMM_ATTENTIONS, find_attention
 from ean_search.testing.check_attention import check_attention
 from ean_search.utils.errors import UserError
 
@@ -76,3 +78,20 @@ def test_the_global_generator_is_left_alone():
     before = torch.get_rng_state()
     check_attention("se")
     assert torch.equal(torch.get_rng_state(), before)
+
+
+def test_a_module_that_is_made_already_is_accepted():
+    plain = nn.GroupNorm(4, 32)
+    check_attention(plain, channels=32)
+    assert type(plain) is nn.GroupNorm
+    check_attention(find_attention("dia")(64))
+    with pytest.raises(UserError, match="expected options of a class; this GroupNorm is made"):
+        check_attention(plain, channels=32, eps=1.0)
+    with pytest.raises(UserError, match=r"gives \(3, 32, 7, 7\), not \(3, 64, 7, 7\)"):
+        check_attention(Halving(64))
+    with pytest.raises(UserError, match="'GroupNorm' on 64 x 7 x 7 breaks: RuntimeError"):
+        check_attention(plain)
+
+
+def test_a_partial_of_a_class_is_accepted():
+    check_attention(partial(nn.GroupNorm, 4))

@@ -1,12 +1,15 @@
 """`check_searcher` names the promise that a searcher breaks."""
 
+from functools import partial
+
 import numpy as np
 import pytest
 
 from ean_search.core.space import Space
 from ean_search.search.searchers.base import Searcher
 from ean_search.search.searchers.random import RandomSearch
-from ean_search.testing.check_searcher import check_searcher
+from ean_search.testing.check_searcher import check_searcher, quick_check_searcher
+from ean_search.testing.toy import ToyLandscape
 from ean_search.utils.errors import UserError
 
 BINARY = Space(name="toy", backbone="x", attention=["se"], stages=(2, 3, 3))
@@ -124,6 +127,11 @@ class PlainSearch:
         self.search.tell(trials)
 
 
+class OnlyAsks:
+    def ask(self, n, rng):
+        return []
+
+
 class PlainWithWrongTell(PlainSearch):
     def tell(self):
         pass
@@ -179,3 +187,24 @@ def test_unknown_names_and_options_are_errors_of_the_user():
         check_searcher("randm", BINARY)
     with pytest.raises(UserError, match="unknown option of searcher 'RandomSearch'"):
         check_searcher(RandomSearch, BINARY, trials=5)
+
+
+def test_a_searcher_that_is_made_already_is_accepted():
+    problem = ToyLandscape(BINARY).problem
+    for made in (RandomSearch(problem), PlainSearch(problem, tries=5)):
+        check_searcher(made, BINARY)
+    with pytest.raises(UserError, match="expected options of a class; this RandomSearch is made"):
+        check_searcher(RandomSearch(problem), BINARY, tries=5)
+    with pytest.raises(AssertionError, match="it has no method 'tell'"):
+        check_searcher(OnlyAsks(), BINARY)
+
+
+def test_a_partial_of_a_class_is_accepted():
+    check_searcher(partial(RandomSearch, tries=5), BINARY)
+
+
+def test_a_quick_check_takes_no_notice_of_what_only_costs_quality():
+    quick_check_searcher(f"{__name__}:RepeatsOnePlacement", {}, BINARY)
+    quick_check_searcher(f"{__name__}:ProposesTooFew", {}, BINARY)
+    with pytest.raises(UserError, match="as a placement of stages"):
+        quick_check_searcher(f"{__name__}:ProposesOutsideTheSpace", {}, BINARY)

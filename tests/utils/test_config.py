@@ -1,6 +1,6 @@
 import pytest
 
-from ean_search.utils.config import FrozenConfig, parse_fields, read_yaml
+from ean_search.utils.config import FrozenConfig, parse_fields, read_value, read_yaml
 from ean_search.utils.errors import UserError
 
 
@@ -51,4 +51,19 @@ def test_files_that_are_not_yaml_give_an_error_of_one_line(tmp_path, content):
     path.write_bytes(content)
     with pytest.raises(UserError, match=r"config\.yaml is not YAML: ") as caught:
         read_yaml(path)
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [("3", 3), ("1e-3", 0.001), ("off", False), ("null", None), ("[1, a]", [1, "a"]), ("se", "se")],
+)
+def test_values_are_read_as_typed(text, value):
+    assert read_value(text) == value
+    assert type(read_value(text)) is type(value)
+
+
+def test_a_value_that_is_not_yaml_is_an_error_of_one_line():
+    with pytest.raises(UserError, match=r"'\[1' is not YAML: ") as caught:
+        read_value("[1")
     assert "\n" not in str(caught.value)

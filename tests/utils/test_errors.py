@@ -1,6 +1,15 @@
+import json
+import re
+
 import pytest
 
-from ean_search.utils.errors import DivergedError, UserError, first_line, unknown_name
+from ean_search.utils.errors import (
+    DivergedError,
+    UserError,
+    describe_crash,
+    first_line,
+    unknown_name,
+)
 
 
 def test_the_message_names_the_most_similar_and_all_known_names():
@@ -38,3 +47,11 @@ def test_first_line_joins_the_first_lines_that_have_text(error, lines, text):
 def test_user_errors_are_value_errors_so_that_libraries_report_them():
     assert issubclass(UserError, ValueError)
     assert issubclass(DivergedError, UserError)
+
+
+def test_a_crash_is_told_with_the_last_line_that_is_not_of_a_library():
+    with pytest.raises(ValueError, match="Expecting value") as caught:
+        json.loads("x")
+    pattern = r"JSONDecodeError: Expecting value.* \(test_errors.py, line \d+\)"
+    assert re.fullmatch(pattern, describe_crash(caught.value))
+    assert describe_crash(KeyError()) == "KeyError"

@@ -1,4 +1,5 @@
 import json
+import os
 from pathlib import Path
 
 import pytest
@@ -31,6 +32,25 @@ def test_a_failed_write_keeps_the_old_file(tmp_path):
     with pytest.raises(TypeError):
         save_json({"a": object()}, path)
     assert json.loads(path.read_text()) == {"a": 1}
+
+
+def test_a_failed_write_leaves_no_half_file(tmp_path):
+    with pytest.raises(TypeError):
+        save_json({"a": object()}, tmp_path / "value.json")
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(("umask", "mode"), [(0o022, 0o644), (0o027, 0o640)])
+def test_files_have_the_permissions_that_the_umask_gives(tmp_path, umask, mode):
+    before = os.umask(umask)
+    try:
+        for _ in range(2):  # the second time, over what is there
+            save_weights(nn.Linear(2, 3), tmp_path / "net.safetensors")
+            save_json({}, tmp_path / "value.json")
+            save_checkpoint({"a": 1}, tmp_path / "state.pt")
+            assert {path.stat().st_mode & 0o777 for path in tmp_path.iterdir()} == {mode}
+    finally:
+        os.umask(before)
 
 
 def test_shared_weights_are_saved_and_loaded(tmp_path):

@@ -29,3 +29,21 @@ def test_an_error_inside_a_module_names_the_module_that_is_missing(tmp_path, mon
     monkeypatch.syspath_prepend(tmp_path)
     with pytest.raises(UserError, match="no module named 'not_installed'"):
         load_attribute("needs_more:anything")
+
+
+@pytest.mark.parametrize(
+    ("code", "words"),
+    [
+        ("import os\nos.nothing\n", r"AttributeError: .*'nothing' \(mine_\d.py, line 2\)"),
+        ("def f(:\n", r"SyntaxError: .*mine_\d.py, line 1"),
+    ],
+)
+def test_a_module_that_breaks_when_imported_is_named_with_the_line(
+    tmp_path, monkeypatch, code, words
+):
+    name = f"mine_{len(code) % 10}"
+    (tmp_path / f"{name}.py").write_text(code)
+    monkeypatch.syspath_prepend(tmp_path)
+    with pytest.raises(UserError, match=words) as caught:
+        load_attribute(f"{name}:thing")
+    assert "\n" not in str(caught.value)

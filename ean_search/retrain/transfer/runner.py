@@ -7,7 +7,6 @@ the images.
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
-from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +16,6 @@ from torch import nn
 
 from ean_search.analysis.training_folder import TrainingFolder
 from ean_search.core.space import Placement
-from ean_search.retrain.checkpoint import find_trained
 from ean_search.retrain.compare import (
     ComparedPlacements,
     price_and_time,
@@ -25,7 +23,8 @@ from ean_search.retrain.compare import (
     train_paired,
     unique_placements,
 )
-from ean_search.retrain.retrain import RetrainingPlan
+from ean_search.retrain.retrain import RetrainingPlan, removed_after_failure
+from ean_search.retrain.trained import check_trained
 from ean_search.retrain.transfer.task import Task
 from ean_search.training.trainer import TrainingContext, fit
 from ean_search.utils.files import check_same_settings, save_json
@@ -50,8 +49,10 @@ class Transfer:
     @property
     def folder(self) -> Path:
         """The folder of the trainings."""
-        start = "scratch" if self.scratch else self.plan.recipe or "own"
-        return self.plan.run.transfer_folder(self.task.name, Path(start).stem)
+        start = "scratch" if self.scratch else Path(self.plan.recipe or "own").stem
+        if self.plan.pretrained and not self.scratch:
+            start += "-pretrained"
+        return self.plan.run.transfer_folder(self.task.name, start)
 
     def network(self, placement: Placement, seed: int) -> nn.Module:
         """Build the task's network on the backbone of a placement.
@@ -62,8 +63,8 @@ class Transfer:
         if self.scratch:
             backbone = self.plan.network(placement, seed)
         else:
-            checkpoint = find_trained(self.plan.run, placement, self.plan.recipe, seed)
-            backbone = checkpoint.network()
+            check_trained(self.plan, {str(placement): [placement]}, [seed])
+            backbone = self.plan.checkpoint(placement, seed).network()
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(derive_seed(seed, 1))
             return self.task.attach(backbone)
@@ -84,12 +85,13 @@ class Transfer:
         """
         folder = TrainingFolder(self.folder / TrainingFolder.name(placement, seed))
         settings = self._settings(placement, seed)
-        check_same_settings(settings, folder.description_file, advice="move that folder away")
-        metrics = folder.read_metrics()
-        if metrics is None:
-            metrics = settings | self._train_and_score(placement, seed, folder, progress)
-            save_json(metrics, folder.metrics_file)
-            folder.state_file.unlink()
+        with removed_after_failure(self.plan.run, folder):
+            check_same_settings(settings, folder.description_file, advice="move that folder away")
+            metrics = folder.read_metrics()
+            if metrics is None:
+                metrics = settings | self._train_and_score(placement, seed, folder, progress)
+                save_json(metrics, folder.metrics_file)
+                folder.state_file.unlink()
         score: float = metrics["score"]
         return score
 
@@ -135,9 +137,8 @@ def transfer(
         UserError: If a backbone is not retrained; then nothing is trained.
     """
     placements = unique_placements(transfers.plan.run, chosen)
-    for placement, seed in product(placements, seeds):
-        if not transfers.scratch:
-            find_trained(transfers.plan.run, placement, transfers.plan.recipe, seed)
+    if not transfers.scratch:
+        check_trained(transfers.plan, chosen, seeds)
     train = partial(transfers.train, progress=progress)
     scores = train_paired(train, placements, seeds, progress)
     costs = price_and_time(transfers.plan, placements, rounds)

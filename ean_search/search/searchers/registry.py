@@ -6,6 +6,7 @@ the contract in `base.py`.
 """
 
 import inspect
+import shlex
 from collections.abc import Callable
 from typing import Any
 
@@ -13,6 +14,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from ean_search.core.objective import Problem
 from ean_search.search.searchers.base import Searcher, as_searcher
+from ean_search.utils.config import read_value
 from ean_search.utils.errors import UserError, unknown_name
 from ean_search.utils.registry import load_attribute, lookup
 
@@ -52,7 +54,7 @@ def make_searcher(
         >>> make_searcher("surrogate", problem, initial=16)
     """
     make = find_searcher(searcher) if isinstance(searcher, str) else searcher
-    name = searcher if isinstance(searcher, str) else make.__name__
+    name = searcher if isinstance(searcher, str) else getattr(make, "__name__", str(make))
     return as_searcher(make(problem, **_read_options(make, options, name)))
 
 
@@ -74,6 +76,34 @@ def find_searcher(name: str) -> Callable[..., Any]:
         return find_member(member)
     make: Callable[..., Any] = lookup(name, SEARCHERS, "searcher")
     return make
+
+
+def split_searcher(text: str) -> tuple[str, dict[str, Any]]:
+    """Split the text that describes a searcher into its name and its options.
+
+    Args:
+        text: A name as `find_searcher` takes it; options may follow it, such as
+            `my:Annealing start=2`. A value with spaces stands in quotes.
+
+    Raises:
+        UserError: If a word after the name is no `option=value`.
+
+    Example:
+        >>> split_searcher("optuna-tpe multi=true tries=8")
+        ('optuna-tpe', {'multi': True, 'tries': 8})
+    """
+    try:
+        name, *words = shlex.split(text)
+    except ValueError:
+        raise UserError(f"expected a searcher such as 'random tries=50', got {text!r}") from None
+    options: dict[str, Any] = {}
+    for word in words:
+        option, _, value = word.partition("=")
+        if not option or not value or option in options:
+            expected = "each option once" if option in options else f"option=value after {name!r}"
+            raise UserError(f"expected {expected}, such as 'random tries=50', got {word!r}")
+        options[option] = read_value(value)
+    return name, options
 
 
 def _read_options(make: Callable[..., Any], options: dict[str, Any], name: str) -> dict[str, Any]:

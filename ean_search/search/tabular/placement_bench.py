@@ -99,21 +99,26 @@ class PlacementBench:
         costs = [Cost(**{str(name): value for name, value in row.items()}) for row in rows]
         return dict(zip(self._placements, costs, strict=True))
 
-    def accuracy(self, placement: Placement) -> float:
+    def accuracy(self, placement: Placement | str) -> float:
         """Return the accuracy that a searcher sees."""
-        return self._accuracies[placement][0]
+        return self._accuracies[self._find(placement)][0]
 
     def evaluate(self, placements: Sequence[Placement]) -> Iterator[EvaluationResult]:
         """Yield the accuracies that a searcher sees, as an evaluator."""
         for placement in placements:
             yield EvaluationResult(self.accuracy(placement), 0.0)
 
-    def true_accuracy(self, placement: Placement) -> float:
+    def true_accuracy(self, placement: Placement | str) -> float:
         """Return the accuracy that a searcher is judged by."""
-        return self._accuracies[placement][1]
+        return self._accuracies[self._find(placement)][1]
 
-    def reward(self, placement: Placement) -> float:
+    def _find(self, placement: Placement | str) -> Placement:
+        """Return a placement, or that of a text or a name."""
+        return self.problem.space.parse(placement) if isinstance(placement, str) else placement
+
+    def reward(self, placement: Placement | str) -> float:
         """Return the reward that a searcher is judged by."""
+        placement = self._find(placement)
         return self.problem.reward(self.true_accuracy(placement), self.costs[placement])
 
     @cached_property

@@ -6,7 +6,12 @@ import pytest
 from ean_search.core.objective import Objective, Problem
 from ean_search.core.space import Space
 from ean_search.search.searchers.random import RandomSearch
-from ean_search.search.searchers.registry import DEFAULT_SEARCHER, SEARCHERS, make_searcher
+from ean_search.search.searchers.registry import (
+    DEFAULT_SEARCHER,
+    SEARCHERS,
+    make_searcher,
+    split_searcher,
+)
 from ean_search.testing.check_searcher import check_searcher
 from ean_search.testing.toy import ToyLandscape, play_search, price
 from ean_search.utils.errors import UserError
@@ -83,3 +88,34 @@ def test_a_wrong_name_or_option_is_a_user_error(name, options, message):
 def test_options_may_be_text_as_typed_on_the_command_line():
     searcher = make_searcher("random", TOY.problem, tries="1")
     assert play_search(searcher, TOY) == play_search(RandomSearch(TOY.problem, tries=1), TOY)
+
+
+@pytest.mark.parametrize(
+    ("text", "options"),
+    [
+        ("my:Annealing", {}),
+        ("my:Annealing start=0.1 steps=1e3 fast=true", {"start": 0.1, "steps": 1e3, "fast": True}),
+        ("my:Annealing 'name=a b' rates=[0.1,2]", {"name": "a b", "rates": [0.1, 2]}),
+        ("my:Annealing url=a=b", {"url": "a=b"}),
+    ],
+)
+def test_options_that_follow_a_name_are_read(text, options):
+    assert split_searcher(text) == ("my:Annealing", options)
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("", "expected a searcher such as"),
+        ("random 'a=1", "expected a searcher such as"),
+        ("random tries", "expected option=value after 'random', .* got 'tries'"),
+        ("random tries=", "expected option=value after 'random', .* got 'tries='"),
+        ("random =1", "expected option=value"),
+        ("random a=1 a=2", "expected each option once, .* got 'a=2'"),
+        ("random a={", "'{' is not YAML"),
+    ],
+)
+def test_what_follows_a_name_and_is_no_option_is_a_user_error(text, words):
+    with pytest.raises(UserError, match=words) as caught:
+        split_searcher(text)
+    assert "\n" not in str(caught.value)

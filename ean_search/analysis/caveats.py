@@ -1,0 +1,108 @@
+"""Sentences about what the figures of a run's summary do not mean."""
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import pandas as pd
+
+TRAIN_LONGER = "train longer (more epochs) before retraining anything"
+
+
+def caveats(summary: Mapping[str, Any]) -> list[str]:
+    """Return what must be said beside the figures of a summary.
+
+    Args:
+        summary: The content of `summary.json`; what earlier versions did not write is left out.
+    """
+    measured = summary.get("latency", {}).get("findings", [])
+    return [*_significance_caveats(summary), *_comparison_caveats(summary), *measured]
+
+
+def is_conclusive(summary: Mapping[str, Any]) -> bool:
+    """Tell whether a summary's winners are worth retraining; True where it does not say."""
+    judged = summary.get("significance")
+    return judged is None or bool(judged["above_chance"] and judged["differs_from_none"])
+
+
+def has_random_placements(comparison: Mapping[str, Any]) -> bool:
+    """Tell whether the random placements of a comparison are others than the best one.
+
+    They have as many attachments as the best one. With none, or at every site, there is one such
+    placement only.
+    """
+    best, random = comparison.get("best"), comparison.get("random")
+    return bool(best and random) and set(random["placements"]) != {best["placement"]}
+
+
+def more_accurate_trials(trials: pd.DataFrame, accuracy: float) -> dict[str, Any]:
+    """Return the most accurate trials beyond an accuracy: within the limits, and of all.
+
+    Args:
+        trials: One row per trial, as `Run.frame` returns it.
+        accuracy: The accuracy to exceed, that of the trial with the highest reward.
+
+    Returns:
+        The trials by status, `done` and `infeasible`; only those that there are.
+    """
+    better = trials[trials["status"].isin(("done", "infeasible")) & (trials["accuracy"] > accuracy)]
+    best = better.sort_values("accuracy", ascending=False, kind="stable").drop_duplicates("status")
+    columns = ["number", "placement", "accuracy", "reward"]
+    return {row["status"]: {key: row[key] for key in columns} for row in best.to_dict("records")}
+
+
+def _significance_caveats(summary: Mapping[str, Any]) -> Iterator[str]:
+    judged = summary.get("significance")
+    if judged is None:
+        return
+    if not judged["above_chance"]:
+        yield (
+            f"These accuracies cannot be told from chance: the highest of {judged['trials']} is "
+            f"{_percent(judged['highest_accuracy'])}, and on {judged['images']} images it takes "
+            f"{_percent(judged['chance_bound'])} to be beyond guessing among {judged['classes']} "
+            f"classes (level {judged['level']}, corrected for {judged['trials']} trials); "
+            f"{TRAIN_LONGER}."
+        )
+    elif not judged["front"]:
+        yield f"No placement within the limits is more accurate than none; {TRAIN_LONGER}."
+    elif not judged["differs_from_none"]:
+        largest = max(judged["front"], key=lambda member: member["difference"])
+        yield (
+            "No placement of the front can be told from none: the largest difference is "
+            f"{100 * largest['difference']:.2f} points with a standard error of "
+            f"{100 * largest['standard_error']:.2f} (approximate: it takes the two accuracies for "
+            f"independent); {TRAIN_LONGER}, or search with more images (data.search_per_class)."
+        )
+
+
+def _comparison_caveats(summary: Mapping[str, Any]) -> Iterator[str]:
+    comparison = summary.get("comparison", {})
+    best = comparison.get("best")
+    if best is None:
+        return
+    better = summary.get("more_accurate", {})
+    if done := better.get("done"):
+        yield (
+            f"best is the placement with the highest reward, {summary['objective']}: "
+            f"{done['placement']} is more accurate ({_percent(done['accuracy'])}), but its costs "
+            f"take {_points(done)} points off its reward, and those of best {_points(best)}."
+        )
+    if over := better.get("infeasible"):
+        yield (
+            f"{over['placement']} is more accurate than best ({_percent(over['accuracy'])}), but "
+            f"breaks a limit ({summary['limits']})."
+        )
+    if "random" in comparison and not has_random_placements(comparison):
+        where = "no site" if best["sites"] == 0 else "every site"
+        yield (
+            f"best has attention at {where}: there are no other placements of the same count, so "
+            "nothing random to compare it with."
+        )
+
+
+def _points(row: Mapping[str, Any]) -> str:
+    """Write what the costs of a placement take off its accuracy, in points."""
+    return f"{100 * (row['accuracy'] - row['reward']):.2f}"
+
+
+def _percent(share: float) -> str:
+    return f"{100 * share:.2f} %"

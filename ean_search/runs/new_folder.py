@@ -1,0 +1,95 @@
+"""The folder of a new run: a free one, or one in which a run came to nothing."""
+
+import logging
+import shutil
+from collections.abc import Iterator
+from itertools import count
+from pathlib import Path
+
+from ean_search.analysis.run_folder import Run
+from ean_search.runs.experiment import Experiment, load_experiment
+from ean_search.utils.errors import UserError
+from ean_search.utils.locks import only_writer
+
+log = logging.getLogger(__name__)
+# What the weight-sharing network depends on, beside the machine.
+NETWORK_FIELDS = {"space", "data", "supernet", "seed", "train_workers"}
+
+
+def refuse_used(run: Run) -> None:
+    """Refuse a folder that holds trials, trainings, or anything that no run makes.
+
+    Raises:
+        UserError: It says how the run there goes on, or that another name is needed.
+    """
+    if run.path.exists() and not run.path.is_dir():
+        raise UserError(f"{run.path} is a file: choose another --name")
+    if not run.path.is_dir():
+        return
+    others = [entry for entry in run.path.iterdir() if not run.is_preparation(entry)]
+    if run.experiment_file.is_file():
+        trials = len(run.read_trials()) if run.trials_file.is_file() else 0
+        if trials or others:
+            what = f"holds {trials} trials" if trials else f"holds {others[0].name}"
+            raise UserError(
+                f"{run.path} exists and {what}; continue it with: ean-search resume {run.path}"
+            )
+    elif others:
+        raise UserError(f"{run.path} exists and is not a run: choose another --name")
+
+
+def make_folder(experiment: Experiment, path: Path, *, numbered: bool) -> Run:
+    """Make the folder of a new run, or clear that of a run without a trial.
+
+    Args:
+        experiment: The experiment of the new run.
+        path: The folder.
+        numbered: Take a new folder in any case, `path` with a number if there is one already.
+
+    Raises:
+        UserError: If the folder is in use.
+    """
+    for candidate in _numbered(path) if numbered else [path]:
+        try:
+            candidate.mkdir(parents=True)
+            return Run(candidate)
+        except FileExistsError:
+            continue
+        except NotADirectoryError as error:
+            raise UserError(f"{candidate} cannot be made: {error.filename} is a file") from error
+    run = Run(path)
+    with only_writer(run.lock_file, str(path)):
+        refuse_used(run)
+        if run.experiment_file.is_file():
+            log.warning("%s held no trial of an earlier start: it starts anew", path)
+            _clear(run, experiment)
+    return run
+
+
+def _numbered(path: Path) -> Iterator[Path]:
+    yield path
+    for number in count(2):
+        yield path.with_name(f"{path.name}-{number}")
+
+
+def _clear(run: Run, experiment: Experiment) -> None:
+    """Remove what an earlier start left, except a network that the new run would train again."""
+    kept = {run.lock_file}
+    if _trains_the_same(run, experiment):
+        kept |= {run.supernet_file, run.supernet_checkpoint}
+    for entry in list(run.path.iterdir()):
+        if entry in kept:
+            continue
+        if entry.is_dir() and not entry.is_symlink():
+            shutil.rmtree(entry)
+        else:
+            entry.unlink()
+
+
+def _trains_the_same(run: Run, experiment: Experiment) -> bool:
+    try:
+        earlier = load_experiment(run.experiment_file)
+    except UserError:
+        return False
+    old, new = (e.model_dump(mode="json", include=NETWORK_FIELDS) for e in (earlier, experiment))
+    return old == new

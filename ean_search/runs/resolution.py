@@ -1,0 +1,44 @@
+"""What an experiment leaves to the machine, the data or the backbone, spelled out."""
+
+import torch
+
+from ean_search.core.space import Space
+from ean_search.data.datasets import load_data
+from ean_search.networks.plain_backbone import make_backbone
+from ean_search.networks.sites import probe
+from ean_search.runs.experiment import Experiment
+from ean_search.utils.device import find_device
+from ean_search.utils.errors import UserError, first_line
+
+
+def resolve(experiment: Experiment) -> Experiment:
+    """Spell out device, sites and image size.
+
+    The data's image size governs the space's: accuracy and costs are of the same images, unless the
+    experiment names another `cost_image_size`.
+
+    Raises:
+        UserError: If there is no such device or data, if the backbone does not have the sites, or
+            if it cannot take images of the two sizes.
+    """
+    size = load_data(experiment.data).image_size
+    space = probe(experiment.space.model_copy(update={"image_size": size}))
+    if experiment.cost_image_size not in (None, size):
+        _check_other_size(space, experiment.cost_image_size or size)
+    data = experiment.data.model_copy(update={"image_size": size})
+    changes = {"space": space, "data": data, "device": find_device(experiment.device)}
+    return experiment.model_copy(update=changes)
+
+
+def _check_other_size(space: Space, cost_image_size: int) -> None:
+    """Refuse a size for costs that a backbone for the data's size does not take."""
+    with torch.device("meta"), torch.no_grad():
+        backbone = make_backbone(space, classes=2).eval()
+        channels = space.backbone_args.get("in_chans", 3)
+        try:
+            backbone(torch.empty(1, channels, cost_image_size, cost_image_size))
+        except Exception as error:  # whatever a backbone of a fixed size raises
+            raise UserError(
+                f"cost_image_size: {space.backbone} for images of {space.image_size} px does not "
+                f"take {cost_image_size} px: {first_line(error)}"
+            ) from error
