@@ -5,7 +5,10 @@ from typing import Any
 
 import pandas as pd
 
-TRAIN_LONGER = "train longer (more epochs) before retraining anything"
+TRAIN_LONGER = (
+    "before retraining anything, train longer (more epochs), or on more images if the training "
+    "loss is near zero already"
+)
 
 
 def caveats(summary: Mapping[str, Any]) -> list[str]:
@@ -70,7 +73,8 @@ def _significance_caveats(summary: Mapping[str, Any]) -> Iterator[str]:
             "No placement of the front can be told from none: the largest difference is "
             f"{100 * largest['difference']:.2f} points with a standard error of "
             f"{100 * largest['standard_error']:.2f} (approximate: it takes the two accuracies for "
-            f"independent); {TRAIN_LONGER}, or search with more images (data.search_per_class)."
+            f"independent); {TRAIN_LONGER}; more search images (data.search_per_class) make the "
+            "error smaller."
         )
 
 

@@ -40,6 +40,14 @@ def axis_labels(image_sizes: Collection[int]) -> dict[str, str]:
 
 
 @dataclass(frozen=True)
+class CostAxis:
+    """A cost axis: the column of a frame, and its label."""
+
+    column: str = "latency_ms"
+    label: str = AXIS_LABELS["latency_ms"]
+
+
+@dataclass(frozen=True)
 class StageAxis:
     """Where the stages lie on an axis of sites, which are numbered from 1."""
 

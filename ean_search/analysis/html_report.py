@@ -4,7 +4,10 @@
 `templates/` has its text, style and script.
 """
 
+import hashlib
 import json
+import math
+import os
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from pathlib import Path
@@ -27,6 +30,7 @@ from ean_search.utils.files import write_atomically
 
 ATTACHMENT_COST_AXES = ("params", "macs", "flops", "latency_ms", "activation_bytes")
 AXIS_DEPENDENT_KEYS = ("x", "y", "text", "customdata", "hovertemplate")  # of a trace
+MAX_NAME_LENGTH = 100  # of the file of a page about several runs
 MIN_HYPERVOLUME_GROWTH = 1e-9  # less is rounding
 REFERENCES = {  # placements that the best one is compared with, and what they are
     "none": "no attention",
@@ -51,6 +55,7 @@ def render_page(analyses: Sequence[RunAnalysis]) -> str:
     loader = PackageLoader("ean_search.analysis")
     environment = Environment(loader=loader, autoescape=True, trim_blocks=True, lstrip_blocks=True)
     environment.filters |= {"cells": strip_cells, "cost": format_cost, "yaml": to_yaml}
+    environment.filters["interval"] = format_interval
     problems = [analysis.problems() for analysis in analyses]  # first: reads everything
     drawn = page_figures(analyses)
     return environment.get_template("page.html").render(
@@ -214,6 +219,32 @@ def format_cost(row: dict[str, Any], axis: str) -> str:
     """Write one cost of a placement: milliseconds with decimals, other costs without."""
     value = row[axis]
     return f"{value:.3f}" if axis == "latency_ms" else f"{value:,.0f}"
+
+
+def format_interval(row: dict[str, Any]) -> str:
+    """Write how far the first placement of a comparison lies above this one, in points."""
+    difference, low, high = (100 * row[name] for name in ("found_minus_this", "low", "high"))
+    if math.isnan(low):
+        return f"{difference:+.2f} (one seed: no interval)"
+    return f"{difference:+.2f} ({low:+.2f} to {high:+.2f})"
+
+
+def page_path(analyses: Sequence[RunAnalysis]) -> Path:
+    """Choose where the page lies: in the folder of its run, or beside the folders of its runs."""
+    folders = list(dict.fromkeys(analysis.run.path.absolute() for analysis in analyses))
+    if len(folders) == 1:
+        return analyses[0].run.report_file
+    common = Path(os.path.commonpath([folder.parent for folder in folders]))
+    if not os.access(common, os.W_OK):
+        common = Path.cwd()
+    names = [folder.name for folder in folders]
+    if len(set(names)) < len(names):
+        names = ["_".join(folder.relative_to(common).parts[-2:]) for folder in folders]
+    joined = "-".join(names)
+    if len(joined) > MAX_NAME_LENGTH:
+        joined = f"{joined[:MAX_NAME_LENGTH]}-{hashlib.sha256(joined.encode()).hexdigest()[:8]}"
+    page = common / f"report-{joined}.html"
+    return page.relative_to(Path.cwd()) if page.is_relative_to(Path.cwd()) else page
 
 
 def to_yaml(values: Any) -> str:

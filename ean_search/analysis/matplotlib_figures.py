@@ -15,9 +15,9 @@ from matplotlib.patches import Rectangle
 from ean_search.analysis.figure_layout import (
     ACCURACY_LABEL,
     ALONE_LABEL,
-    AXIS_LABELS,
     ESTIMATE_LABEL,
     STAGE_GAP_CELLS,
+    CostAxis,
     attached_by_step,
     attention_series,
     stage_axis,
@@ -38,8 +38,7 @@ def plot_front(
     strips: Mapping[str, Placement],
     attentions: Sequence[str],
     *,
-    x: str = "latency_ms",
-    x_label: str | None = None,
+    x: CostAxis,
     title: str = "",
 ) -> Figure:
     """Draw accuracy against a cost, and beside it where the front's members attach.
@@ -50,14 +49,13 @@ def plot_front(
         named: The rows of placements that have names, which are their `note`.
         strips: Placements to draw as strips, by their labels.
         attentions: The names of the space's attentions, for the legend.
-        x: The cost axis, a column of the frames.
-        x_label: Its label; that of the axis if None.
+        x: The cost axis.
         title: The title of the figure.
     """
     figure = Figure(figsize=(12, 5.2), layout="constrained", dpi=120)
     left, right = figure.subplots(1, 2, width_ratios=(1.15, 1))
-    _draw_trials(left, frame, front, named, x)
-    _label_axes(left, x_label or AXIS_LABELS.get(x, x), ACCURACY_LABEL)
+    _draw_trials(left, frame, front, named, x.column)
+    _label_axes(left, x.label, ACCURACY_LABEL)
     draw_strips(right, strips, attentions)
     figure.suptitle(title, x=0.01, ha="left", color=INK, fontsize=12)
     return figure

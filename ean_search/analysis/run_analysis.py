@@ -3,7 +3,7 @@
 import json
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -21,6 +21,10 @@ from ean_search.core import pareto
 from ean_search.utils.errors import UserError
 
 T = TypeVar("T")
+COMPARISON_COLUMNS = (  # of comparison.csv, as far as the page shows them
+    "name", "placement", "seeds", "accuracy", "deviation", "found_minus_this", "low", "high",
+    "sites", "latency_ms", "latency_x",
+)  # fmt: skip
 READ_ERRORS = (  # what reading a broken file may raise
     UserError,
     OSError,
@@ -58,6 +62,15 @@ def _meaning_of_absence(run: Run) -> dict[Path, str]:
     }
 
 
+def _read_rows(comparison: Path) -> pd.DataFrame | None:
+    """Read a comparison of retrained placements; raises what READ_ERRORS lists."""
+    frame = pd.read_csv(comparison, dtype={"name": str, "placement": str})
+    frame[[*COMPARISON_COLUMNS]]  # raises where one is missing
+    if frame.empty:
+        raise UserError("it has no rows")
+    return frame
+
+
 @dataclass(frozen=True)
 class RunAnalysis:
     """What one run found. Each frame is computed when it is first asked for.
@@ -79,7 +92,8 @@ class RunAnalysis:
 
     def __post_init__(self) -> None:
         if not isinstance(self.run, Run):
-            object.__setattr__(self, "run", open_run(Path(self.run)))
+            # A notebook may give the path.
+            object.__setattr__(self, "run", open_run(Path(self.run)))  # type: ignore[unreachable]
 
     @property
     def name(self) -> str:
@@ -216,6 +230,19 @@ class RunAnalysis:
         return self._read("trainings", lambda: agreement_frame(self.run), empty)
 
     @cached_property
+    def retrained(self) -> dict[str, pd.DataFrame]:
+        """The comparisons of retrained placements (`retrain --compare`), by the recipe in words."""
+        no_files: dict[str, Path] = {}
+        files = self._read("retrain", self.run.comparisons, no_files)
+        frames = {
+            recipe: self._read(
+                str(file.relative_to(self.run.path)), partial(_read_rows, file), None
+            )
+            for recipe, file in files.items()
+        }
+        return {recipe: frame for recipe, frame in frames.items() if frame is not None}
+
+    @cached_property
     def cost_image_sizes(self) -> list[int]:
         """The size of the images that costs were measured for, in pixels; empty if not known."""
         size = self._read(self.run.costs_file.name, lambda: self.run.read_costs().image_size, None)
@@ -243,7 +270,7 @@ class RunAnalysis:
                 self._reasons[file.name] = f"not there: {meaning}"
         # Reading everything finds what cannot be read.
         _ = self.fields, self.summary, self.provenance, self.trials, self.reference_placements
-        _ = self.sites, self.policy, self.agreement, self.costs
+        _ = self.sites, self.policy, self.agreement, self.costs, self.retrained
         return [f"{part}: {reason}" for part, reason in self._reasons.items()]
 
     def _read_json(self, file: Path) -> dict[str, Any]:

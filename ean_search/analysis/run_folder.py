@@ -20,6 +20,7 @@ from ean_search.utils.errors import UserError
 
 # Ray's, while it trains the supernet or evaluates.
 RAY_FOLDERS = ("train", "tune")
+COMPARISON_NAME = "comparison.csv"  # of retrained placements, in a folder of retrainings
 
 
 @dataclass(frozen=True)
@@ -143,6 +144,13 @@ class Run:
     def transfer_folder(self, task: str, start: str) -> Path:
         """Return the folder of the trainings for a task whose backbones begin with `start`."""
         return self.path / "transfer" / task / start
+
+    def comparisons(self) -> dict[str, Path]:
+        """Map recipes, in words, to the comparisons of placements that were retrained by them."""
+        root = self.retrain_folder()
+        files = sorted(root.rglob(COMPARISON_NAME))
+        parts = [file.parent.relative_to(root).parts for file in files]
+        return {", ".join(p) or "own recipe": file for p, file in zip(parts, files, strict=True)}
 
     def trainings(
         self,

@@ -6,7 +6,7 @@ from pathlib import Path
 import pandas as pd
 from matplotlib.figure import Figure
 
-from ean_search.analysis.figure_layout import axis_labels
+from ean_search.analysis.figure_layout import CostAxis, axis_labels
 from ean_search.analysis.matplotlib_figures import (
     plot_agreement,
     plot_front,
@@ -44,11 +44,9 @@ def front_picture(
         error = 100 * standard_error(front["accuracy"].max(), images)
         title += f"; standard error of an accuracy: {error:.1f} points"
     sizes = [run.read_costs().image_size] if run.costs_file.is_file() else []
-    label = axis_labels(sizes)[run.cost_axis]
+    x = CostAxis(run.cost_axis, axis_labels(sizes)[run.cost_axis])
     named = frame[frame["note"].isin([*run.space.named]) & frame["accuracy"].notna()]
-    return plot_front(
-        frame, front, named, strips, attentions, x=run.cost_axis, x_label=label, title=title
-    )
+    return plot_front(frame, front, named, strips, attentions, x=x, title=title)
 
 
 def _unused_label(label: str, used: dict[str, Placement] | dict[str, pd.DataFrame]) -> str:

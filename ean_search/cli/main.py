@@ -5,6 +5,8 @@ Heavy imports sit inside the commands, so that `--help` answers at once.
 
 import argparse
 import logging
+import os
+import select
 import sys
 from collections.abc import Sequence
 
@@ -29,7 +31,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         arguments: The words after `ean-search`; those of this process if None.
 
     Returns:
-        The exit code: 0, 2 for an error that the user can mend, 130 after Ctrl-C.
+        The exit code: 0, 1 if nobody reads the output any more (`| head`), 2 for an error that the
+        user can mend, 130 after Ctrl-C.
     """
     args = make_parser().parse_args(arguments)
     sys.path.insert(0, "")  # `my_module:MySearcher` is looked for where the user stands
@@ -39,6 +42,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         with explain_columns(args):
             args.command(args)
+        sys.stdout.flush()
+    except BrokenPipeError:
+        if not _readers_are_gone():
+            raise
+        return 1  # as rich does, where a table breaks off
     except UserError as error:
         print(f"ean-search: {error}", file=sys.stderr)
         return 2
@@ -46,6 +54,17 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print("\nstopped", file=sys.stderr)
         return 130
     return 0
+
+
+def _readers_are_gone() -> bool:
+    """Say whether nobody reads the output any more; then the rest of it goes nowhere."""
+    poller = select.poll()
+    for stream in (sys.stdout, sys.stderr):
+        poller.register(stream.fileno(), 0)  # 0: errors only
+    broken = [number for number, _ in poller.poll(0)]
+    for number in broken:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), number)
+    return bool(broken)
 
 
 def make_parser() -> argparse.ArgumentParser:

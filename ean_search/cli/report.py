@@ -11,7 +11,11 @@ def add_report_parsers(commands: Any) -> None:
     """Describe the commands that look at runs."""
     report = commands.add_parser("report", help="write one page about one run or several")
     report.add_argument("runs", type=Path, nargs="+", metavar="RUN")
-    report.add_argument("--output", type=Path, help="the page; RUN/report.html by default")
+    report.add_argument(
+        "--output",
+        type=Path,
+        help="the page; RUN/report.html by default, or report-NAMES.html beside several runs",
+    )
     report.add_argument("--png", action="store_true", help="write its figures as PNG and SVG, too")
     report.set_defaults(command=_report)
 
@@ -32,12 +36,12 @@ def add_report_parsers(commands: Any) -> None:
 
 
 def _report(args: argparse.Namespace) -> None:
-    from ean_search.analysis.html_report import write_report
+    from ean_search.analysis.html_report import page_path, write_report
     from ean_search.analysis.run_analysis import RunAnalysis, open_run
     from ean_search.analysis.run_pictures import write_pictures
 
     runs = [RunAnalysis(open_run(path)) for path in args.runs]
-    page = args.output or runs[0].run.report_file
+    page = args.output or page_path(runs)
     write_report(runs, page)
     for run in runs:
         for line in run.problems():

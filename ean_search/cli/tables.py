@@ -103,8 +103,8 @@ def print_costs(
         doubts = "; ".join(table.timing.doubts)
         print(table.timing.describe() + (f"; not cached: {doubts}" if doubts else ""))
     print(
-        "MACs: convolutions and matrix products; FLOPs: fvcore's total, norms and pooling included; "
-        "both are multiply-adds, a multiplication and its addition counted as one"
+        "MACs: convolutions and matrix products; FLOPs: fvcore's total, norms and pooling included"
+        "\nboth are multiply-adds: a multiplication and its addition count as one, not two"
     )
 
 
@@ -127,8 +127,10 @@ def _describe_costs(
 
 
 def _describe_timing(table: CostTable) -> dict[str, Any] | None:
-    timing = table.timing
-    return timing and {**asdict(timing), "age": timing.age(), "doubts": timing.doubts}
+    if table.timing is None:
+        return None
+    about = {"age": table.timing.age(), "doubts": table.timing.doubts}
+    return asdict(table.timing) | about
 
 
 def print_comparison(frame: pd.DataFrame, table: CostTable, metric: str = "test") -> None:

@@ -159,7 +159,8 @@ def _load_streams(source: DataSource, options: TimmOptions) -> Data:
     names = {"train": options.train, "search": options.search, "test": options.test}
     splits = {part: _stream(source, options, name, size) for part, name in names.items()}
     # The search split of a stream is not part of its training split, and streams cannot be joined.
-    return Data(source.name, options.classes, size, **splits, train_and_search=splits["train"])
+    train, search, test = (splits[part] for part in ("train", "search", "test"))
+    return Data(source.name, options.classes, size, train, search, test, train_and_search=train)
 
 
 def _stream(source: DataSource, options: TimmOptions, split: str, size: int) -> StreamSplit:

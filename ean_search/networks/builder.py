@@ -211,6 +211,9 @@ def place(network: nn.Module, placement: Placement | str) -> nn.Module:
     found = slots(network)
     placement = as_placement(placement, len(found))
     for slot, choice in zip(found, placement.choices, strict=True):
+        if choice > len(slot.attentions):
+            most = len(slot.attentions)
+            raise UserError(f"expected choices 0 to {most} at the sites, got {placement}")
         slot.choice = choice
     _link_chains(network, found)
     return network

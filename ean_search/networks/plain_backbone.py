@@ -98,10 +98,12 @@ def _own_size(backbone: str) -> int | None:
 def _find_size_arguments(backbone: str, args_json: str, size: int) -> tuple[tuple[str, int], ...]:
     args = json.loads(args_json)
     try:
-        _try_size(backbone, args, size)
+        model = _build_shapes(backbone, args)
+    except Exception:  # the arguments are wrong whatever the size: `make_backbone` says so
         return ()
-    except Exception:  # it is fixed indeed
-        pass
+    with suppress(Exception):  # raised if the size is fixed indeed
+        _pass_shapes(model, args, size)
+        return ()
     sized = {"img_size": size}
     try:
         model = _try_size(backbone, args | sized, size)
@@ -131,12 +133,21 @@ def _fitting_window(model: nn.Module) -> int | None:
 
 def _try_size(backbone: str, args: dict[str, Any], size: int) -> nn.Module:
     """Pass shapes of images of a size; raises whatever the backbone does if it cannot take them."""
-    with torch.device("meta"), torch.no_grad():
-        model = timm.create_model(backbone, **{"num_classes": 2, **args}).eval()
-        if "img_size" in args:
-            _check_patches(model)
-        model(torch.empty(1, args.get("in_chans", 3), size, size))
+    model = _build_shapes(backbone, args)
+    if "img_size" in args:
+        _check_patches(model)
+    _pass_shapes(model, args, size)
     return model
+
+
+def _build_shapes(backbone: str, args: dict[str, Any]) -> nn.Module:
+    with torch.device("meta"):
+        return timm.create_model(backbone, **{"num_classes": 2, **args}).eval()
+
+
+def _pass_shapes(model: nn.Module, args: dict[str, Any], size: int) -> None:
+    with torch.device("meta"), torch.no_grad():
+        model(torch.empty(1, args.get("in_chans", 3), size, size))
 
 
 def _check_patches(model: nn.Module) -> None:
@@ -189,8 +200,7 @@ def _sizes_that_work(backbone: str, args: dict[str, Any], size: int) -> Iterator
 def _patch_sizes(backbone: str, args: dict[str, Any]) -> set[int]:
     """Return the sizes of the patches into which a timm model cuts images."""
     try:
-        with torch.device("meta"):
-            model = timm.create_model(backbone, **args)
+        model = _build_shapes(backbone, args)
     except Exception:  # what is wrong with the arguments was said already
         return set()
     found = (getattr(m, "patch_size", None) for m in model.modules() if hasattr(m, "img_size"))

@@ -16,7 +16,7 @@ import torch
 from scipy import stats
 from torch import nn
 
-from ean_search.analysis.run_folder import Run
+from ean_search.analysis.run_folder import COMPARISON_NAME, Run
 from ean_search.core.space import Placement
 from ean_search.costs.flops import count_flops, count_params
 from ean_search.costs.network_latency import measure_latency
@@ -180,8 +180,8 @@ def save_comparison(plan: RetrainingPlan, frame: pd.DataFrame, trainings: pd.Dat
     folder = plan.checkpoint(plan.space.named["none"], 0).path.parent
     folder.mkdir(parents=True, exist_ok=True)
     trainings.to_csv(folder / "trainings.csv", index=False)
-    frame.to_csv(folder / "comparison.csv", index=False, float_format="%.6g")
-    return folder / "comparison.csv"
+    frame.to_csv(folder / COMPARISON_NAME, index=False, float_format="%.6g")
+    return folder / COMPARISON_NAME
 
 
 def _finished_trainings(

@@ -6,6 +6,7 @@ classes of two images.
 
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import nn
@@ -93,9 +94,9 @@ def _can_hold(problem: Problem, axis: str, bounds: list[Limit]) -> bool:
         counts = (replace(plain, sites=count) for count in range(problem.space.sites + 1))
         return any(all(limit.holds(cost, plain) for limit in bounds) for cost in counts)
     low, high = _range_on(problem, axis)
-    extremes = {True: low, False: high}
+    extremes: dict[bool, dict[str, Any]] = {True: {axis: low}, False: {axis: high}}
     return all(
-        limit.holds(replace(plain, **{axis: extremes[limit.sign in ("<", "<=")]}), plain)
+        limit.holds(replace(plain, **extremes[limit.sign in ("<", "<=")]), plain)
         for limit in bounds
     )
 

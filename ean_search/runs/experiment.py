@@ -64,8 +64,8 @@ class Search(FrozenConfig):
     searcher: str = DEFAULT_SEARCHER
     options: dict[str, Any] = {}
     budget: int = Field(default=64, ge=1)
-    cohort: int | None = None
-    steps: int | None = None
+    cohort: int | None = Field(default=None, ge=1)
+    steps: int | None = Field(default=None, ge=1)
     objective: str = "accuracy - 0.02 latency"
     limits: str = ""
     racing: bool = False

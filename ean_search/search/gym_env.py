@@ -5,7 +5,8 @@ that of the objective. There is nothing to observe, so the observation is consta
 is for reinforcement-learning libraries; the package's own searchers run in the search loop, which
 logs trials and resumes.
 
-Gymnasium knows it as `ean_search/Placement-v0`. `gymnasium.make("ean_search/Placement-v0",
+Gymnasium knows it as `ean_search:ean_search/Placement-v0`, or without the first part where
+`ean_search` was imported. `gymnasium.make("ean_search:ean_search/Placement-v0",
 table="mine.parquet")` takes rewards from a table; instead of a table, you can give a problem and a
 function that evaluates placements. As episodes have one step, Gymnasium's usual vector environments
 would spend every second step on a reset. `gymnasium.make_vec` with this name uses
@@ -77,7 +78,7 @@ class PlacementEnv(gymnasium.Env[np.ndarray, np.ndarray]):
         Raises:
             UserError: If the action is no placement of the space.
         """
-        placement = self.problem.space.placement(action)
+        placement = self._read_action(action)
         cost = self.problem.price(placement)
         accuracy = self._measure(placement, cost)
         if accuracy is None:
@@ -86,6 +87,22 @@ class PlacementEnv(gymnasium.Env[np.ndarray, np.ndarray]):
             reward = self.problem.reward(accuracy, cost)
         info = {"placement": str(placement), "accuracy": accuracy, "cost": asdict(cost)}
         return self._observation(), reward, True, False, info
+
+    def _read_action(self, action: Any) -> Placement:
+        """Read a placement; an array of other whole numbers, or of truth values, will do, too."""
+        space = self.problem.space
+        try:
+            choices = np.asarray(action)
+        except ValueError:  # of rows of several lengths
+            choices = np.array("")
+        if choices.shape == (space.sites,) and choices.dtype.kind in "biuf":
+            known = np.isin(choices, np.arange(space.choices))
+            if known.all():
+                return space.placement(choices)
+        raise UserError(
+            f"expected an action of shape ({space.sites},), one choice for each site: "
+            f"whole numbers from 0 to {space.choices - 1}; got {_describe_action(action)}"
+        )
 
     def _measure(self, placement: Placement, cost: Cost) -> float | None:
         """Evaluate a placement once; return None if it breaks a limit or cannot be evaluated."""
@@ -98,6 +115,13 @@ class PlacementEnv(gymnasium.Env[np.ndarray, np.ndarray]):
 
     def _observation(self) -> np.ndarray:
         return np.zeros(1, dtype=np.float32)
+
+
+def _describe_action(action: Any) -> str:
+    """Describe an action by its shape, if it has one, and by what is in it."""
+    values = " ".join(repr(action).split())
+    shape = f"shape {action.shape}: " if isinstance(action, np.ndarray) else ""
+    return shape + (values if len(values) <= 100 else f"{values[:100]}...")
 
 
 def make_env(

@@ -1,9 +1,11 @@
 """Registers `ean_search/Placement-v0` with Gymnasium, without importing Gymnasium.
 
-Gymnasium 1.x has no plug-ins: an environment exists once the package that registers it was
-imported. But `import ean_search` must stay fast, so it must not import Gymnasium, and people import
-the two in any order. If Gymnasium was not imported yet, an import hook registers the environment
-right after Gymnasium's import.
+Gymnasium has looked for no entry points since 1.0: an environment exists once the package that
+registers it was imported. In `gymnasium.make("ean_search:ean_search/Placement-v0")`, Gymnasium
+imports the package before the colon itself; after `import ean_search`, the name alone will do. As
+`import ean_search` must stay fast, it must not import Gymnasium, and people import the two in any
+order. If Gymnasium was not imported yet, an import hook registers the environment right after
+Gymnasium's import.
 """
 
 import sys

@@ -6,6 +6,7 @@ after its last complete epoch, and on a CPU it ends with the same weights as wit
 
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any, Protocol, cast
 
@@ -15,6 +16,7 @@ from torch import Tensor, nn
 
 from ean_search.data.splits import Split
 from ean_search.data.transforms import augmented
+from ean_search.training.non_finite import Cause, find_cause, have_finite_gradients, is_finite
 from ean_search.training.optimization import (
     Criterion,
     amp_dtype,
@@ -23,6 +25,7 @@ from ean_search.training.optimization import (
     make_optimizer,
     make_scheduler,
 )
+from ean_search.training.process_group import ProcessGroup, SingleProcess
 from ean_search.training.recipe import Recipe
 from ean_search.training.weight_average import WeightAverage
 from ean_search.utils.errors import DivergedError, UserError
@@ -36,36 +39,6 @@ STEPS_BETWEEN_CHECKS = 20  # of the loss; each check waits for the device
 # propagated back before the next one is computed, so a step over several placements needs the
 # memory of one.
 Step = Callable[[nn.Module, Tensor, Tensor, Criterion, np.random.Generator], Iterable[Tensor]]
-
-
-class ProcessGroup(Protocol):
-    """The processes that train one network together.
-
-    Attributes:
-        leads: Whether this process writes the checkpoints.
-    """
-
-    leads: bool
-
-    def wrap(self, network: nn.Module) -> nn.Module:
-        """Return a network whose gradients are averaged over the group."""
-
-    def mean(self, value: Tensor) -> Tensor:
-        """Average a value over the group."""
-
-
-class SingleProcess:
-    """A group of one process."""
-
-    leads = True
-
-    def wrap(self, network: nn.Module) -> nn.Module:
-        """Return the network."""
-        return network
-
-    def mean(self, value: Tensor) -> Tensor:
-        """Return the value."""
-        return value
 
 
 def plain_step(
@@ -178,6 +151,10 @@ class _Training:
         if recipe.ema is not None:
             self.ema = WeightAverage(network, recipe.ema, warmup=recipe.ema_warmup)
         self.history: History = []
+        # Epoch 1 is repeated from here if its loss is not finite.
+        self.first_weights: dict[str, Tensor] | None = {
+            name: value.to("cpu", copy=True) for name, value in network.state_dict().items()
+        }
         # The network as steps call it: compiled, and with gradients averaged over the processes.
         self.wrapped_network = context.group.wrap(compiled)
 
@@ -196,7 +173,7 @@ class _Training:
         state = load_checkpoint(path)
         for name, part in self._parts().items():
             part.load_state_dict(state[name])
-        self.history = state["history"]
+        self.history, self.first_weights = state["history"], None
 
     def _parts(self) -> dict[str, Any]:
         """Return the parts of a checkpoint, by the names that they have in its file."""
@@ -210,11 +187,43 @@ class _Training:
             return value
         checkpoint = self.context.checkpoint
         kept = f"{checkpoint} holds the state after epoch {epoch}"
+        cause = self._find_cause(epoch)
         raise DivergedError(
             f"{self.context.task}: the loss became {value} in epoch {epoch + 1}; "
-            f"{kept if checkpoint and epoch else 'there is no good state before it'}. "
-            "A lower learning rate or gradient clipping usually helps"
+            f"{kept if checkpoint and epoch else 'there is no good state before it'}"
+            f"{'; ' if cause.text else ''}{cause.text}"
+            f"{'. A lower learning rate or gradient clipping usually helps' * cause.may_be_rate}"
         )
+
+    def _find_cause(self, epoch: int) -> Cause:
+        """Repeat an epoch up to the first update that is not finite, and find out what was not."""
+        if not isinstance(self.context.group, SingleProcess) or not self._return_to(epoch):
+            return Cause("")
+        torch.manual_seed(derive_seed(self.context.seed, epoch))
+        for number, (images, labels) in enumerate(self._batches(epoch), 1):
+            self.scheduler.step_update(epoch * self.steps + number - 1)
+            key = (self.context.seed, epoch, number)
+            batch = *self._mix(images, labels, key), key
+            losses = self._propagate(self.network, *batch)
+            scaled = self.scaler.is_enabled()  # its steps leave out gradients that are not finite
+            if not is_finite(losses) or not (scaled or have_finite_gradients(self.network)):
+                self.optimizer.zero_grad()
+                compute = partial(self._propagate, self.network, *batch)
+                return find_cause(self.network, batch[0], compute)
+            self._step()
+        return Cause("")
+
+    def _return_to(self, epoch: int) -> bool:
+        """Return to the state before an epoch, if it is known."""
+        checkpoint = self.context.checkpoint
+        if self.first_weights is not None:
+            self.network.load_state_dict(self.first_weights)
+            self.optimizer.state.clear()
+            return True
+        if checkpoint and checkpoint.is_file():
+            self.load(checkpoint)
+            return len(self.history) == epoch
+        return False
 
     def run_epoch(self, epoch: int) -> None:
         """Train for one epoch and add its mean loss to the history."""
@@ -235,6 +244,7 @@ class _Training:
                 message = ProgressMessage(text, {"loss": mean, "lr": rate})
                 self.report(epoch * self.steps + number, message)
         self.history.append({"epoch": epoch + 1, "loss": mean, "lr": rate})
+        self.first_weights = None
 
     def _batches(self, epoch: int) -> Iterator[tuple[Tensor, Tensor]]:
         batches = self.split.batches(
@@ -256,6 +266,14 @@ class _Training:
 
     def _update(self, images: Tensor, labels: Tensor, key: tuple[int, ...]) -> Tensor:
         """Update the weights once, and return the mean of the step's losses."""
+        losses = self._propagate(self.wrapped_network, images, labels, key)
+        self._step()
+        return torch.stack(losses).mean() * min(self.recipe.accumulate, len(images))
+
+    def _propagate(
+        self, network: nn.Module, images: Tensor, labels: Tensor, key: tuple[int, ...]
+    ) -> list[Tensor]:
+        """Propagate the step's losses back; return them, each times its share of the batch."""
         pieces = min(self.recipe.accumulate, len(images))
         image_pieces, label_pieces = images.chunk(pieces), labels.chunk(pieces)
         losses = []
@@ -263,13 +281,16 @@ class _Training:
             for batch in zip(image_pieces, label_pieces, strict=True):
                 share = len(batch[0]) / len(images)
                 rng = np.random.default_rng(key)  # every piece of a batch gets the same draws
-                for loss in self.context.step(self.wrapped_network, *batch, self.criterion, rng):
+                for loss in self.context.step(network, *batch, self.criterion, rng):
                     self.scaler.scale(loss * share).backward()
                     losses.append(loss.detach() * share)
+        return losses
+
+    def _step(self) -> None:
+        """Update the weights by their gradients."""
         if self.recipe.clip_grad is not None:
             self.scaler.unscale_(self.optimizer)
             nn.utils.clip_grad_norm_(self.network.parameters(), self.recipe.clip_grad)
         self.scaler.step(self.optimizer)
         self.scaler.update()
         self.optimizer.zero_grad()
-        return torch.stack(losses).mean() * len(image_pieces)

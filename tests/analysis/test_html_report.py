@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from ean_search.analysis.html_report import conclusions, render_page
+from ean_search.analysis.html_report import conclusions, page_path, render_page
 from ean_search.analysis.run_analysis import RunAnalysis, open_run
 from ean_search.analysis.significance import judge
 from ean_search.cli.main import main
@@ -206,3 +206,47 @@ def test_what_is_not_a_run_is_an_error_of_one_line(tmp_path, capsys):
     (tmp_path / "thesis.tex").write_text("years of work")
     assert main(["report", str(tmp_path)]) == 2
     assert "is not a run folder" in capsys.readouterr().err
+
+
+COMPARISON = """\
+name,placement,seeds,accuracy,deviation,found_minus_this,low,high,sites,latency_ms,latency_x
+best,1-0-1-0,2,0.5125,0.01,0,0,0,2,1.2345,1.1
+<b>,0-0-0-0,2,0.5,0.02,0.0125,-0.01,0.035,0,1.1,1
+"""
+
+
+def test_comparisons_of_retrained_placements_are_on_the_page(example, tmp_path):
+    run = Path(shutil.copytree(example, tmp_path / "compared"))
+    assert "have been retrained and compared" in render_page([RunAnalysis(open_run(run))])
+    for folder, text in [
+        (run / "retrain", COMPARISON),
+        (
+            run / "retrain/quick/pretrained",
+            COMPARISON.replace(",2,0", ",1,0").replace("-0.01,", ","),
+        ),
+        (run / "retrain/broken", "name,placement\n"),
+    ]:
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / "comparison.csv").write_text(text)
+    page = render_page([RunAnalysis(open_run(run))])
+    section = page.partition("<h2>Retrained and compared")[2].partition("</section>")[0]
+    assert "Recipe: own recipe; 2 seeds of each" in section
+    assert "Recipe: quick, pretrained; 1 seed of each" in section
+    assert "51.25 % ± 1.00" in section
+    assert "+1.25 (-1.00 to +3.50)" in section
+    assert "+1.25 (one seed: no interval)" in section
+    assert "1.234" in section
+    assert "&lt;b&gt;" in section
+    assert "retrain/broken/comparison.csv: " in page
+    assert "nan" not in section
+
+
+def test_a_page_about_several_runs_does_not_overwrite_that_of_one(example, tmp_path, monkeypatch):
+    runs = [Path(shutil.copytree(example, tmp_path / name)) for name in ("a/one", "a/two", "b/one")]
+    one, two, other = analyses = [RunAnalysis(open_run(run)) for run in runs]
+    assert page_path([one]) == page_path([one, one]) == runs[0] / "report.html"
+    assert page_path([one, two]) == tmp_path / "a/report-one-two.html"
+    assert page_path([one, other]) == tmp_path / "report-a_one-b_one.html"
+    assert len(page_path(analyses).name) < 200
+    monkeypatch.chdir(tmp_path)
+    assert page_path([one, two]) == Path("a/report-one-two.html")

@@ -4,6 +4,7 @@ import pytest
 from matplotlib.colors import to_hex
 from matplotlib.figure import Figure
 
+from ean_search.analysis.figure_layout import CostAxis
 from ean_search.analysis.matplotlib_figures import (
     draw_strips,
     plot_agreement,
@@ -33,7 +34,7 @@ def figure():
     )
     strips = {text: space.parse(text) for text in ("00-00", "10-02")}
     named = frame[frame.note != ""]
-    return plot_front(frame, front(frame), named, strips, ["SE", "ECA"], title="toy")
+    return plot_front(frame, front(frame), named, strips, ["SE", "ECA"], x=CostAxis(), title="toy")
 
 
 def test_the_front_is_drawn_with_its_named_placements(figure):

@@ -18,6 +18,12 @@ def test_cohorts_are_timed_against_their_members(small_resnet):
     assert frame.speedup.iloc[3] > frame.speedup.iloc[0]
 
 
+def test_spaces_of_few_sites_have_smaller_cohorts(tiny):
+    cohorts = speed._make_cohorts(tiny)
+    assert [len(cohort.placements) for cohort in cohorts] == [1, 64, 64, 16, 16]
+    assert cohorts[3].name == "16 of the last 4 sites"
+
+
 def test_the_first_frame_is_there_before_the_others_are_measured(tiny, monkeypatch):
     measured = []
 

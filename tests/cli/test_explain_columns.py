@@ -79,7 +79,7 @@ def test_comparisons_are_explained(run_command, finished_run):
 
 def test_measurements_are_explained(run_command, finished_run, tmp_path, one_thread):
     table = write_synthetic(tmp_path / "six.parquet")
-    searchers = f"searchers --searchers random --sites --seeds 2 --budget 60 --processes 0 "
+    searchers = "searchers --searchers random --sites --seeds 2 --budget 60 --processes 0 "
     searchers += f"--tables {table} --workers 1"
     for words in (searchers, f"racing {finished_run} --races 3"):
         code, out, _ = run_command("bench", *words.split(), "--output", tmp_path, FLAG)

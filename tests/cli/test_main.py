@@ -1,5 +1,8 @@
 """What all commands have in common: errors of one line, exit codes."""
 
+import subprocess
+import sys
+
 import pytest
 
 from ean_search.cli.main import main
@@ -63,3 +66,18 @@ def test_unknown_flags_and_commands_exit_with_two(capsys):
             main(words)
         assert stopped.value.code == 2
     capsys.readouterr()
+
+
+@pytest.mark.parametrize("command", ["spaces", "report results/example --output {}"])
+def test_readers_may_leave_early(tmp_path, command):
+    words = command.format(tmp_path / "page.html").split()
+    # The reader is gone before anything is written, as with `| true`.
+    start = "import sys; from ean_search.cli.main import main; sys.stdin.read()"
+    program = [sys.executable, "-c", f"{start}; sys.exit(main({words}))"]
+    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
+    with subprocess.Popen(program, text=True, **pipes) as process:
+        process.stdout.close()
+        process.stdin.close()
+        errors = process.stderr.read()
+        assert process.wait() == 1
+    assert "Traceback" not in errors

@@ -1,4 +1,4 @@
-"""Plain backbones: built for the image size of the space, or an error that names sizes that work."""
+"""Plain backbones: built for the size of the space, or an error with sizes that work."""
 
 import re
 from unittest.mock import patch
@@ -35,7 +35,7 @@ def fixed_network(num_classes):
     [
         ("vit_tiny_patch16_224", SMALL),
         ("deit3_small_patch16_224.fb_in1k", SMALL),
-        ("mixer_b16_224", {"num_blocks": 1, "embed_dim": 48}),
+        ("gmlp_s16_224", {}),
         ("beit_base_patch16_224", SMALL),
         ("levit_128s", {}),
         ("swin_tiny_patch4_window7_224", SMALL_SWIN),
@@ -88,8 +88,10 @@ def test_sizes_of_other_origin_are_one_line_too():
         probe(space_of_size("vit_tiny_patch16_224", 64, backbone_args={"img_size": 96}))
     with pytest.raises(UserError, match="does not take images of 32 x 32 px: RuntimeError"):
         probe(space_of_size(f"{__name__}:fixed_network", 32, attention="se"))
-    with pytest.raises(UserError, match="cannot be built.*Invalid pretrained tag"):
+    with pytest.raises(UserError, match=r"cannot be built.*Invalid pretrained tag"):
         make_backbone(space_of_size("vit_tiny_patch16_224.nope", 64), 2)
+    with pytest.raises(UserError, match=r"cannot be built with .*'dept'"):
+        probe(space_of_size("vit_tiny_patch16_224", 64, backbone_args={"dept": 3}))
 
 
 def test_pretrained_weights_are_asked_for_at_the_size_of_the_space():

@@ -49,10 +49,12 @@ def test_retraining_tests_the_pruned_network_once(run):
 
 
 @pytest.mark.slow
-def test_a_finished_training_is_not_overwritten(run):
-    retrain_placement(run, run.find("none"), ONE_EPOCH)
-    with pytest.raises(UserError, match="holds a finished training"):
-        retrain_placement(run, run.find("none"), ONE_EPOCH)
+def test_a_finished_training_is_read_and_not_overwritten(run):
+    metrics = retrain_placement(run, run.find("none"), ONE_EPOCH)
+    file = Path(metrics["folder"], "model.safetensors")
+    before = file.stat().st_mtime_ns
+    assert retrain_placement(run, run.find("none"), ONE_EPOCH) == metrics
+    assert file.stat().st_mtime_ns == before
     other = retrain_placement(run, run.find("none"), ONE_EPOCH | {"seed": 1})
     assert other["folder"].endswith("seed1")
 
@@ -62,8 +64,7 @@ def test_a_placement_may_be_given_by_its_text_or_its_name(run):
     metrics = retrain_placement(run, "0-0-0-0", changes)
     assert metrics["placement"] == "0-0-0-0"
     for same in ("none", run.find("none")):
-        with pytest.raises(UserError, match="holds a finished training"):
-            retrain_placement(run, same, changes)
+        assert retrain_placement(str(run.path), same, changes) == metrics
 
 
 def test_the_best_placement_is_that_of_the_search(short_run):

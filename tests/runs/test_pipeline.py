@@ -73,8 +73,11 @@ def test_a_path_may_be_text(tmp_path):
     run = start_run(experiment, str(tmp_path / "run"))
     assert run.path == tmp_path / "run"
     assert load_run(str(run.path)).experiment_file.is_file()
-    with pytest.raises(UserError, match="exists; continue it with"):
-        start_run(experiment, str(tmp_path / "run"))
+    assert load_run(run) is run
+    again = start_run(str(run.experiment_file), str(tmp_path / "other"))
+    assert again.experiment_file.read_text() == run.experiment_file.read_text()
+    with pytest.raises(UserError, match="is not a run folder"):
+        do_run(str(tmp_path))
 
 
 def test_a_start_that_was_interrupted_can_be_repeated(tmp_path):

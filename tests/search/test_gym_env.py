@@ -86,9 +86,32 @@ def test_placements_convert_to_actions_and_back(space, rng):
         assert space.placement(actions.sample()) in space.enumerate()
 
 
-def test_an_action_outside_the_space_is_a_user_error():
-    with pytest.raises(UserError, match="expected choices 0 to 1"):
-        make_env(BINARY).step(np.full(8, 2))
+@pytest.mark.parametrize(
+    ("action", "got"),
+    [
+        (np.full(8, 2), r"shape \(8,\): array\(\[2, 2"),
+        (np.full(8, 0.5), r"shape \(8,\): array\(\[0.5"),
+        (np.full(8, np.nan), r"shape \(8,\): array\(\[nan"),
+        (np.zeros((1, 8)), r"shape \(1, 8\): array"),
+        ([1, 0], r"\[1, 0\]"),
+        ([[1], [1, 2]], r"\[\[1\], \[1, 2\]\]"),
+        (np.zeros(200), r"shape \(200,\): .*\.\.\.$"),
+        (1, "1"),
+        ("10-110-010", "'10-110-010'"),
+        (["1"] * 8, r"\['1'"),
+        (None, "None"),
+    ],
+)
+def test_a_wrong_action_gives_an_error_that_says_what_was_expected(action, got):
+    words = r"expected an action of shape \(8,\), one choice for each site: whole numbers from 0 to 1"
+    with pytest.raises(UserError, match=f"{words}; got {got}") as caught:
+        make_env(BINARY).step(action)
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("action", [[1] * 8, (1.0,) * 8, np.ones(8, bool), np.ones(8, np.uint8)])
+def test_whole_numbers_of_any_type_are_an_action(action):
+    assert make_env(BINARY).step(action)[4]["placement"] == "11-111-111"
 
 
 def test_a_step_ends_the_episode_and_returns_the_reward_of_the_objective():

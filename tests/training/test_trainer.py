@@ -2,8 +2,9 @@ import pytest
 import torch
 from torch import nn
 
+from ean_search.training.process_group import SingleProcess
 from ean_search.training.recipe import Recipe
-from ean_search.training.trainer import SingleProcess, TrainingContext, fit
+from ean_search.training.trainer import TrainingContext, fit
 from ean_search.utils.errors import UserError
 from tests.helpers import blobs
 
