@@ -27,14 +27,16 @@ def is_conclusive(summary: Mapping[str, Any]) -> bool:
     return judged is None or bool(judged["above_chance"] and judged["differs_from_none"])
 
 
-def has_random_placements(comparison: Mapping[str, Any]) -> bool:
+def has_random_placements(comparison: Mapping[Any, Any]) -> bool:
     """Tell whether the random placements of a comparison are others than the best one.
 
     They have as many attachments as the best one. With none, or at every site, there is one such
     placement only.
     """
     best, random = comparison.get("best"), comparison.get("random")
-    return bool(best and random) and set(random["placements"]) != {best["placement"]}
+    if not best or not random:
+        return False
+    return set(random["placements"]) != {best["placement"]}
 
 
 def more_accurate_trials(trials: pd.DataFrame, accuracy: float) -> dict[str, Any]:

@@ -43,6 +43,13 @@ class TimmOptions(FrozenConfig):
     target_key: str | None = None
 
 
+class FolderOptions(FrozenConfig):
+    """The options of `imagefolder`."""
+
+    # The share of the images of each class to test with, where root has no folder for them.
+    val_split: float | None = Field(default=None, gt=0, lt=1)
+
+
 class NoOptions(FrozenConfig):
     """Refuses options, for data sets that have none."""
 
@@ -59,7 +66,8 @@ class DataSource(FrozenConfig):
         workers: The number of loader processes; no more are used than there are CPUs.
         download: Whether missing data may be downloaded.
         seed: Of generated data, and of the order of streams.
-        options: Options of the data set by name; see `ClutteredOptions` and `TimmOptions`.
+        options: Options of the data set by name; see `ClutteredOptions`, `FolderOptions`
+            and `TimmOptions`.
     """
 
     name: str = "cluttered"
@@ -147,6 +155,8 @@ def read_options(name: str, options: dict[str, Any]) -> Any:
     kind: type[FrozenConfig] = NoOptions
     if name == "cluttered":
         kind = ClutteredOptions
+    elif name == "imagefolder":
+        kind = FolderOptions
     elif name.startswith("timm:"):
         kind = TimmOptions
     return parse_fields(kind, options, f"options of {name}")

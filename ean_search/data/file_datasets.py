@@ -2,21 +2,19 @@
 
 import os
 from collections.abc import Sized
-from pathlib import Path
 from typing import Any, cast
 
 import numpy as np
 from timm.data.dataset_factory import create_dataset
-from torchvision.datasets import ImageFolder
 
 from ean_search.data.datasets import Data, DataSource, TimmOptions, hold_out, read_options
 from ean_search.data.file_splits import LoaderSplit, Stream, StreamSplit
+from ean_search.data.image_folders import open_image_folders
 from ean_search.data.splits import Seed
 from ean_search.data.transforms import make_transform
 from ean_search.utils.errors import UserError, first_line
 from ean_search.utils.seeding import derive_seed
 
-TEST_FOLDERS = "val", "validation", "test"
 STREAM_READERS = "hfids", "tfds", "wds"  # timm's readers that cannot index their images
 REMOTE_READERS = "hfds", "hfids", "tfds"  # timm's readers whose root may be missing
 
@@ -24,28 +22,14 @@ REMOTE_READERS = "hfds", "hfids", "tfds"  # timm's readers whose root may be mis
 def load_folders(source: DataSource) -> Data:
     """Load image folders: root/train, and root/val or validation or test.
 
-    Each of them has one folder per class.
+    Each of them has one folder per class. With the option `val_split`, root or root/train is
+    divided, class by class.
 
     Raises:
         UserError: If folders or images are missing, or the classes differ.
     """
-    if source.root is None:
-        raise UserError("imagefolder needs data.root: the folder that holds train and val")
-    root = Path(source.root)
-    train, tests = root / "train", [root / name for name in TEST_FOLDERS]
-    test = next((folder for folder in tests if folder.is_dir()), tests[0])
-    for folder in (train, test):
-        if not folder.is_dir():
-            raise UserError(f"no images at {folder}, a folder with a folder a class")
-    try:
-        train_set, test_set = ImageFolder(str(train)), ImageFolder(str(test))
-    except FileNotFoundError as error:  # no classes, or a class without images
-        raise UserError(f"no images: {first_line(error)}") from error
-    different = sorted(set(train_set.classes) ^ set(test_set.classes))
-    if different:
-        raise UserError(
-            f"{train} and {test} differ in their classes: only one has {different[0]!r}"
-        )
+    val_split = read_options(source.name, source.options).val_split
+    train_set, test_set = open_image_folders(source.root, val_split, source.seed)
     return _split(source, train_set, test_set, len(train_set.classes), search_per_class=100)
 
 

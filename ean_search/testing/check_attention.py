@@ -46,11 +46,15 @@ def check_attention(
         >>> check_attention(MyAttention)
         >>> check_attention(MyAttention(64), channels=64)
     """
-    made = isinstance(attention, nn.Module)
-    if made and options:
-        raise UserError(f"expected options of a class; this {type(attention).__name__} is made")
-    make = _copy_for_site if made else make_attention_for_site
     kind = type(attention) if isinstance(attention, nn.Module) else attention
+
+    def make(site: Site) -> Attention:
+        if not isinstance(attention, nn.Module):
+            return make_attention_for_site(site, attention, **options)
+        if options:
+            raise UserError(f"expected options of a class; this {type(attention).__name__} is made")
+        return _copy_for_site(site, attention)
+
     name = kind if isinstance(kind, str) else getattr(kind, "__name__", str(kind))
     position = find_attention(kind).positions[0]
     with seeded(0):
@@ -58,7 +62,7 @@ def check_attention(
             site = example_site(position, channels, size)
             where = f"attention {name!r} on {channels} x {size} x {size}"
             with _naming(where):
-                _check_at_site(make(site, attention, **options).eval(), site, where)
+                _check_at_site(make(site).eval(), site, where)
 
 
 def quick_check_attentions(space: Space) -> None:

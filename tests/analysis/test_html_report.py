@@ -78,7 +78,7 @@ def test_hovering_the_front_shows_a_placement(browser, front):
 def test_switching_the_axis_draws_the_front_again(browser):
     x = "document.getElementById('front').data.find((t) => t.name === 'front').x"
     title = "document.querySelector('#front .xtitle').textContent"
-    assert browser.evaluate(title) == "latency (ms)"
+    assert browser.evaluate(title) == "latency (ms), 224 px"
     assert browser.evaluate(x)[0] > 50
     browser.evaluate(
         "(() => { const axis = document.getElementById('axis'); axis.value = 'sites';"

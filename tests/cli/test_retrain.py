@@ -117,3 +117,21 @@ def test_user_errors_are_one_line(run_command, folder, words, expected):
     assert code == 2
     assert expected in err.strip().splitlines()[-1]
     assert "Traceback" not in out + err
+
+
+def test_a_finished_training_is_read_and_what_else_was_asked_is_done(
+    run_command, folder, caplog
+):
+    caplog.set_level("INFO")
+    words = ["retrain", folder, "--placement", "0-1-1-0", "--seed", 30, *SHORT]
+    words += ["--batch-size", 32, "--lr", 0.001]
+    code, first, _ = run_command(*words)
+    assert code == 0
+    trained = folder / "retrain" / "0-1-1-0-seed30"
+    recipe = json.loads((trained / "training.json").read_text())["recipe"]
+    assert (recipe["batch_size"], recipe["lr"], recipe["epochs"]) == (32, 0.001, 1)
+    code, out, _ = run_command(*words, "--export", "safetensors")
+    assert code == 0
+    assert "0-1-1-0-seed30 was trained already; another seed" in caplog.text
+    assert first.strip() in out
+    assert (trained / "export" / "model.safetensors").is_file()

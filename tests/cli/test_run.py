@@ -3,7 +3,10 @@
 import json
 import re
 
+import pytest
+
 from ean_search.analysis.run_folder import load_run
+from ean_search.utils.errors import UserError
 
 
 def test_any_backbone_will_do_without_a_space(run_command, tmp_path, small_run_flags):
@@ -135,3 +138,45 @@ def test_a_searcher_of_ones_own_may_have_options_beside_its_name(
     assert "ask(n): too many positional arguments" in err
     assert err.count("\n") == 1
     assert not (tmp_path / "results" / "tiny" / "b").exists()
+
+
+def test_a_finished_run_goes_on_with_a_larger_budget(run_command, tmp_path, small_run_flags):
+    words = ["run", "--space", "tiny", "--results", tmp_path, "--name", "g", *small_run_flags]
+    assert run_command(*words)[0] == 0
+    folder = tmp_path / "tiny" / "g"
+    code, out, _ = run_command("resume", folder, "--budget", 9)
+    assert code == 0
+    assert "(9 placements evaluated)" in out
+    assert load_run(folder).fields["search"]["budget"] == 9
+    code, _, err = run_command("resume", folder, "--budget", 8)
+    assert code == 2
+    assert "has 9 trials already: give a larger --budget" in err
+
+
+def test_a_run_that_failed_without_a_trial_says_that_its_name_is_free(
+    run_command, tmp_path, monkeypatch, small_run_flags
+):
+    def fail(*_, **__):
+        raise UserError("the disk burns")
+
+    words = ["run", "--space", "tiny", "--results", tmp_path, "--name", "f", *small_run_flags]
+    with monkeypatch.context() as patch:
+        patch.setattr("ean_search.runs.pipeline.run_search", fail)
+        code, _, err = run_command(*words)
+    assert code == 2
+    assert "has no trial yet: `run` with --name f starts it anew" in err
+    assert err.splitlines()[-1] == "ean-search: the disk burns"
+    code, out, _ = run_command(*words, "--searcher", "random")
+    assert code == 0
+    assert load_run(tmp_path / "tiny" / "f").fields["search"]["searcher"] == "random"
+
+
+@pytest.mark.parametrize(
+    "words", ["--searcher no", "--budget-cost sites<2x", "--data-root /nowhere --data cifar10"]
+)
+def test_what_cannot_start_leaves_no_folder(run_command, tmp_path, small_run_flags, words):
+    given = [word for word in small_run_flags if "data" not in word and word != "--set"]
+    command = ["run", "--space", "tiny", "--results", tmp_path / "results", *given]
+    code, _, err = run_command(*command, *words.split())
+    assert (code, "Traceback" in err) == (2, False)
+    assert not (tmp_path / "results").exists()

@@ -100,7 +100,9 @@ def test_limits_beyond_what_placements_cost_are_refused(limits, words):
         check_limits(make_problem(limits))
 
 
-@pytest.mark.parametrize("limits", ["", "latency < 1.1x", "latency >= 6", "sites <= 0", "params > 9"])
+@pytest.mark.parametrize(
+    "limits", ["", "latency < 1.1x", "latency >= 6", "sites <= 0", "params > 9"]
+)
 def test_limits_that_placements_can_keep_are_allowed(limits):
     check_limits(make_problem(limits))
 

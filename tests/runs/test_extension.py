@@ -1,10 +1,12 @@
 """Finished runs that go on: their history is that of a run which had the larger budget at once."""
 
 import json
+from contextlib import nullcontext
 
 import pytest
 
 from ean_search.analysis.run_folder import load_run
+from ean_search.core.trial import EvaluationResult
 from ean_search.runs.extension import change_budget
 from ean_search.runs.pipeline import do_run
 from ean_search.utils.errors import UserError
@@ -70,6 +72,29 @@ def test_an_interruption_on_the_way_changes_nothing(
     assert not run.summary_file.exists()  # what it says is of the smaller budget
     do_run(load_run(run.path))
     whole = make_run(tmp_path / "whole", changes | {"search.budget": 16})
+    assert read_history(run.trials_file) == read_history(whole.trials_file)
+
+
+class Together:
+    """An evaluator whose results depend on the size of the cohort."""
+
+    joint = True
+
+    def evaluate(self, placements):
+        for placement in placements:
+            yield EvaluationResult(len(placements) / 20 + placement.attached / 100, 0.0)
+
+
+def test_members_that_raced_among_fewer_race_again(
+    tmp_path, make_run, read_history, supernet, monkeypatch
+):
+    monkeypatch.setattr(
+        "ean_search.runs.pipeline.search_evaluator", lambda *_: nullcontext(Together())
+    )
+    changes = FEW | supernet | {"search.racing": True}
+    run = make_run(tmp_path / "run", changes)
+    do_run(run, budget=12)
+    whole = make_run(tmp_path / "whole", changes | {"search.budget": 12})
     assert read_history(run.trials_file) == read_history(whole.trials_file)
 
 

@@ -15,6 +15,7 @@ from ean_search.analysis.run_folder import load_run
 from ean_search.distributed.config import Workers
 from ean_search.runs.experiment import load_experiment
 from ean_search.runs.pipeline import do_run, start_run
+from ean_search.runs.summary import next_commands
 from ean_search.utils.device import find_device
 from ean_search.utils.errors import UserError
 from tests.helpers import SMALL_EXPERIMENT, read_scalars
@@ -218,7 +219,7 @@ def test_the_best_are_trained_stand_alone_and_ranked_again(verified_run):
     rewards = [row["reward"] for row in summary["verified"]]
     assert rewards == sorted(rewards, reverse=True)
     assert str(verified_run.find("verified")) == summary["verified"][0]["placement"]
-    assert summary["next"][1].endswith("--placement verified")
+    assert next_commands(verified_run)[1].endswith("--placement verified")
 
 
 @pytest.mark.slow

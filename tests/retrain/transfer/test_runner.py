@@ -60,3 +60,17 @@ def test_folders_are_named_by_the_task_and_the_start_of_the_backbones(short_run,
     ]
     parent = short_run.path / "transfer" / "segment"
     assert folders == [parent / "scratch", parent / "own", parent / "quick"]
+
+
+def test_a_training_that_fails_leaves_no_folder(short_run, make_short_task, monkeypatch):
+    plan = plan_retraining(short_run, {"device": "cpu"})
+    transfers = Transfer(plan, make_short_task("segment"), scratch=True)
+
+    def fail(*_):
+        raise UserError("the disk burns")
+
+    with monkeypatch.context() as patch:
+        patch.setattr("ean_search.retrain.transfer.runner.fit", fail)
+        with pytest.raises(UserError, match="the disk burns"):
+            transfers.train(short_run.find("0-1-1-1"), 40)
+    assert not (transfers.folder / "0-1-1-1-seed40").exists()
