@@ -237,7 +237,8 @@ def plot_maps(
         labels: The class of each image.
         maps: A heat map per image, (images, height, width) in [0, 1], by the network's name.
         answers: One row per network and image: `network`, `image` (its number), `answer` (the
-            predicted class) and `probability` (of the label).
+            predicted class), `probability` (of the label) and, if it is known, `evidence`: whether
+            the map is not 0 everywhere.
         title: The title of the figure.
     """
     size = (1.9 * (len(maps) + 1), 0.6 + 2.1 * len(images))
@@ -263,7 +264,8 @@ def _draw_image(axes: Axes, image: np.ndarray, title: str) -> None:
 
 def _describe_answer(row: Mapping[Any, Any], label: int) -> str:
     verdict = "" if row["answer"] == label else ", wrong"
-    return f"says {row['answer']:.0f}{verdict}\nlabel at {row['probability']:.2f}"
+    evidence = "" if row.get("evidence", True) else "; empty map:\nnothing speaks for the label"
+    return f"says {row['answer']:.0f}{verdict}\nlabel at {row['probability']:.2f}{evidence}"
 
 
 def _mark_stages(

@@ -141,6 +141,13 @@ class Run:
         parts = [Path(recipe).stem] if recipe else []
         return self.path.joinpath("retrain", *parts, *(["pretrained"] if pretrained else []))
 
+    def retrain_tensorboard_folder(
+        self, recipe: str | None = None, pretrained: bool = False
+    ) -> Path:
+        """Return the folder of the scalars of the retrainings in a `retrain_folder`."""
+        trainings = self.retrain_folder(recipe, pretrained).relative_to(self.path)
+        return self.tensorboard_folder / trainings
+
     def transfer_folder(self, task: str, start: str) -> Path:
         """Return the folder of the trainings for a task whose backbones begin with `start`."""
         return self.path / "transfer" / task / start

@@ -23,6 +23,11 @@ from ean_search.utils.errors import UserError
 EXPERIMENT_FLAGS: dict[str, tuple[str, type, str]] = {
     "--data": ("data.name", str, "cluttered | cifar10 | cifar100 | imagefolder | timm:NAME"),
     "--data-root": ("data.root", str, "folder of the data set"),
+    "--val-split": (
+        "data.options.val_split",
+        float,
+        "share of one folder of classes to test with, such as 0.2 (imagefolder without val)",
+    ),
     "--data-workers": ("data.workers", int, "loader processes"),
     "--epochs": ("supernet.recipe.epochs", int, "epochs of the weight-sharing network"),
     "--batch-size": ("supernet.recipe.batch_size", int, "its batch size"),

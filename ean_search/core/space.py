@@ -70,8 +70,8 @@ def as_placement(placement: Placement | str, sites: int) -> Placement:
         read = Placement(tuple(map(DIGITS.index, "".join(parts))), tuple(map(len, parts)))
     if not isinstance(read, Placement) or len(read) != sites:
         raise UserError(
-            f"expected a placement of {sites} sites, got {str(placement)!r} (names, such as 'all', "
-            "are read by `parse` of the space)"
+            f"expected a placement of {sites} sites, got {placement} (names, such as all, are read "
+            "by the `parse` of a space)"
         )
     return read
 

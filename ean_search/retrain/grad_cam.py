@@ -34,7 +34,8 @@ class Explanation:
     """Maps of several networks, and where they were drawn.
 
     Attributes:
-        frame: One row per network and image: label, answer, and the probability of the label.
+        frame: One row per network and image: label, answer, the probability of the label, and
+            whether the map shows any evidence for it (an empty map is 0 everywhere).
         picture: The file of the picture.
         weights: Where the weights of the networks come from, in words.
         layer: The path of the module whose maps were taken.
@@ -69,7 +70,9 @@ def explain(
     maps, rows = {}, []
     for name, network in networks.items():
         maps[name] = _maps(network.to(device).eval(), layer, batch, labels)
-        rows += list(_answers(name, network, batch, labels))
+        shown = maps[name].max(axis=(1, 2)) > 0
+        answers = _answers(name, network, batch, labels)
+        rows += [row | {"evidence": bool(s)} for row, s in zip(answers, shown, strict=True)]
     frame, title = pd.DataFrame(rows), f"Grad-CAM of {layer} for the label; {weights}"
     figure = plot_maps(_to_pictures(batch), labels.tolist(), maps, frame, title=title)
     picture = run.grad_cam_folder / f"{placement}.png"

@@ -29,6 +29,7 @@ from ean_search.utils.device import find_device
 from ean_search.utils.files import check_same_settings, save_json, save_weights
 from ean_search.utils.progress import Progress, silent
 from ean_search.utils.provenance import provenance
+from ean_search.utils.tensorboard import log_scalars
 
 log = logging.getLogger(__name__)
 # Fields of a description that do not change what is trained.
@@ -68,6 +69,10 @@ class RetrainingPlan:
         folder = self.run.retrain_folder(self.recipe, self.pretrained is not None)
         return Checkpoint(folder / Checkpoint.name(placement, seed))
 
+    @property
+    def _tensorboard_folder(self) -> Path:
+        return self.run.retrain_tensorboard_folder(self.recipe, self.pretrained is not None)
+
     def description(self, placement: Placement, seed: int) -> TrainingDescription:
         """Describe one training."""
         return TrainingDescription(
@@ -103,7 +108,10 @@ class RetrainingPlan:
             metrics = checkpoint.read_metrics()
             if metrics is None:
                 network = self.network(placement, seed)
-                metrics = self._train_and_test(checkpoint, network, description, progress)
+                with log_scalars(self._tensorboard_folder, progress) as logged_progress:
+                    metrics = self._train_and_test(
+                        checkpoint, network, description, logged_progress
+                    )
                 save_json(metrics, checkpoint.metrics_file)
                 checkpoint.state_file.unlink()
         return metrics | {"folder": str(checkpoint.path)}

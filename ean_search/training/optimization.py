@@ -1,6 +1,8 @@
 """Make what a recipe names: optimizer, schedule, mixup, loss and the type of mixed precision."""
 
+import logging
 from collections.abc import Callable
+from functools import lru_cache
 from typing import Any
 
 import torch
@@ -15,6 +17,8 @@ from torch import Tensor, nn
 from ean_search.training.recipe import Recipe
 from ean_search.utils.errors import UserError
 
+log = logging.getLogger(__name__)
+FEW_UPDATES = 10  # in an epoch: fewer are worth a warning
 Criterion = Callable[[Tensor, Tensor], Tensor]  # the loss of logits and labels
 # Torch computes these in one kernel, also on CPUs. Its fused SGD with momentum fails as soon as a
 # module is used for the first time after the first step.
@@ -106,3 +110,20 @@ def amp_dtype(name: str) -> torch.dtype:
         return AMP_DTYPES[name]
     half = torch.cuda.is_available() and not torch.cuda.is_bf16_supported()
     return torch.float16 if half else torch.bfloat16
+
+
+@lru_cache  # once in a process, however many networks are trained
+def warn_of_few_updates(images: int, batch_size: int, updates: int) -> None:
+    """Warn if an epoch has so few updates that it teaches little.
+
+    Args:
+        images: The number of training images.
+        batch_size: That of the recipe.
+        updates: The number of updates in an epoch.
+    """
+    if updates < FEW_UPDATES:
+        log.warning(
+            "%d training images in batches of %d: only %d update%s in an epoch; a smaller batch "
+            "size (--batch-size) gives more",
+            *(images, batch_size, updates, "s" if updates > 1 else ""),
+        )

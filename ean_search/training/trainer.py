@@ -24,6 +24,7 @@ from ean_search.training.optimization import (
     make_mixup,
     make_optimizer,
     make_scheduler,
+    warn_of_few_updates,
 )
 from ean_search.training.process_group import ProcessGroup, SingleProcess
 from ean_search.training.recipe import Recipe
@@ -119,6 +120,8 @@ def fit(
     if recipe.channels_last:
         network.to(memory_format=torch.channels_last)
     training = _Training(network, augmented(split, recipe.augment), recipe, context)
+    if context.group.leads:
+        warn_of_few_updates(len(split), recipe.batch_size, training.steps)
     checkpoint = context.checkpoint
     if checkpoint and checkpoint.is_file():
         training.load(checkpoint)

@@ -1,9 +1,11 @@
 """Optuna's dashboard on a run, served by a real server, also while trials are being added."""
 
 import json
+import os
 import sys
 import threading
 from contextlib import contextmanager
+from itertools import pairwise
 from urllib.request import urlopen
 
 import pytest
@@ -93,3 +95,17 @@ def test_without_optuna_dashboard_nothing_is_written(run, monkeypatch):
     with pytest.raises(UserError, match="pip install"), dashboard(run, "localhost", 0):
         pass
     assert not run.optuna_file.is_file()
+
+
+def test_trials_have_the_times_that_are_known(run):
+    written = 1_700_000_000
+    os.utime(run.trials_file, (written, written))
+    mirror = StudyMirror(run)
+    mirror.update()
+    trials, logged = mirror.study.trials, run.read_trials()
+    assert trials[-1].datetime_complete.timestamp() == written
+    for one, other in pairwise(trials):
+        assert one.datetime_complete == other.datetime_start
+    lengths = [trial.duration.total_seconds() for trial in trials]
+    assert lengths == pytest.approx([trial.seconds for trial in logged], abs=1e-5)
+    assert "as if trials had followed each other" in mirror.study.user_attrs["times"]

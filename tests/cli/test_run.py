@@ -166,8 +166,7 @@ def test_a_run_that_failed_without_a_trial_says_that_its_name_is_free(
     assert code == 2
     assert "has no trial yet: `run` with --name f starts it anew" in err
     assert err.splitlines()[-1] == "ean-search: the disk burns"
-    code, out, _ = run_command(*words, "--searcher", "random")
-    assert code == 0
+    assert run_command(*words, "--searcher", "random")[0] == 0
     assert load_run(tmp_path / "tiny" / "f").fields["search"]["searcher"] == "random"
 
 

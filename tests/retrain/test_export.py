@@ -13,7 +13,7 @@ from ean_search.core.space import load_space
 from ean_search.data.datasets import DataSource, load_data
 from ean_search.evaluation.shared_weights import top1_accuracy
 from ean_search.networks.timm_models import SPACE_FIELDS
-from ean_search.retrain.checkpoint import preprocessing
+from ean_search.retrain.checkpoint import open_checkpoint, preprocessing
 from ean_search.retrain.export import FORMATS, check_export, export, read_safetensors
 from ean_search.utils.errors import UserError
 from tests.helpers import describe_training, write_checkpoint, write_folders
@@ -169,6 +169,15 @@ def test_onnx_files_name_the_classes(tmp_path):
         session = onnxruntime.InferenceSession(str(path), providers=["CPUExecutionProvider"])
         metadata = session.get_modelmeta().custom_metadata_map
         assert json.loads(metadata.get("class_names", "null")) == (names and list(names))
+
+
+def test_folders_of_earlier_versions_have_no_names_and_open(tmp_path):
+    trained = write_checkpoint(tmp_path / "net", describe_training())
+    fields = json.loads(trained.description_file.read_text())
+    del fields["class_names"]
+    trained.description_file.write_text(json.dumps(fields))
+    folder = export(open_checkpoint(tmp_path / "net"), "timm").path
+    assert "label_names" not in json.loads((folder / "config.json").read_text())
 
 
 def test_the_config_says_all_that_builds_the_network(tmp_path):

@@ -1,5 +1,6 @@
 """Grad-CAM of a small run, with shared weights and with retrained ones."""
 
+import numpy as np
 import pandas as pd
 import pytest
 
@@ -64,3 +65,23 @@ def test_maps_too_small_to_show_places_are_refused(run, monkeypatch):
     monkeypatch.setattr("ean_search.retrain.grad_cam.MIN_MAP_PIXELS", 99)
     with pytest.raises(UserError, match="too small"):
         explain(run, run.find("1-0-0-0"), images=1)
+
+
+def test_a_map_without_evidence_is_said_to_be_empty(run, monkeypatch):
+    save_weights(build(run.space, 10), run.supernet_file)
+    with_evidence = explain(run, run.find("1-0-0-0"), images=2)
+    assert with_evidence.frame.evidence.dtype == bool
+    maps = [np.zeros((2, 32, 32)), np.ones((2, 32, 32)), np.ones((2, 32, 32))]
+    maps[1][1] = 0
+    found = iter(maps)
+    titles = []
+    monkeypatch.setattr("ean_search.retrain.grad_cam._maps", lambda *_: next(found))
+    monkeypatch.setattr(
+        "ean_search.analysis.matplotlib_figures._draw_image",
+        lambda axes, image, t: titles.append(t),
+    )
+    explained = explain(run, run.find("1-0-0-0"), images=2)
+    assert explained.frame.evidence.tolist() == [False, False, True, False, True, True]
+    saved = pd.read_csv(explained.picture.with_suffix(".csv"))
+    assert saved.evidence.tolist() == explained.frame.evidence.tolist()
+    assert sum("empty map:\nnothing speaks for the label" in title for title in titles) == 3

@@ -18,7 +18,7 @@ from ean_search.runs.experiment import load_experiment
 from ean_search.runs.pipeline import start_run
 from ean_search.utils.errors import UserError
 from ean_search.utils.files import save_weights
-from tests.helpers import SMALL_EXPERIMENT
+from tests.helpers import SMALL_EXPERIMENT, read_scalars
 
 ONE_EPOCH = {"retrain.epochs": 1}
 
@@ -196,3 +196,14 @@ def test_added_branches_leave_a_pretrained_backbone_as_it_is(tmp_path):
     started = prune(network, space.named["all"]).eval()
     assert torch.equal(started(image), plain(image))
     assert not with_unit_gates(space).unit_gate
+
+
+def test_tensorboard_gets_the_curves_of_each_recipe(empty_run):
+    for recipe in (None, "quick"):
+        retrain_placement(empty_run, "none", ONE_EPOCH | {"seed": 3}, recipe=recipe)
+    root = empty_run.tensorboard_folder
+    folders = [root / "retrain", root / "retrain/quick"]
+    assert [empty_run.retrain_tensorboard_folder(name) for name in (None, "quick")] == folders
+    for folder in folders:
+        scalars = read_scalars(folder / "retraining_0-0-0-0,_seed_3")
+        assert any(name.endswith("/loss") for name in scalars)

@@ -74,7 +74,7 @@ def test_data_of_one_class_is_refused(tmp_path):
     write_folders(tmp_path / "images", classes=["ape"])
     data = {"name": "imagefolder", "root": str(tmp_path / "images"), "search_per_class": 2}
     experiment = {"space": {"base": "tiny"}, "data": data | {"image_size": 32}}
-    with pytest.raises(UserError, match="1 class|one class"):
+    with pytest.raises(UserError, match=r"1 class|one class"):
         start_run(load_experiment(None, experiment), tmp_path / "run")
     assert not (tmp_path / "run").exists()
 

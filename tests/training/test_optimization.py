@@ -8,6 +8,7 @@ from ean_search.training.optimization import (
     make_mixup,
     make_optimizer,
     make_scheduler,
+    warn_of_few_updates,
 )
 from ean_search.training.recipe import Recipe
 from ean_search.utils.errors import UserError
@@ -112,3 +113,14 @@ def test_the_type_of_mixed_precision_can_be_named(monkeypatch):
     for has_bfloat16, expected in ((True, torch.bfloat16), (False, torch.float16)):
         monkeypatch.setattr(torch.cuda, "is_bf16_supported", lambda: has_bfloat16)  # noqa: B023
         assert amp_dtype("auto") is expected
+
+
+def test_few_updates_in_an_epoch_are_one_line(caplog):
+    warn_of_few_updates.cache_clear()
+    for _ in range(3):
+        warn_of_few_updates(108, 64, 1)
+        warn_of_few_updates(640, 64, 10)
+    expected = (
+        "108 training images in batches of 64: only 1 update in an epoch; a smaller batch size"
+    )
+    assert [message.startswith(expected) for message in caplog.messages] == [True]

@@ -29,9 +29,9 @@ def test_a_second_holder_is_told_of_the_first_until_it_is_killed(tmp_path):
     path = tmp_path / "lock"
     process = subprocess.Popen([sys.executable, "-c", HOLD, str(path)], stdout=subprocess.PIPE)
     assert process.stdout.readline() == b"held\n"
-    with pytest.raises(UserError, match=f"it is in use by process {process.pid} on "):
-        with only_writer(path, "it"):
-            pass
+    words = f"it is in use by process {process.pid} on "
+    with pytest.raises(UserError, match=words), only_writer(path, "it"):
+        pass
     process.kill()
     process.wait()
     process.stdout.close()
