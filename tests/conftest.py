@@ -32,9 +32,9 @@ def cache(tmp_path_factory):
 def trusted_timings():
     """Trust timings whatever else the machine does, as the suite itself keeps it busy."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("ean_search.costs.timing.LOAD_TOLERANCE", math.inf)
-        patch.setattr("ean_search.costs.timing.HALVES_TOLERANCE", math.inf)
-        patch.setattr("ean_search.costs.timing.SECONDS_TO_WATCH", 0.0)
+        patch.setattr("ean_search.costs.timing_quality.LOAD_TOLERANCE", math.inf)
+        patch.setattr("ean_search.costs.timing_quality.HALVES_TOLERANCE", math.inf)
+        patch.setattr("ean_search.costs.timing_quality.SECONDS_TO_WATCH", 0.0)
         yield
 
 

@@ -13,7 +13,7 @@ from ean_search.retrain.compare import compare, each_training, save_comparison, 
 from ean_search.retrain.retrain import plan_retraining
 from ean_search.runs.experiment import Experiment, load_experiment
 from ean_search.runs.pipeline import do_run, start_run
-from ean_search.runs.resolution import resolve
+from ean_search.runs.resolve_experiment import resolve
 from ean_search.utils.errors import UserError
 from ean_search.utils.progress import Progress, silent
 from ean_search.utils.provenance import hardware

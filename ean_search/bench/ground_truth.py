@@ -21,7 +21,7 @@ from ean_search.data.datasets import Data, load_data
 from ean_search.evaluation.shared_weights import top1_accuracy
 from ean_search.networks.builder import build, prune
 from ean_search.runs.experiment import Experiment, load_experiment
-from ean_search.runs.resolution import resolve
+from ean_search.runs.resolve_experiment import resolve
 from ean_search.training.trainer import TrainingContext, fit
 from ean_search.utils.errors import UserError
 from ean_search.utils.files import check_same_settings

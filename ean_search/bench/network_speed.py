@@ -15,8 +15,8 @@ from torch import Tensor, nn
 from ean_search.bench.memory import measure_memory
 from ean_search.bench.timing import TimingSettings, evaluation_of, median_seconds
 from ean_search.core.space import Placement, Space
-from ean_search.costs.latency import time_interleaved
 from ean_search.costs.measure import measure_costs
+from ean_search.costs.stopwatch import time_interleaved
 from ean_search.costs.table import CostTable
 from ean_search.data.splits import TensorSplit
 from ean_search.evaluation.shared_weights import SharedWeightsEvaluator

@@ -19,7 +19,7 @@ from ean_search.bench.network_speed import measure_networks, measure_ratios
 from ean_search.bench.precision import measure_precision
 from ean_search.bench.timing import TimingSettings, evaluation_of
 from ean_search.core.space import Placement, Space
-from ean_search.costs.latency import time_in_turn
+from ean_search.costs.stopwatch import time_in_turn
 from ean_search.data.datasets import load_data
 from ean_search.data.splits import Split, TensorSplit
 from ean_search.evaluation.shared_weights import SharedWeightsEvaluator

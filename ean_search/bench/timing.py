@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import torch
 
 from ean_search.core.space import Placement
-from ean_search.costs.latency import time_in_turn
+from ean_search.costs.stopwatch import time_in_turn
 from ean_search.data.splits import TensorSplit
 from ean_search.search.evaluator import Evaluator
 

@@ -8,7 +8,7 @@ from torch import Tensor
 
 from ean_search.attention.registry import make_attention
 from ean_search.costs.flops import count_flops
-from ean_search.costs.latency import time_interleaved
+from ean_search.costs.stopwatch import time_interleaved
 from ean_search.utils.progress import Progress, silent
 from ean_search.utils.provenance import hardware
 

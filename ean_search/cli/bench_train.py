@@ -171,7 +171,7 @@ def _read_experiment(
     import torch
 
     from ean_search.runs.experiment import load_experiment
-    from ean_search.runs.resolution import resolve
+    from ean_search.runs.resolve_experiment import resolve
 
     # Parts run side by side: each takes its share of the cores.
     torch.set_num_threads(max(1, torch.get_num_threads() // args.part[1]))

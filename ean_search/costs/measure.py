@@ -25,7 +25,7 @@ from ean_search.core.trial import Cost
 from ean_search.costs.flops import count_activations, count_flops, count_params
 from ean_search.costs.network_latency import AttentionAlone, time_attachments, time_networks
 from ean_search.costs.table import Attachment, CostTable
-from ean_search.costs.timing import Times, time_with_care
+from ean_search.costs.timing_quality import Times, time_with_care
 from ean_search.networks.builder import Slot, build, prune, slots
 from ean_search.utils.files import cache_dir
 from ean_search.utils.progress import Progress, silent

@@ -7,9 +7,9 @@ import torch
 from torch import Tensor, nn
 
 from ean_search.attention.state import ChainedAttention
-from ean_search.costs.latency import time_interleaved, time_rounds
+from ean_search.costs.stopwatch import time_interleaved, time_rounds
 from ean_search.costs.table import CostTable
-from ean_search.costs.timing import Times
+from ean_search.costs.timing_quality import Times
 from ean_search.networks.builder import slots
 
 

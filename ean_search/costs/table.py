@@ -14,7 +14,7 @@ from typing import Any
 
 from ean_search.core.space import Placement, as_placement
 from ean_search.core.trial import Cost
-from ean_search.costs.timing import Timing
+from ean_search.costs.timing_quality import Timing
 from ean_search.utils.errors import UserError
 from ean_search.utils.files import save_json
 

@@ -63,6 +63,8 @@ class DataSource(FrozenConfig):
         root: The folder of the data.
         image_size: Height and width in pixels; None: 32, or 224 for data in image files.
         search_per_class: Training images of each class that are held out for the search.
+        train_per_class: Training images of each class that are used at all, the first ones, those
+            for the search included; None: all.
         workers: The number of loader processes; no more are used than there are CPUs.
         download: Whether missing data may be downloaded.
         seed: Of generated data, and of the order of streams.
@@ -74,6 +76,7 @@ class DataSource(FrozenConfig):
     root: str | None = None
     image_size: int | None = Field(default=None, ge=8)
     search_per_class: int | None = Field(default=None, ge=1)
+    train_per_class: int | None = Field(default=None, ge=2)
     workers: int = Field(default=4, ge=0)
     download: bool = False
     seed: int = Field(default=0, ge=0)
@@ -162,13 +165,16 @@ def read_options(name: str, options: dict[str, Any]) -> Any:
     return parse_fields(kind, options, f"options of {name}")
 
 
-def hold_out(labels: np.ndarray, count: int, classes: int) -> tuple[np.ndarray, np.ndarray]:
+def hold_out(
+    labels: np.ndarray, count: int, classes: int, limit: int | None = None
+) -> tuple[np.ndarray, np.ndarray]:
     """Divide training images into those for training and those for the search.
 
     Args:
         labels: The class of every image.
         count: The number of images of each class to hold out for the search.
         classes: The number of classes.
+        limit: The number of images of each class to use, the first ones; None: all.
 
     Returns:
         The indices of the images for training, and of the first `count` images of every class.
@@ -176,16 +182,18 @@ def hold_out(labels: np.ndarray, count: int, classes: int) -> tuple[np.ndarray, 
     Raises:
         UserError: If a class has too few images.
     """
-    held_out = np.zeros(len(labels), dtype=bool)
+    held_out, unused = np.zeros(len(labels), dtype=bool), np.zeros(len(labels), dtype=bool)
     for label in range(classes):
         members = np.flatnonzero(labels == label)
+        unused[members[limit:] if limit else []] = True
+        members = members[:limit]
         if len(members) <= count:
             raise UserError(
                 f"class {label} has {len(members)} training images: too few to hold {count} out "
                 "for the search; give a smaller data.search_per_class"
             )
         held_out[members[:count]] = True
-    return np.flatnonzero(~held_out), np.flatnonzero(held_out)
+    return np.flatnonzero(~held_out & ~unused), np.flatnonzero(held_out)
 
 
 def load_cluttered(source: DataSource) -> Data:
@@ -198,7 +206,8 @@ def load_cluttered(source: DataSource) -> Data:
         for part in ("train", "test")
     )
     digits = tuple(map(str, range(NUM_CLASSES)))
-    properties = _Properties(source.name, digits, size, source.search_per_class or 100)
+    counts = source.search_per_class or 100, source.train_per_class
+    properties = _Properties(source.name, digits, size, *counts)
     return _split_tensors(properties, train, test, mean_std=CANVAS_MEAN_STD)
 
 
@@ -218,7 +227,8 @@ def load_cifar(source: DataSource) -> Data:
         parts.append((images, torch.tensor(part.targets)))
     size = source.image_size or 32
     names = tuple(part.classes)
-    properties = _Properties(source.name, names, size, source.search_per_class or 50)
+    counts = source.search_per_class or 50, source.train_per_class
+    properties = _Properties(source.name, names, size, *counts)
     return _split_tensors(properties, *parts, mean_std=CIFAR_MEAN_STD, augment=crop_and_flip)
 
 
@@ -232,12 +242,13 @@ def _cifar_error(folder: Path, source: DataSource, error: Exception) -> UserErro
 
 @dataclass(frozen=True)
 class _Properties:
-    """A data set's name, names of classes, image size, and images held out of each class."""
+    """A data set's name, names of classes, image size, and images of each class: held out, all."""
 
     name: str
     class_names: tuple[str, ...]
     size: int
     search_per_class: int
+    train_per_class: int | None
 
 
 def _split_tensors(
@@ -250,7 +261,8 @@ def _split_tensors(
 ) -> Data:
     """Make the splits of images and labels; search and test images are never augmented."""
     classes = len(properties.class_names)
-    training, held_out = hold_out(train[1].numpy(), properties.search_per_class, classes)
+    counts = properties.search_per_class, classes, properties.train_per_class
+    training, held_out = hold_out(train[1].numpy(), *counts)
     plain = partial(TensorSplit, mean_std=mean_std, size=properties.size)
     return Data(
         properties.name,
@@ -259,6 +271,6 @@ def _split_tensors(
         train=plain(*train, training, augment=augment),
         search=plain(*train, held_out),
         test=plain(*test),
-        train_and_search=plain(*train, augment=augment),
+        train_and_search=plain(*train, np.union1d(training, held_out), augment=augment),
         class_names=properties.class_names,
     )

@@ -63,7 +63,8 @@ def _split(
     labels = _labels(train)
     classes = classes or int(labels.max()) + 1
     size = source.image_size or 224
-    training, held_out = hold_out(labels, source.search_per_class or search_per_class, classes)
+    count, limit = source.search_per_class or search_per_class, source.train_per_class
+    training, held_out = hold_out(labels, count, classes, limit)
 
     def split(dataset: Any, indices: np.ndarray) -> LoaderSplit:
         return LoaderSplit(
@@ -82,7 +83,7 @@ def _split(
         train=split(train, training),
         search=split(train, held_out),
         test=split(test, np.arange(len(test))),
-        train_and_search=split(train, np.arange(len(train))),
+        train_and_search=split(train, np.union1d(training, held_out)),
         class_names=_class_names(train, classes),
     )
 
@@ -139,6 +140,8 @@ def _load_streams(source: DataSource, options: TimmOptions) -> Data:
             f"{source.name} can only be streamed, so no images of a class can be held out: name a "
             "split for the search in data.options search, and the number of classes in classes"
         )
+    if source.train_per_class is not None:
+        raise UserError(f"{source.name} can only be streamed: train_per_class cannot limit it")
     size = source.image_size or 224
     names = {"train": options.train, "search": options.search, "test": options.test}
     splits = {part: _stream(source, options, name, size) for part, name in names.items()}

@@ -10,6 +10,7 @@ import socket
 from collections.abc import Iterator, Mapping
 from contextlib import nullcontext
 from pathlib import Path
+from typing import Any
 from unittest.mock import patch
 from urllib.parse import urlparse
 
@@ -89,7 +90,8 @@ def _timm_weights(space: Space) -> Mapping[str, Tensor]:
     backbone = space.backbone
     if backbone in BACKBONES or ":" in backbone:
         raise UserError(f"timm has no weights of {backbone!r}; name a file: --pretrained FILE")
-    reachable, sized = _hub_is_reachable(), size_arguments(space)  # timm resamples for a size
+    reachable = _hub_is_reachable()
+    sized: dict[str, Any] = dict(size_arguments(space))  # timm resamples for a size
     try:
         with nullcontext() if reachable else patch.object(constants, "HF_HUB_OFFLINE", True):
             return timm.create_model(backbone, pretrained=True, **sized).state_dict()

@@ -15,7 +15,7 @@ from ean_search.core import pareto
 from ean_search.core.objective import Problem
 from ean_search.core.space import Placement
 from ean_search.costs.network_latency import time_networks
-from ean_search.costs.timing import Times, Timing, time_with_care
+from ean_search.costs.timing_quality import Times, Timing, time_with_care
 from ean_search.networks.builder import prune
 from ean_search.runs.final_evaluator import FinalEvaluator
 from ean_search.utils.progress import Progress

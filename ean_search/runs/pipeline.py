@@ -30,7 +30,7 @@ from ean_search.runs.extension import change_budget
 from ean_search.runs.final_evaluator import final_evaluator
 from ean_search.runs.new_folder import make_folder, refuse_used
 from ean_search.runs.plugins import check_plugins
-from ean_search.runs.resolution import resolve
+from ean_search.runs.resolve_experiment import resolve
 from ean_search.runs.summary import conclude
 from ean_search.search.evaluator import Evaluator
 from ean_search.search.loop import run_search

@@ -8,7 +8,7 @@ from ean_search.bench.searchers import trace_searchers
 from ean_search.bench.tasks import make_landscapes
 from ean_search.core.space import load_space
 from ean_search.runs.experiment import load_experiment
-from ean_search.runs.resolution import resolve
+from ean_search.runs.resolve_experiment import resolve
 from tests.synthetic import write_synthetic
 
 

@@ -16,7 +16,7 @@ from ean_search.bench.ground_truth import (
     train_all,
 )
 from ean_search.runs.experiment import load_experiment
-from ean_search.runs.resolution import resolve
+from ean_search.runs.resolve_experiment import resolve
 from ean_search.utils.errors import UserError
 
 

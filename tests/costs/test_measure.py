@@ -7,7 +7,7 @@ from torch import nn
 from ean_search.core.space import load_space, shipped_spaces
 from ean_search.costs.flops import count_flops, count_params
 from ean_search.costs.measure import measure_costs, price_list
-from ean_search.costs.timing import Times
+from ean_search.costs.timing_quality import Times
 from ean_search.networks.builder import build, prune
 
 R50, R164 = "resnet50_shared", "resnet164_shared"

@@ -4,7 +4,7 @@ import pytest
 
 from ean_search.costs import measure, timing
 from ean_search.costs.measure import measure_costs, retime_costs
-from ean_search.costs.timing import LoadMeter, Times
+from ean_search.costs.timing_quality import LoadMeter, Times
 
 
 @pytest.fixture(autouse=True)

@@ -8,7 +8,7 @@ import pytest
 from ean_search.core.space import Space
 from ean_search.core.trial import Cost
 from ean_search.costs.table import Attachment, CostTable
-from ean_search.costs.timing import Timing
+from ean_search.costs.timing_quality import Timing
 from ean_search.utils.errors import UserError
 
 SPACE = Space(name="toy", backbone="x", attention=["se", "eca"], stages=(2, 1))

@@ -8,7 +8,7 @@ from ean_search.core.objective import Objective, Problem
 from ean_search.core.trial import Cost, Trial
 from ean_search.costs import timing as timing_module
 from ean_search.costs.table import Attachment, CostTable
-from ean_search.costs.timing import Timing
+from ean_search.costs.timing_quality import Timing
 from ean_search.runs.experiment import load_experiment, save_experiment
 from ean_search.runs.front_latency import FrontLatency
 from ean_search.runs.pipeline import resolve

@@ -3,7 +3,7 @@ import time
 import pytest
 import torch
 
-from ean_search.costs.latency import time_in_turn, time_interleaved
+from ean_search.costs.stopwatch import time_in_turn, time_interleaved
 
 
 def test_medians_are_ordered_by_work_in_spite_of_one_slow_round():

@@ -6,7 +6,7 @@ from types import SimpleNamespace
 import pytest
 
 from ean_search.costs import timing as module
-from ean_search.costs.timing import LoadMeter, Times, Timing, time_with_care
+from ean_search.costs.timing_quality import LoadMeter, Times, Timing, time_with_care
 
 QUIET = Times((2.0, 2.0, 2.0, 2.0))
 SLOWER = Times((2.0, 2.0, 3.0, 3.0))

@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping
 
 import torch
 
-from ean_search.costs.timing import Times
+from ean_search.costs.timing_quality import Times
 
 Forward = Callable[[], object]
 

@@ -6,7 +6,7 @@ from ean_search.analysis.figure_layout import axis_labels
 from ean_search.analysis.run_analysis import RunAnalysis
 from ean_search.runs.experiment import load_experiment
 from ean_search.runs.pipeline import do_run, start_run
-from ean_search.runs.resolution import resolve
+from ean_search.runs.resolve_experiment import resolve
 from ean_search.utils.errors import UserError
 
 SMALL = {
