@@ -1,11 +1,14 @@
 """What several commands share: flags, how they are read, and frames that are saved and printed."""
 
 import argparse
+import logging
 from pathlib import Path
 from typing import Any
 
 from ean_search.cli.explain_columns import note_file
 from ean_search.utils.errors import UserError
+
+log = logging.getLogger(__name__)
 
 
 def add_set_flag(parser: argparse.ArgumentParser) -> None:
@@ -35,6 +38,18 @@ def add_space_flags(parser: argparse.ArgumentParser) -> None:
 def add_json_flag(parser: argparse.ArgumentParser) -> None:
     """Let scripts read what is said."""
     parser.add_argument("--json", action="store_true", help="print events, one JSON a line")
+
+
+def add_quick_flag(parser: argparse.ArgumentParser, sets: str) -> None:
+    """Let settings be chosen that take minutes."""
+    text = f"a trial on any data in minutes: sets {sets}; other flags win, and what is set is said"
+    parser.add_argument("--quick", action="store_true", help=text)
+
+
+def say_quick(changes: dict[str, Any]) -> None:
+    """Say what `--quick` set, in the form of `--set`."""
+    listed = " ".join(f"{field}={value}" for field, value in changes.items())
+    log.info("--quick sets %s (%s)", listed, "to try things out: its accuracies are no result")
 
 
 def positive(text: str) -> int:

@@ -7,7 +7,14 @@ from pathlib import Path
 from typing import Any
 
 from ean_search.cli.explain_columns import note_file
-from ean_search.cli.flags import add_json_flag, add_set_flag, positive, read_set_flag
+from ean_search.cli.flags import (
+    add_json_flag,
+    add_quick_flag,
+    add_set_flag,
+    positive,
+    read_set_flag,
+    say_quick,
+)
 from ean_search.cli.formats import for_each_format, read_formats
 
 log = logging.getLogger(__name__)
@@ -39,6 +46,7 @@ def add_retrain_parser(commands: Any) -> None:
     )
     retrain.add_argument("--device")
     retrain.add_argument("--train-workers", type=int, help="Ray workers that train together (DDP)")
+    add_quick_flag(retrain, "few epochs, few images of each class, batches that fit")
     add_set_flag(retrain)
     add_json_flag(retrain)
     retrain.set_defaults(command=_retrain)
@@ -50,12 +58,16 @@ def _retrain(args: argparse.Namespace) -> None:
 
     run = load_run(args.run)
     warn_of_unfinished(run, args.placement)
-    plan = plan_retraining(run, _read_changes(args), args.recipe, args.pretrained)
+    changes = _read_changes(args)
+    plan = plan_retraining(run, changes, args.recipe, args.pretrained)
+    if args.quick:
+        changes |= _quick_changes(plan, changes)
+        plan = plan_retraining(run, changes, args.recipe, args.pretrained)
     formats = _check_export(args, run, plan)
     if args.seeds > 1 or args.compare:
         _compare(args, run, plan)
     else:
-        _retrain_one(args, run)
+        _retrain_one(args, run, changes)
     _export(args, formats, plan.checkpoint(run.find(args.placement), plan.experiment.seed))
 
 
@@ -73,12 +85,20 @@ def _read_changes(args: argparse.Namespace) -> dict[str, Any]:
     return given | read_set_flag(args)
 
 
-def _retrain_one(args: argparse.Namespace, run: Any) -> None:
+def _quick_changes(plan: Any, given: dict[str, Any]) -> dict[str, Any]:
+    from ean_search.runs.quick import quick_retraining
+
+    quick = quick_retraining(plan.experiment, given)
+    say_quick(quick)
+    return quick
+
+
+def _retrain_one(args: argparse.Namespace, run: Any, changes: dict[str, Any]) -> None:
     from ean_search.cli.progress import show_progress
     from ean_search.retrain.retrain import retrain_placement
 
     start = {"recipe": args.recipe, "pretrained": args.pretrained}
-    placement, changes = run.find(args.placement), _read_changes(args)
+    placement = run.find(args.placement)
     with show_progress(args.json) as progress:
         metrics = retrain_placement(run, placement, changes, progress, **start)
     text = (

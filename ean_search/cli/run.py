@@ -10,11 +10,13 @@ from typing import Any
 from ean_search.cli.explain_columns import note_file
 from ean_search.cli.flags import (
     add_json_flag,
+    add_quick_flag,
     add_set_flag,
     add_space_flags,
     positive,
     read_set_flag,
     read_space_flags,
+    say_quick,
 )
 from ean_search.cli.workers import add_workers_flags, flags_of, read_workers
 from ean_search.utils.errors import UserError
@@ -72,6 +74,9 @@ def add_run_parsers(commands: Any) -> None:
     run.add_argument("--name", help="name of the run's folder; date and time if none")
     run.add_argument("--results", type=Path, default=Path("results"), help="folder of all runs")
     _add_experiment_flags(run)
+    add_quick_flag(
+        run, "small images and few of them, few epochs, batches that fit, a budget of 24"
+    )
     add_json_flag(run)
     add_workers_flags(run)
     run.set_defaults(command=_run)
@@ -118,13 +123,19 @@ def _experiment_changes(args: argparse.Namespace) -> dict[str, Any]:
 def _run(args: argparse.Namespace) -> None:
     from ean_search.runs.experiment import load_experiment
     from ean_search.runs.pipeline import start_run
+    from ean_search.runs.quick import quick_run
 
     if not args.space and not args.backbone and not args.experiment:
         raise UserError(
             "expected --space NAME, --backbone NAME or --experiment FILE; "
             "`ean-search spaces` lists spaces"
         )
-    experiment = load_experiment(args.experiment, _experiment_changes(args))
+    changes = _experiment_changes(args)
+    experiment = load_experiment(args.experiment, changes)
+    if args.quick:
+        quick = quick_run(experiment, changes)
+        say_quick(quick)
+        experiment = load_experiment(args.experiment, changes | quick)
     workers = read_workers(args)
     name = args.name or datetime.now().strftime("%Y-%m-%d-%H%M%S")
     folder = args.results / experiment.space.name / name

@@ -174,7 +174,7 @@ class Space(FrozenConfig):
             UserError: If the text is no placement of this space.
         """
         if isinstance(text, Placement):
-            return self.placement(text.choices)
+            return self.placement(as_placement(text, self.sites).choices)
         if text in self.named:
             return self.named[text]
         stripped = text.strip().lower()

@@ -136,3 +136,16 @@ def test_own_data_is_loaded_by_the_path_of_its_function():
     assert load_data(source).classes == 4
     with pytest.raises(UserError, match="no module named 'nowhere'"):
         load_data(DataSource(name="nowhere:own"))
+
+
+def test_only_the_first_images_of_each_class_may_be_used():
+    labels = np.array([0, 1, 0, 1, 0, 1, 1])
+    training, held_out = hold_out(labels, 1, 2, limit=2)
+    assert (training.tolist(), held_out.tolist()) == ([2, 3], [0, 1])
+    options = {"train": 600, "test": 100}
+    source = DataSource(search_per_class=5, train_per_class=20, options=options)
+    data = load_data(source)
+    sizes = [len(split) for split in (data.train, data.search, data.train_and_search, data.test)]
+    assert sizes == [150, 50, 200, 100]
+    with pytest.raises(UserError, match="too few to hold 20 out"):
+        load_data(source.model_copy(update={"search_per_class": 20}))
