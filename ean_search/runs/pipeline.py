@@ -16,6 +16,7 @@ from ean_search.costs.measure import measure_costs, price_list
 from ean_search.costs.table import CostTable
 from ean_search.data.datasets import Data, load_data
 from ean_search.distributed.config import Workers
+from ean_search.runs.change_budget import change_budget
 from ean_search.runs.checks import check_experiment, check_limits
 from ean_search.runs.evaluator_factory import (
     LocalEvaluator,
@@ -26,7 +27,6 @@ from ean_search.runs.evaluator_factory import (
     training_evaluator,
 )
 from ean_search.runs.experiment import Experiment, load_experiment, save_experiment
-from ean_search.runs.extension import change_budget
 from ean_search.runs.final_evaluator import final_evaluator
 from ean_search.runs.new_folder import make_folder, refuse_used
 from ean_search.runs.plugins import check_plugins

@@ -7,7 +7,7 @@ import pytest
 
 from ean_search.analysis.run_folder import load_run
 from ean_search.core.trial import EvaluationResult
-from ean_search.runs.extension import change_budget
+from ean_search.runs.change_budget import change_budget
 from ean_search.runs.pipeline import do_run
 from ean_search.utils.errors import UserError
 
