@@ -28,9 +28,7 @@ def add_report_parsers(commands: Any) -> None:
     explain = commands.add_parser("explain", help="draw where networks look: none, all, and found")
     explain.add_argument("run", type=Path)
     explain.add_argument("--placement", default="best", help="best, knee, a name or a placement")
-    explain.add_argument(
-        "--images", type=positive, default=6, help="of the test split, the first ones"
-    )
+    explain.add_argument("--images", type=positive, default=6, help="the test split's first ones")
     explain.add_argument("--device", default="auto")
     explain.set_defaults(command=_explain)
 

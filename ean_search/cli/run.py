@@ -80,7 +80,10 @@ def add_run_parsers(commands: Any) -> None:
     add_json_flag(run)
     add_workers_flags(run)
     run.set_defaults(command=_run)
+    _add_resume_parser(commands)
 
+
+def _add_resume_parser(commands: Any) -> None:
     resume = commands.add_parser(
         "resume", help="continue a run that was stopped, or a finished one with a larger budget"
     )

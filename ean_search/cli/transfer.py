@@ -49,8 +49,7 @@ def _transfer(args: argparse.Namespace) -> None:
     changes = {"seed": args.seed, "device": args.device}
     changes = {field: value for field, value in changes.items() if value is not None}
     plan = plan_retraining(run, changes, args.recipe)
-    first = plan.experiment.seed
-    chosen = select_placements(run, args.placement, args.compare, first)
+    chosen = select_placements(run, args.placement, args.compare, plan.experiment.seed)
     if not args.scratch:
         plan = choose_trainings(plan, [p for placements in chosen.values() for p in placements])
     transfers, seeds = Transfer(plan, task, args.scratch), _choose_seeds(args, plan, chosen)

@@ -164,11 +164,10 @@ def price_list(space: Space, table: CostTable, classes: int) -> Callable[[Placem
 
     @cache
     def count(placement: Placement) -> Cost:
-        image = torch.zeros(1, 3, table.image_size, table.image_size)
         pruned = prune(network, placement)
-        macs, flops = count_flops(pruned, image)
-        params = count_params(pruned)
-        return replace(table.price(placement), params=params, macs=macs, flops=flops)
+        macs, flops = count_flops(pruned, torch.zeros(1, 3, table.image_size, table.image_size))
+        counts = {"params": count_params(pruned), "macs": macs, "flops": flops}
+        return replace(table.price(placement), **counts)
 
     return count
 

@@ -192,14 +192,11 @@ def slots(network: nn.Module) -> list[Slot]:
 
 
 def place(network: nn.Module, placement: Placement | str) -> nn.Module:
-    """Set every slot of a network to its choice, in place.
+    """Set every slot of a network to its choice, in place, and return the network.
 
     Args:
         network: A network of `build`.
         placement: A placement for as many sites as the network has, or its text.
-
-    Returns:
-        The same network.
 
     Raises:
         UserError: If the number of sites is another one.
@@ -212,8 +209,8 @@ def place(network: nn.Module, placement: Placement | str) -> nn.Module:
     placement = as_placement(placement, len(found))
     for slot, choice in zip(found, placement.choices, strict=True):
         if choice > len(slot.attentions):
-            most = len(slot.attentions)
-            raise UserError(f"expected choices 0 to {most} at the sites, got {placement}")
+            highest = len(slot.attentions)
+            raise UserError(f"expected choices 0 to {highest} at the sites, got {placement}")
         slot.choice = choice
     _link_chains(network, found)
     return network

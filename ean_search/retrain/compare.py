@@ -89,8 +89,7 @@ def compare(
     """
 
     def train(placement: Placement, seed: int) -> float:
-        accuracy: float = plan.train(placement, seed, progress)["test_accuracy"]
-        return accuracy
+        return float(plan.train(placement, seed, progress)["test_accuracy"])
 
     placements = unique_placements(plan.run, chosen)
     accuracies = train_paired(train, placements, seeds, progress)

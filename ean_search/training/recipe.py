@@ -109,8 +109,7 @@ def load_recipe(source: str | Path, **changes: Any) -> Recipe:
         UserError: If there is no such recipe, or a field is unknown or out of range.
 
     Example:
-        >>> load_recipe("mrla-imagenet", epochs=50).epochs
-        50
+        >>> load_recipe("mrla-imagenet", epochs=50)
     """
     path = Path(source)
     if path.suffix in (".yaml", ".yml"):

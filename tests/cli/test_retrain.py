@@ -119,9 +119,7 @@ def test_user_errors_are_one_line(run_command, folder, words, expected):
     assert "Traceback" not in out + err
 
 
-def test_a_finished_training_is_read_and_what_else_was_asked_is_done(
-    run_command, folder, caplog
-):
+def test_a_finished_training_is_read_and_what_else_was_asked_is_done(run_command, folder, caplog):
     caplog.set_level("INFO")
     words = ["retrain", folder, "--placement", "0-1-1-0", "--seed", 30, *SHORT]
     words += ["--batch-size", 32, "--lr", 0.001]
