@@ -104,7 +104,7 @@ def _share_out(work: Callable[[Task], T], tasks: Sequence[Task], processes: int)
 def _use_one_thread() -> None:
     """Leave the other cores to the other processes; all arrays here are small."""
     import torch
-    from threadpoolctl import threadpool_limits  # type: ignore[import-untyped] # has no types
+    from threadpoolctl import threadpool_limits
 
     torch.set_num_threads(1)
     threadpool_limits(1)
