@@ -86,9 +86,9 @@ def short_run(tmp_path_factory):
     return run
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def ray_here():
-    """Start Ray once for all tests that need it."""
+    """Start Ray once for the tests of a file; other files may start their own."""
     from ean_search.distributed.cluster import cluster
     from ean_search.distributed.config import Workers
 

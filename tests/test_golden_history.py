@@ -74,6 +74,7 @@ def test_searches_of_a_table_are_what_they_were(searcher, tmp_path):
     assert search_table(searcher, tmp_path) == stored
 
 
+@pytest.mark.slow
 def test_a_run_with_a_trained_network_is_what_it_was(tmp_path):
     made_on, *stored = (GOLDEN / "run.jsonl").read_text().splitlines()
     found = search_network(tmp_path)

@@ -81,6 +81,7 @@ def test_the_package_itself_loads_nothing_heavy():
     assert not loaded_by(help_text) & heavy
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("folder", WITHOUT_TORCH)
 def test_folders_without_torch(folder):
     sources = [

@@ -50,6 +50,7 @@ def test_its_api_lists_the_example_runs_trials(run):
     assert attributes["placement"] == frame.placement[5]
 
 
+@pytest.mark.slow
 def test_it_follows_a_search_that_is_running(run, monkeypatch):
     monkeypatch.setattr(optuna_dashboard, "POLL_INTERVAL_SECONDS", 0.05)
     lines = run.trials_file.read_text().splitlines(keepends=True)

@@ -179,6 +179,7 @@ def test_a_pruned_network_does_not_write_what_no_site_reads():
     assert sum(isinstance(m, AttentionAfterBlock) for m in pruned.modules()) == 2
 
 
+@pytest.mark.slow
 def test_a_network_may_run_in_several_threads_at_once():
     space = load_small("resnet50_mrla_light")
     network = place(build(space).eval(), space.named["all"])

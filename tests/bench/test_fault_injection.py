@@ -20,6 +20,7 @@ def worker(tmp_path):
     process.wait()
 
 
+@pytest.mark.slow
 def test_a_worker_is_killed_and_counted(worker):
     deadline = time.monotonic() + 30
     with WorkerKiller(1) as killer:

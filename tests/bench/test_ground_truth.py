@@ -36,6 +36,7 @@ def test_every_placement_is_trained_once(truth, experiment):
     assert truth.read_bytes() == before
 
 
+@pytest.mark.slow
 def test_missing_trainings_are_done_and_come_out_the_same(truth, experiment, tmp_path):
     lines = truth.read_text().splitlines()
     part = tmp_path / "part.jsonl"
@@ -45,6 +46,7 @@ def test_missing_trainings_are_done_and_come_out_the_same(truth, experiment, tmp
     assert frame.accuracy.tolist() == read_truth(truth).accuracy.tolist()
 
 
+@pytest.mark.slow
 def test_a_pilot_trains_a_few_placements_and_counts_for_the_whole(truth, experiment, tmp_path):
     path = tmp_path / "pilot.jsonl"
     frame = train_all(experiment, path, seeds=1, pilot=3)

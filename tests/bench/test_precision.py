@@ -4,6 +4,7 @@ from ean_search.bench.precision import measure_precision
 from tests.helpers import blobs
 
 
+@pytest.mark.slow
 def test_each_precision_is_compared_with_float32(tiny, tiny_network):
     frame = measure_precision(tiny_network, tiny, blobs(12, 0, size=32), rounds=1)
     exact = frame[frame.precision == "float32"].iloc[0]

@@ -75,6 +75,7 @@ def test_many_workers_save_time(source):
     assert together < 10
 
 
+@pytest.mark.slow
 def test_options_may_follow_the_name_of_a_searcher(source):
     table = PlacementBench(source, objective="accuracy - 0.02 latency")
     single, multi = (

@@ -2,6 +2,8 @@
 
 import re
 
+import pytest
+
 from ean_search.core.space import load_space
 from ean_search.utils.jsonl import append_row
 
@@ -9,6 +11,7 @@ TINY = "--set data.options.train=300 --set data.options.test=20 --set data.searc
 TINY = [*TINY.split(), "--set", "supernet.recipe.epochs=1"]
 
 
+@pytest.mark.slow
 def test_supernets_are_judged_by_a_table(run_command, tmp_path, one_thread):
     words = "bench table --space tiny --name mine --seeds 2 --device cpu --epochs 4 --part 1/2"
     words = [*words.split(), "--output", str(tmp_path), *TINY]

@@ -32,6 +32,7 @@ def run_words(tmp_path, small_run_flags):
     return [*words, "--searcher", "reinforce", "--results", str(tmp_path), *small_run_flags]
 
 
+@pytest.mark.slow
 def test_a_run_prints_an_event_for_every_trial_with_its_own_fields(
     run_command, run_words, tmp_path, validator
 ):
@@ -82,6 +83,7 @@ def test_the_schema_refuses_what_is_no_event(event, validator):
         validator.validate(event)
 
 
+@pytest.mark.slow
 def test_a_budget_below_the_named_placements_is_said_in_one_line(
     run_command, run_words, validator, caplog
 ):

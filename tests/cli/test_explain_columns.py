@@ -57,6 +57,7 @@ def test_json_stays_json(run_command):
     assert fields == set(explained(err, "cost"))
 
 
+@pytest.mark.slow
 def test_a_runs_tables_and_file_are_explained(run_command, finished_run):
     code, out, _ = run_command("resume", finished_run, FLAG)
     assert code == 0

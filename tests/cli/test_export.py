@@ -88,6 +88,7 @@ def test_a_format_that_fails_does_not_stop_the_others(run_command, trained, tmp_
     assert summary == f"ean-search: 2 of 3 formats failed: {WRONG}, onx"
 
 
+@pytest.mark.slow
 def test_retrain_exports_alike(run_command, short_run, monkeypatch):
     words = ["retrain", short_run.path, "--placement", "0-1-0-1", "--recipe", "quick"]
     words += ["--epochs", 1, "--device", "cpu", "--export", f"{WRONG}, safetensors"]
@@ -117,6 +118,7 @@ def pretend_to_retrain(run, placement, seed=0):
     return write_checkpoint(run.retrain_folder() / f"{placement}-seed{seed}", description)
 
 
+@pytest.mark.slow
 def test_the_only_retrained_placement_is_exported(run_command, bare_run, caplog):
     pretend_to_retrain(bare_run, "1-1-0-0", seed=3)
     pretend_to_retrain(bare_run, "1-1-0-0", seed=1)

@@ -8,6 +8,7 @@ import pytest
 from ean_search.cli.main import main
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("words", "expected"),
     [
@@ -68,6 +69,7 @@ def test_unknown_flags_and_commands_exit_with_two(capsys):
     capsys.readouterr()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("command", ["spaces", "report results/example --output {}"])
 def test_readers_may_leave_early(tmp_path, command):
     words = command.format(tmp_path / "page.html").split()

@@ -22,6 +22,7 @@ def test_the_page_lies_in_the_run_unless_told_otherwise(run_command, example, tm
     assert (tmp_path / "page.html").is_file()
 
 
+@pytest.mark.slow
 def test_its_figures_are_written_on_request(run_command, example):
     code, out, _ = run_command("report", example, "--png")
     assert code == 0

@@ -24,6 +24,7 @@ def test_retraining_prints_what_the_test_split_says(run_command, folder):
     assert re.search(r"[01]-[01]-[01]-[01]: \d+\.\d\d % of 100 test images", out)
 
 
+@pytest.mark.slow
 def test_a_network_is_compared_exported_folded_and_transferred(run_command, folder):
     words = ["--placement", "1-0-0-1", "--recipe", "quick", *SHORT]
     code, out, _ = run_command(
@@ -70,6 +71,7 @@ def test_a_network_is_compared_exported_folded_and_transferred(run_command, fold
     assert "mIoU of segment" in out
 
 
+@pytest.mark.slow
 def test_scripts_read_events(run_command, folder):
     words = ["--placement", "1-0-0-1", "--recipe", "quick", *SHORT, "--seed", 5, "--json"]
     code, out, _ = run_command("retrain", folder, *words, "--export", "safetensors")

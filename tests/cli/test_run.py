@@ -9,6 +9,7 @@ from ean_search.analysis.run_folder import load_run
 from ean_search.utils.errors import UserError
 
 
+@pytest.mark.slow
 def test_any_backbone_will_do_without_a_space(run_command, tmp_path, small_run_flags):
     words = "run --backbone resnet10t --attention eca --image-size 32 --name a".split()
     code, _, _ = run_command(*words, "--results", str(tmp_path), *small_run_flags)
@@ -16,6 +17,7 @@ def test_any_backbone_will_do_without_a_space(run_command, tmp_path, small_run_f
     assert load_run(tmp_path / "resnet10t_eca" / "a").space.stages == (1, 1, 1, 1)
 
 
+@pytest.mark.slow
 def test_a_run_ends_with_its_front_and_the_next_commands(run_command, tmp_path, small_run_flags):
     words = [
         "run",
@@ -40,6 +42,7 @@ def test_a_run_ends_with_its_front_and_the_next_commands(run_command, tmp_path, 
     assert run.fields["seed"] == 3
 
 
+@pytest.mark.slow
 def test_resuming_a_finished_run_says_again_what_it_found(run_command, finished_run):
     before = (finished_run / "trials.jsonl").read_bytes()
     code, out, _ = run_command("resume", str(finished_run))
@@ -94,6 +97,7 @@ def test_a_stop_from_the_keyboard_says_how_to_go_on(
     assert f"ean-search resume {tmp_path / 'tiny' / 'b'}" in err
 
 
+@pytest.mark.slow
 def test_cohorts_may_race(run_command, tmp_path, small_run_flags):
     words = ["run", "--space", "tiny", "--results", str(tmp_path), "--name", "r", "--racing"]
     code, _, _ = run_command(*words, *small_run_flags)
@@ -120,6 +124,7 @@ class WithoutGenerator(Annealing):
 """
 
 
+@pytest.mark.slow
 def test_a_searcher_of_ones_own_may_have_options_beside_its_name(
     run_command, tmp_path, monkeypatch, small_run_flags
 ):
@@ -140,6 +145,7 @@ def test_a_searcher_of_ones_own_may_have_options_beside_its_name(
     assert not (tmp_path / "results" / "tiny" / "b").exists()
 
 
+@pytest.mark.slow
 def test_a_finished_run_goes_on_with_a_larger_budget(run_command, tmp_path, small_run_flags):
     words = ["run", "--space", "tiny", "--results", tmp_path, "--name", "g", *small_run_flags]
     assert run_command(*words)[0] == 0
@@ -153,6 +159,7 @@ def test_a_finished_run_goes_on_with_a_larger_budget(run_command, tmp_path, smal
     assert "has 9 trials already: give a larger --budget" in err
 
 
+@pytest.mark.slow
 def test_a_run_that_failed_without_a_trial_says_that_its_name_is_free(
     run_command, tmp_path, monkeypatch, small_run_flags
 ):

@@ -33,6 +33,7 @@ def retrain_command(error):
     return re.search("train them by: ean-search (.*)", error).group(1).split()
 
 
+@pytest.mark.slow
 def test_what_is_missing_is_named_with_the_command_that_trains_it(run_command, finished_run):
     words = ["--placement", "1-0-0-0", "--epochs", 1, "--device", "cpu"]
     assert run_command("retrain", finished_run, *words, "--batch-size", 32)[0] == 0
@@ -56,6 +57,7 @@ def test_what_is_missing_is_named_with_the_command_that_trains_it(run_command, f
     assert "2 seeds" in out
 
 
+@pytest.mark.slow
 def test_the_recipe_is_that_of_the_retrainings(run_command, finished_run):
     words = "--placement 0-0-1-0 --recipe quick --epochs 1 --device cpu --compare none --seed 3"
     assert run_command("retrain", finished_run, *words.split())[0] == 0

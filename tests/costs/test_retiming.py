@@ -2,7 +2,7 @@
 
 import pytest
 
-from ean_search.costs import measure, timing
+from ean_search.costs import measure, timing_quality
 from ean_search.costs.measure import measure_costs, retime_costs
 from ean_search.costs.timing_quality import LoadMeter, Times
 
@@ -11,9 +11,9 @@ from ean_search.costs.timing_quality import LoadMeter, Times
 def own_cache(monkeypatch, tmp_path):
     """Trust no timing blindly here, and cache nothing for other tests."""
     monkeypatch.setenv("EAN_SEARCH_CACHE", str(tmp_path))
-    monkeypatch.setattr(timing, "LOAD_TOLERANCE", 0.10)
-    monkeypatch.setattr(timing, "HALVES_TOLERANCE", 0.05)
-    monkeypatch.setattr(timing, "SECONDS_BEFORE_AGAIN", 0.0)
+    monkeypatch.setattr(timing_quality, "LOAD_TOLERANCE", 0.10)
+    monkeypatch.setattr(timing_quality, "HALVES_TOLERANCE", 0.05)
+    monkeypatch.setattr(timing_quality, "SECONDS_BEFORE_AGAIN", 0.0)
 
 
 @pytest.fixture

@@ -5,7 +5,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from ean_search.costs import timing as module
+from ean_search.costs import timing_quality as module
 from ean_search.costs.timing_quality import LoadMeter, Times, Timing, time_with_care
 
 QUIET = Times((2.0, 2.0, 2.0, 2.0))

@@ -83,6 +83,7 @@ def test_a_tree_that_computes_something_else_is_refused(tiny_network, images):
         check_tree(tree, tiny_network, images)
 
 
+@pytest.mark.slow
 def test_a_walk_holds_two_maps_per_site():
     network = build(load_space("resnet50_shared")).eval()
     maps = [(256, 16, 3), (512, 8, 4), (1024, 4, 6), (2048, 2, 3)]

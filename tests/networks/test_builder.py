@@ -53,6 +53,7 @@ def test_nothing_attached_is_the_plain_backbone_to_the_bit(name, rng):
             assert placement.attached == 0 or not torch.equal(placed, plain(x))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("attention", ["se", "dia", "sge", "spa", "cbam"])
 def test_pruned_networks_equal_placed_ones(attention, rng, images):
     space = load_space("resnet164_shared", attention={"name": attention})

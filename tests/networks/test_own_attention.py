@@ -14,6 +14,7 @@ def count(modules):
     return sum(p.numel() for module in modules for p in module.parameters())
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", shipped_spaces())
 def test_none_is_what_the_space_claims(name):
     space = load_small(name)

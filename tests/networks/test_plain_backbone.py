@@ -30,6 +30,7 @@ def fixed_network(num_classes):
     return torch.nn.Sequential(torch.nn.Flatten(), torch.nn.Linear(3 * 16 * 16, num_classes))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("backbone", "args"),
     [
@@ -66,6 +67,7 @@ def test_windows_need_no_padding():
     assert len(find_sites(space)) == 4  # broad attention refuses windows with padding
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("backbone", "size", "working"),
     [

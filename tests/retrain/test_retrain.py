@@ -72,6 +72,7 @@ def test_the_best_placement_is_that_of_the_search(short_run):
     assert metrics["placement"] == str(short_run.find("best"))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("placement", "changes", "words"),
     [
@@ -158,12 +159,14 @@ def test_killing_a_retraining_changes_nothing(run):
     assert plan.train(run.find("all"), 11) == resumed
 
 
+@pytest.mark.slow
 def test_a_recipe_has_folders_of_its_own(run):
     metrics = retrain_placement(run, run.find("none"), ONE_EPOCH, recipe="quick")
     assert metrics["folder"] == str(run.path / "retrain" / "quick" / "0-0-0-0-seed0")
     assert metrics["recipe"]["epochs"] == 1
 
 
+@pytest.mark.slow
 def test_a_folder_is_not_taken_for_another_training(run):
     plan = plan_retraining(run, ONE_EPOCH | {"seed": 7})
     plan.train(run.find("none"), 7)
@@ -198,6 +201,7 @@ def test_added_branches_leave_a_pretrained_backbone_as_it_is(tmp_path):
     assert not with_unit_gates(space).unit_gate
 
 
+@pytest.mark.slow
 def test_tensorboard_gets_the_curves_of_each_recipe(empty_run):
     for recipe in (None, "quick"):
         retrain_placement(empty_run, "none", ONE_EPOCH | {"seed": 3}, recipe=recipe)

@@ -27,6 +27,7 @@ def supernet(tmp_path_factory, make_run, one_thread):
     return {"supernet.weights": str(run.supernet_file)}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("changes", "longer"),
     [
@@ -57,6 +58,7 @@ def test_the_history_is_that_of_the_larger_budget(
     assert [row["placement"] for row in old["front"]] == [row["placement"] for row in new["front"]]
 
 
+@pytest.mark.slow
 def test_an_interruption_on_the_way_changes_nothing(
     tmp_path, make_run, read_history, supernet, monkeypatch
 ):
@@ -85,6 +87,7 @@ class Together:
             yield EvaluationResult(len(placements) / 20 + placement.attached / 100, 0.0)
 
 
+@pytest.mark.slow
 def test_members_that_raced_among_fewer_race_again(
     tmp_path, make_run, read_history, supernet, monkeypatch
 ):
@@ -131,6 +134,7 @@ def test_what_was_done_cannot_be_undone(finished, budget, steps, words):
     assert {path: path.read_bytes() for path in finished.path.glob("*.*")} == before
 
 
+@pytest.mark.slow
 def test_steps_that_are_spent_are_named(tmp_path, make_run, supernet):
     changes = FEW | supernet | {"search.steps": 1, "search.budget": 14}
     run = make_run(tmp_path / "run", changes)

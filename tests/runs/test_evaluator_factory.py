@@ -97,6 +97,7 @@ def test_a_standalone_search_trains_in_this_process_without_workers(standalone, 
         assert evaluator is standalone
 
 
+@pytest.mark.slow
 def test_runs_in_one_process_do_not_import_ray():
     code = "import ean_search.runs.pipeline, ean_search.retrain.retrain, sys; "
     code += "print('ray' in sys.modules)"

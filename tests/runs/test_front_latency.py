@@ -6,7 +6,7 @@ from ean_search.analysis.caveats import caveats
 from ean_search.analysis.run_folder import load_run
 from ean_search.core.objective import Objective, Problem
 from ean_search.core.trial import Cost, Trial
-from ean_search.costs import timing as timing_module
+from ean_search.costs import timing_quality
 from ean_search.costs.table import Attachment, CostTable
 from ean_search.costs.timing_quality import Timing
 from ean_search.runs.experiment import load_experiment, save_experiment
@@ -29,7 +29,7 @@ def made(**changes):
 
 @pytest.fixture(autouse=True)
 def tolerances(monkeypatch):
-    monkeypatch.setattr(timing_module, "LOAD_TOLERANCE", 0.10)
+    monkeypatch.setattr(timing_quality, "LOAD_TOLERANCE", 0.10)
 
 
 @pytest.fixture

@@ -112,6 +112,7 @@ def test_the_same_seed_gives_the_same_run_and_another_does_not(
     assert read_history(other.trials_file) != read_history(small_run.trials_file)
 
 
+@pytest.mark.slow
 def test_the_weights_of_another_run_can_be_used(small_run, tmp_path, make_run, read_history):
     again = make_run(tmp_path / "again", {"supernet.weights": str(small_run.supernet_file)})
     assert read_history(again.trials_file) == read_history(small_run.trials_file)

@@ -59,6 +59,7 @@ def test_of_many_images_some_of_each_class_are_used(monkeypatch):
     assert "data.image_size" not in retraining
 
 
+@pytest.mark.slow
 def test_the_commands_say_what_it_sets(tmp_path, caplog):
     words = "run --space tiny --name q --quick --budget 3 --epochs 1 --device cpu --results"
     options = "--set data.options.train=600 --set data.options.test=100"

@@ -42,6 +42,7 @@ def test_accuracy_and_costs_are_of_the_same_images(tmp_path):
     assert RunAnalysis(run).cost_image_sizes == [32]
 
 
+@pytest.mark.slow
 def test_another_size_for_costs_is_asked_for_by_name_and_said(tmp_path):
     changes = {"space": {"base": "tiny"}, "cost_image_size": 64} | SMALL
     run = start_run(load_experiment(None, changes), tmp_path / "run")

@@ -102,6 +102,7 @@ def test_a_gradient_that_is_not_finite_is_found_before_it_spoils_the_weights():
     assert RATE_HINT not in message
 
 
+@pytest.mark.slow
 def test_what_fails_in_a_later_epoch_is_found_from_the_checkpoint(tmp_path):
     recipe = RECIPE.model_copy(update={"optimizer": "adamw", "lr": 1e-3, "epochs": 200})
     message = diverge("Later", recipe, tmp_path=tmp_path)

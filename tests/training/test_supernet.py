@@ -39,11 +39,13 @@ def test_every_path_sampler_trains_a_network_for_all_placements(tiny, tmp_path, 
     assert min(accuracies) > 0.6
 
 
+@pytest.mark.slow
 def test_every_image_may_have_its_own_placement(tiny, tmp_path):
     network = train(tiny, tmp_path / "supernet.safetensors", per_sample=True)
     assert all(len(slot.choice) == 16 for slot in slots(network))
 
 
+@pytest.mark.slow
 def test_a_trained_network_is_loaded_and_not_trained_again(tiny, tmp_path, monkeypatch):
     path = tmp_path / "supernet.safetensors"
     first = train(tiny, path)
@@ -68,6 +70,7 @@ def test_wrong_settings_are_refused_before_training(fields, message):
         parse_fields(SupernetSettings, fields, "supernet")
 
 
+@pytest.mark.slow
 def test_training_goes_on_from_its_checkpoint(tiny, tmp_path):
     expected = train(tiny, tmp_path / "whole", epochs=2).state_dict()
 
@@ -82,6 +85,7 @@ def test_training_goes_on_from_its_checkpoint(tiny, tmp_path):
     assert all(torch.equal(value, state[name]) for name, value in expected.items())
 
 
+@pytest.mark.slow
 def test_the_first_placement_of_a_sandwich_teaches_the_others(tiny, tmp_path):
     networks = [
         train(tiny, tmp_path / str(distil), epochs=1, sampler="sandwich", distil=distil)

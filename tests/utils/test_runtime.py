@@ -27,6 +27,7 @@ def count_page_faults(keep):
     return int(subprocess.run([sys.executable, "-c", code], capture_output=True, check=True).stdout)
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="only Linux has mallopt")
 def test_freed_memory_is_reused():
     assert count_page_faults(keep=True) < count_page_faults(keep=False) / 10

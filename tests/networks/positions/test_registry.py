@@ -70,6 +70,7 @@ def test_sites_say_where_they_are(backbone, position, path, layout):
     assert site.block == path.removesuffix(".se").removesuffix(".drop_path")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("backbone", "args", "layout", "prefix"),
     [

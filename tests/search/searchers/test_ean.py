@@ -151,6 +151,7 @@ def test_the_center_does_not_change_the_policy():
     assert run(52.0) == pytest.approx(run(0.0), abs=1e-5)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("space", "steps"), [(SPACE, 250), (MIXED, 200)], ids=["two", "three"])
 def test_it_finds_a_good_placement(space, steps):
     landscape, searcher = ToyLandscape(space), EAN(ToyLandscape(space).problem)

@@ -27,6 +27,7 @@ pytestmark = pytest.mark.usefixtures("one_thread")
 every_searcher = pytest.mark.parametrize("name", SEARCHERS)
 
 
+@pytest.mark.slow
 @every_searcher
 @pytest.mark.parametrize("space", SPACES.values(), ids=SPACES)
 def test_registered_searchers_keep_the_contract(name, space):
