@@ -97,6 +97,7 @@ def test_files_are_short(source):
     assert len(source.read_text().splitlines()) <= 300
 
 
+@pytest.mark.slow
 def test_only_the_command_line_prints():
     for source in SOURCES:
         calls = [n for n in ast.walk(ast.parse(source.read_text())) if isinstance(n, ast.Call)]
@@ -114,6 +115,7 @@ def test_public_names_exist():
         _ = ean_search.nothing
 
 
+@pytest.mark.slow
 def test_the_readmes_example_runs(monkeypatch, tmp_path, capsys):
     readme = (PACKAGE.parent / "README.md").read_text()
     example = readme.split("```python\n")[1].split("```")[0]

@@ -215,6 +215,7 @@ best,1-0-1-0,2,0.5125,0.01,0,0,0,2,1.2345,1.1
 """
 
 
+@pytest.mark.slow
 def test_comparisons_of_retrained_placements_are_on_the_page(example, tmp_path):
     run = Path(shutil.copytree(example, tmp_path / "compared"))
     assert "have been retrained and compared" in render_page([RunAnalysis(open_run(run))])

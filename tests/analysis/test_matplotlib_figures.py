@@ -54,6 +54,7 @@ def test_a_strip_has_one_cell_per_site_in_the_attentions_colour(figure):
     assert [label.get_text() for label in right.get_yticklabels()] == ["00-00", "10-02"]
 
 
+@pytest.mark.slow
 def test_the_same_figure_gives_the_same_file(figure, tmp_path):
     save_figure(figure, tmp_path / "a.png")
     save_figure(figure, tmp_path / "b.png")

@@ -30,6 +30,7 @@ def test_a_worker_is_killed_and_counted(worker):
     assert worker.wait(timeout=10) == -signal.SIGKILL
 
 
+@pytest.mark.slow
 def test_nothing_is_killed_where_no_worker_is():
     other = subprocess.Popen(["sleep", "60"])
     try:

@@ -27,6 +27,7 @@ def test_equals_see_all_images():
     assert row["mean_regret"] == 0
 
 
+@pytest.mark.slow
 def test_recorded_answers_are_those_of_the_evaluation(tiny, tiny_network):
     evaluator = SharedWeightsEvaluator(tiny_network, blobs(30, 0, size=32))
     placements = tiny.enumerate()[:4]

@@ -51,6 +51,7 @@ def test_a_network_is_missing_until_all_its_estimates_are_there(tmp_path):
     assert missing_networks(path, plan) == []
 
 
+@pytest.mark.slow
 def test_estimates_of_every_placement_are_read_back(experiment, tmp_path, one_thread):
     path, variants = tmp_path / "estimates.jsonl", {"other gates": VARIANTS["other gates"]}
     assert read_estimates(path).empty

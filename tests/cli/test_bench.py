@@ -1,5 +1,7 @@
 """Measurements as commands."""
 
+import pytest
+
 from tests.synthetic import write_synthetic
 
 
@@ -10,6 +12,7 @@ def test_racing_is_judged_on_a_finished_run(run_command, finished_run, tmp_path)
     assert "winner_lost" in (tmp_path / "racing.csv").read_text()
 
 
+@pytest.mark.slow
 def test_searchers_are_compared(run_command, tmp_path, one_thread):
     table = write_synthetic(tmp_path / "six.parquet")
     words = "bench searchers --searchers random local --sites 16 --seeds 2 --landscapes 2 "

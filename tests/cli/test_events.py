@@ -53,6 +53,7 @@ def test_a_run_prints_an_event_for_every_trial_with_its_own_fields(
         assert state["entropy"] is not None  # reinforce has a policy
 
 
+@pytest.mark.slow
 def test_resuming_tells_the_same_trials_as_replayed_ones(run_command, finished_run, validator):
     code, out, _ = run_command("resume", str(finished_run), "--json")
     assert code == 0

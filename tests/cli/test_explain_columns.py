@@ -78,6 +78,7 @@ def test_comparisons_are_explained(run_command, finished_run):
     assert "test_accuracy" in explained(out, "trainings.csv")
 
 
+@pytest.mark.slow
 def test_measurements_are_explained(run_command, finished_run, tmp_path, one_thread):
     table = write_synthetic(tmp_path / "six.parquet")
     searchers = "searchers --searchers random --sites --seeds 2 --budget 60 --processes 0 "

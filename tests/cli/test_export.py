@@ -33,6 +33,7 @@ def prune(run_command, trained, source, *flags):
     return out, description, load_file(folder.weights_file)
 
 
+@pytest.mark.slow
 def test_prune_does_the_same_with_and_without_the_flag(run_command, short_run, trained):
     out, description, weights = prune(run_command, trained, short_run.path)
     trained.pruned_folder.metrics_file.unlink()
@@ -75,6 +76,7 @@ def write_wrong(network, trained, path):
 WRONG = f"{__name__}:write_wrong"
 
 
+@pytest.mark.slow
 def test_a_format_that_fails_does_not_stop_the_others(run_command, trained, tmp_path):
     words = ["--format", f"{WRONG},safetensors,onx", "--output", tmp_path / "a"]
     code, out, err = run_command("export", trained.path, *words)
@@ -131,6 +133,7 @@ def test_the_only_retrained_placement_is_exported(run_command, bare_run, caplog)
     assert "1-1-0-0 -> 1-1-0-0" in out
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("command", ["export", "prune"])
 def test_of_several_retrained_placements_one_is_to_be_named(run_command, bare_run, command):
     for placement in ("1-1-0-0", "0-0-0-0", "1-1-1-1"):

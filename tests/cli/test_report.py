@@ -13,6 +13,7 @@ def example(tmp_path):
     return shutil.copytree(EXAMPLE, tmp_path / "example")
 
 
+@pytest.mark.slow
 def test_the_page_lies_in_the_run_unless_told_otherwise(run_command, example, tmp_path):
     code, out, _ = run_command("report", example)
     assert (code, out.splitlines()[-1]) == (0, str(example / "report.html"))

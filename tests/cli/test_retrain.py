@@ -17,6 +17,7 @@ def folder(short_run):
     return short_run.path
 
 
+@pytest.mark.slow
 def test_retraining_prints_what_the_test_split_says(run_command, folder):
     words = ["retrain", folder, "--placement", "knee", "--epochs", 1, "--seed", 9]
     code, out, _ = run_command(*words)
@@ -121,6 +122,7 @@ def test_user_errors_are_one_line(run_command, folder, words, expected):
     assert "Traceback" not in out + err
 
 
+@pytest.mark.slow
 def test_a_finished_training_is_read_and_what_else_was_asked_is_done(run_command, folder, caplog):
     caplog.set_level("INFO")
     words = ["retrain", folder, "--placement", "0-1-1-0", "--seed", 30, *SHORT]

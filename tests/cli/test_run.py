@@ -51,6 +51,7 @@ def test_resuming_a_finished_run_says_again_what_it_found(run_command, finished_
     assert (finished_run / "trials.jsonl").read_bytes() == before
 
 
+@pytest.mark.slow
 def test_scripts_may_follow_a_run_by_its_events(run_command, finished_run):
     code, out, _ = run_command("resume", str(finished_run), "--json")
     assert code == 0

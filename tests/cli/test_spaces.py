@@ -4,6 +4,8 @@ import json
 import re
 from datetime import datetime, timedelta, timezone
 
+import pytest
+
 
 def test_spaces_are_listed_with_their_sites(run_command):
     code, out, _ = run_command("spaces")
@@ -44,6 +46,7 @@ def test_costs_stand_beside_none_and_all(run_command):
     assert rows["none"]["params"] < rows["1010"]["params"] < rows["all"]["params"]
 
 
+@pytest.mark.slow
 def test_cached_latencies_name_their_age_and_can_be_timed_again(run_command, monkeypatch, tmp_path):
     monkeypatch.setenv("EAN_SEARCH_CACHE", str(tmp_path))
     words = "cost --space tiny --classes 7".split()

@@ -5,6 +5,7 @@ import re
 import pytest
 
 
+@pytest.mark.slow
 def test_fresh_backbones_need_no_retraining(run_command, finished_run):
     words = "--task segment --images 16 --compare none --seeds 1 --epochs 1 --device cpu --scratch"
     code, out, _ = run_command("transfer", finished_run, *words.split())

@@ -58,6 +58,7 @@ def test_counts_leave_no_hooks_behind():
     assert not network[0]._forward_hooks
 
 
+@pytest.mark.slow
 def test_published_counts_of_resnet50():
     model = timm.create_model("resnet50")
     assert count_params(model) == 25_557_032

@@ -34,6 +34,7 @@ def test_no_augmentation_changes_nothing():
     assert augmented(split, Augment()) is split
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("workers", [0, 2])
 def test_files_are_augmented_by_the_seed_and_for_training_only(workers):
     plain, strong = file_split(), augmented(file_split(workers), STRONG)
@@ -44,6 +45,7 @@ def test_files_are_augmented_by_the_seed_and_for_training_only(workers):
     assert torch.equal(first_images(plain), first_images(strong))
 
 
+@pytest.mark.slow
 def test_streams_get_their_transform_when_they_are_opened():
     class Stream(torch.utils.data.IterableDataset):
         transform = None

@@ -42,6 +42,7 @@ def test_a_cohort_in_fewer_bits_scores_like_its_members(tiny, tiny_network):
     assert together == pytest.approx(alone, abs=2 / 64)
 
 
+@pytest.mark.slow
 def test_the_benchmark_compares_every_way_with_full_precision(tiny, tiny_network):
     frame = measure_precision(tiny_network, tiny, blobs(40, 0), rounds=1).set_index("precision")
     assert frame.loc["float32", ["logits_off", "answers_changed", "accuracy_off"]].eq(0).all()

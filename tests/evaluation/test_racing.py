@@ -73,6 +73,7 @@ def test_a_stopped_placement_says_how_many_images_it_has_seen(tiny, evaluator):
     assert all(result.stopped for result in others)
 
 
+@pytest.mark.slow
 def test_members_that_are_left_have_the_accuracy_without_a_race(tiny, evaluator):
     placements = list(tiny.enumerate())
     fair = list(evaluator.evaluate(placements, RacingRule(lambda placement: 0.0)))

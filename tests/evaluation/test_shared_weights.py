@@ -33,6 +33,7 @@ def accuracies(evaluator, placements):
     return [result.accuracy for result in evaluator.evaluate(placements)]
 
 
+@pytest.mark.slow
 def test_a_cohort_scores_like_its_members_alone(tiny, network):
     split = blobs(50, 0)
     together = accuracies(SharedWeightsEvaluator(network, split, batch_size=20), tiny.enumerate())
@@ -60,6 +61,7 @@ def test_evaluation_changes_nothing(tiny, network):
     assert all(torch.equal(value, before[key]) for key, value in network.state_dict().items())
 
 
+@pytest.mark.slow
 def test_own_statistics_are_the_same_in_a_cohort_and_alone(tiny, network):
     evaluator = SharedWeightsEvaluator(network, blobs(50, 0), 20, calibration=blobs(40, 1).images)
     together = accuracies(evaluator, tiny.enumerate())
@@ -81,6 +83,7 @@ def test_own_statistics_are_those_of_training_mode(tiny, network):
     assert accuracies(evaluator, [placement]) == [pytest.approx(expected, abs=0.021)]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("backbone", "args", "images"),
     [("convnext_atto", {}, 0), ("levit_128s", {"img_size": 64}, 6)],

@@ -67,6 +67,7 @@ def test_pruned_networks_equal_placed_ones(attention, rng, images):
             assert torch.allclose(placed, pruned, atol=1e-5)
 
 
+@pytest.mark.slow
 def test_resnet50_with_nothing_attached_is_the_one_of_timm():
     network = build(load_space("resnet50_shared"), classes=10, seed=3).eval()
     torch.manual_seed(3)
@@ -85,6 +86,7 @@ def test_pruned_networks_have_no_slots_and_no_idle_modules(tiny):
     assert len(slots(network)) == 4
 
 
+@pytest.mark.slow
 def test_sharing_is_by_stage_and_channels():
     shared, own = (load_space("resnet18_shared", sharing=sharing) for sharing in ("stage", "none"))
     modules = [[slot.attentions[0] for slot in slots(build(space))] for space in (shared, own)]

@@ -28,6 +28,7 @@ def plain(tmp_path):
     return network, save(network, tmp_path / "plain.safetensors")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("attention", ["mrla_light", "depthwise", "mrla_base"])
 def test_added_branches_leave_the_backbone_as_it_is(attention, plain):
     network, file = plain

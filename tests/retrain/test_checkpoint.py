@@ -16,6 +16,7 @@ from ean_search.utils.errors import UserError
 from tests.helpers import describe_training, write_checkpoint, write_folders
 
 
+@pytest.mark.slow
 def test_a_checkpoint_reads_itself_back(short_run):
     plan = plan_retraining(short_run, {"retrain.epochs": 1, "seed": 8})
     metrics = plan.train(short_run.find("1-0-0-0"), 8)
@@ -43,6 +44,7 @@ def test_unfinished_and_other_folders_are_refused(tmp_path):
         open_checkpoint(written.path)
 
 
+@pytest.mark.slow
 def test_the_network_with_slots_computes_what_the_pruned_one_does(tmp_path, images):
     checkpoint = write_checkpoint(tmp_path / "net", describe_training("dia", "1-1-0-1"))
     network = checkpoint.network_with_slots()

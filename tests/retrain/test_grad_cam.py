@@ -67,6 +67,7 @@ def test_maps_too_small_to_show_places_are_refused(run, monkeypatch):
         explain(run, run.find("1-0-0-0"), images=1)
 
 
+@pytest.mark.slow
 def test_a_map_without_evidence_is_said_to_be_empty(run, monkeypatch):
     save_weights(build(run.space, 10), run.supernet_file)
     with_evidence = explain(run, run.find("1-0-0-0"), images=2)

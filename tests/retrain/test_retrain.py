@@ -35,6 +35,7 @@ def empty_run(tmp_path):
     return start_run(load_experiment(None, SMALL_EXPERIMENT), tmp_path / "run")
 
 
+@pytest.mark.slow
 def test_retraining_tests_the_pruned_network_once(run):
     metrics = retrain_placement(run, run.find("1-0-0-0"), ONE_EPOCH)
     folder = run.path / "retrain" / "1-0-0-0-seed0"
@@ -59,6 +60,7 @@ def test_a_finished_training_is_read_and_not_overwritten(run):
     assert other["folder"].endswith("seed1")
 
 
+@pytest.mark.slow
 def test_a_placement_may_be_given_by_its_text_or_its_name(run):
     changes = ONE_EPOCH | {"seed": 20}
     metrics = retrain_placement(run, "0-0-0-0", changes)

@@ -34,6 +34,7 @@ def test_resolving_twice_changes_nothing():
     assert resolve(once) == once
 
 
+@pytest.mark.slow
 def test_accuracy_and_costs_are_of_the_same_images(tmp_path):
     experiment = load_experiment(None, {"space": {"base": "tiny", "image_size": 64}} | SMALL)
     run = start_run(experiment, tmp_path / "run")

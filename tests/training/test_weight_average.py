@@ -66,6 +66,7 @@ def closed_form(snapshots, decays):
     return average
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("warmup", [False, True])
 @pytest.mark.parametrize("make", [shared_network, lambda: build(load_space("resnet18_shared"))])
 def test_every_tensor_follows_the_closed_form(make, warmup):

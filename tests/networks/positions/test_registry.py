@@ -55,6 +55,7 @@ def test_a_module_is_put_where_the_path_says_and_may_leave_again(name):
     assert list(network.state_dict()) == names
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("backbone", "position", "path", "layout"),
     [

@@ -32,6 +32,7 @@ def test_a_network_without_a_linear_head_is_refused(task):
         task.attach(nn.Sequential(nn.Conv2d(3, 10, 1)))
 
 
+@pytest.mark.slow
 def test_the_score_is_the_accuracy_on_test_images(task, tiny_network):
     score = task.score(tiny_network, task.test, "cpu")
     images, labels = next(iter(task.test.batches(len(task.test))))

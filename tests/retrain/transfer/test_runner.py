@@ -29,6 +29,7 @@ def test_backbones_are_compared_and_finished_trainings_kept(short_run, make_shor
         other.train(short_run.find("none"), 0)
 
 
+@pytest.mark.slow
 def test_backbones_start_from_retrained_weights(short_run, make_short_task):
     plan = plan_retraining(short_run, {"retrain.epochs": 1, "seed": 4})
     transfers = Transfer(plan, make_short_task("classify:cluttered"))

@@ -17,6 +17,7 @@ TOY = ToyLandscape(SPACE)
 PRICED = Problem(SPACE, Objective.parse("accuracy - 0.1 sites - 0.2 latency"), price)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["RandomSampler", "QMCSampler", "BruteForceSampler"])
 def test_any_sampler_class_keeps_the_contract(name):
     check_searcher(f"optuna:{name}", SPACE)

@@ -53,6 +53,7 @@ def test_no_placement_is_proposed_twice_and_none_breaks_a_limit(name, limits):
     assert len(first) == min(num_feasible, len(told))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", sorted(set(SEARCHERS) - {"ean", "all"}))
 @pytest.mark.parametrize("limits", ["sites <= 2", "sites >= 28"])
 def test_no_proposal_breaks_a_limit_in_a_large_space(name, limits):
