@@ -51,9 +51,9 @@ def test_the_loop_reports_the_mean_of_the_group():
 def test_steps_call_the_wrapped_network_and_the_weights_stay_those_of_the_network(tmp_path):
     called, group, network = [], HalfOfTwo(), make_network()
 
-    def step(net, images, labels, criterion, rng):
+    def step(net, batch):
         called.append(net)
-        yield criterion(net(images), labels)
+        yield batch.loss(net(batch.images))
 
     checkpoint = tmp_path / "state.pt"
     context = TrainingContext(group=group, step=step, checkpoint=checkpoint)

@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import torch
@@ -17,8 +16,8 @@ from ean_search.data.cluttered_scenes import load_scenes
 from ean_search.data.splits import Split
 from ean_search.retrain.transfer.fpn import PyramidBackbone
 from ean_search.retrain.transfer.task import Task
-from ean_search.training.optimization import Criterion
 from ean_search.training.recipe import Recipe
+from ean_search.training.step import TrainingBatch
 
 MIN_OVERLAP = 0.5  # intersection over union of a box that counts as right
 ROI_PIXELS = 7  # of the height and width of a pooled region
@@ -82,13 +81,11 @@ def _attach(size: int) -> Callable[[nn.Module], nn.Module]:
     return attach
 
 
-def _step(
-    network: nn.Module, images: Tensor, labels: Tensor, criterion: Criterion, _: Any
-) -> Iterable[Tensor]:
+def _step(network: nn.Module, batch: TrainingBatch) -> Iterable[Tensor]:
     """Yield the sum of the detector's losses; labels are (images, digits, 5)."""
-    targets = [{"boxes": boxes[:, :4], "labels": boxes[:, 4].long()} for boxes in labels]
-    losses: dict[str, Tensor] = network(list(images), targets)
-    yield sum(losses.values(), start=images.new_zeros(()))
+    targets = [{"boxes": boxes[:, :4], "labels": boxes[:, 4].long()} for boxes in batch.labels]
+    losses: dict[str, Tensor] = network(list(batch.images), targets)
+    yield sum(losses.values(), start=batch.images.new_zeros(()))
 
 
 @dataclass(frozen=True)

@@ -2,7 +2,6 @@
 
 from collections import OrderedDict
 from collections.abc import Callable, Iterable
-from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -15,8 +14,8 @@ from ean_search.data.cluttered_scenes import load_scenes
 from ean_search.data.splits import Split
 from ean_search.retrain.transfer.fpn import PyramidBackbone
 from ean_search.retrain.transfer.task import Task
-from ean_search.training.optimization import Criterion
 from ean_search.training.recipe import Recipe
+from ean_search.training.step import TrainingBatch
 from ean_search.utils.errors import UserError, unknown_name
 
 HEADS = {"fcn": (FCN, FCNHead), "deeplabv3": (DeepLabV3, DeepLabHead)}  # network, head
@@ -76,11 +75,9 @@ def _attach(head: str) -> Callable[[nn.Module], nn.Module]:
     return attach
 
 
-def _step(
-    network: nn.Module, images: Tensor, labels: Tensor, criterion: Criterion, _: Any
-) -> Iterable[Tensor]:
+def _step(network: nn.Module, batch: TrainingBatch) -> Iterable[Tensor]:
     """Yield the loss of all pixels; labels are (images, height, width)."""
-    yield criterion(network(images)["out"], labels)
+    yield batch.loss(network(batch.images)["out"])
 
 
 def score_masks(network: nn.Module, split: Split, device: str = "cpu") -> float:
