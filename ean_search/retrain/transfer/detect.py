@@ -12,7 +12,7 @@ from torchvision.models.detection.rpn import AnchorGenerator
 from torchvision.ops import MultiScaleRoIAlign, box_iou
 
 from ean_search.data.cluttered import NUM_CLASSES, ClutteredOptions
-from ean_search.data.cluttered_scenes import load_scenes
+from ean_search.data.cluttered_scenes import load_scene_splits
 from ean_search.data.splits import Split
 from ean_search.retrain.transfer.fpn import PyramidBackbone
 from ean_search.retrain.transfer.task import Task
@@ -44,16 +44,10 @@ def detect(*, train: int = 1000, test: int = 250, size: int = 64, seed: int = 0)
         size: Their height and width in pixels.
         seed: Of the canvases.
     """
-    train_scenes, test_scenes = load_scenes(ClutteredOptions(train=train, test=test), size, seed)
+    splits = load_scene_splits("boxes", ClutteredOptions(train=train, test=test), size, seed)
+    metric, attach = f"mAP@{MIN_OVERLAP}", _attach(size)
     return Task(
-        name="detect",
-        metric=f"mAP@{MIN_OVERLAP}",
-        train=train_scenes.split(train_scenes.boxes),
-        test=test_scenes.split(test_scenes.boxes),
-        attach=_attach(size),
-        step=_step,
-        score=score_boxes,
-        recipe=RECIPE,
+        "detect", metric, *splits, attach=attach, step=_step, score=score_boxes, recipe=RECIPE
     )
 
 
