@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from pydantic import Field, field_validator, model_validator
-from timm.optim import list_optimizers  # type: ignore[attr-defined]  # no public module has it
+from timm.optim import list_optimizers
 
 from ean_search.data.transforms import Augment
 from ean_search.utils.config import FrozenConfig, find_yaml, list_yaml, parse_fields, read_yaml
