@@ -55,7 +55,16 @@ class Broad(Attention):
 
     @classmethod
     def from_site(cls, site: AttentionSite, **options: Any) -> "Broad":
-        """Build the attention for the joint projection of a layer."""
+        """Build the attention for the joint projection of a layer.
+
+        Raises:
+            UserError: If the projection has no equal parts for queries, keys and values.
+        """
+        if site.channels % (3 * site.heads):
+            raise UserError(
+                f"broad: a projection to {site.channels} channels has no equal parts for queries, "
+                f"keys and values of {site.heads} heads"
+            )
         return cls(site.heads, partition=site.partition, **options)
 
     def forward(self, qkv: Tensor, state: State | None) -> tuple[Tensor, State]:
@@ -65,12 +74,31 @@ class Broad(Attention):
         value = value.contiguous()  # a copy, so that queries and keys are not kept with it
         if state is None:
             return qkv, (logits, (value,))
+        if state[0].shape[-1] != logits.shape[-1]:
+            raise UserError(
+                "broad: the layers of a stage attend to different numbers of positions, "
+                f"{state[0].shape[-1]} and {logits.shape[-1]}: they cannot be connected"
+            )
         return qkv, (state[0] + logits, (*state[1], value))
 
     def finish(self, x: Tensor, state: State) -> Tensor:
-        """Add the broad attention to the output of a stage."""
+        """Add the broad attention to the output of a stage: tokens, or a map of all of them.
+
+        Raises:
+            UserError: If the output has other positions or channels than the layers' values.
+        """
         joined = self.joined(state)
-        return x + self.gamma * (joined if self.windows is None else self.windows.to_map(joined))
+        if self.windows is not None:
+            return x + self.gamma * self.windows.to_map(joined)
+        tokens = x.flatten(2).transpose(1, 2) if x.dim() == 4 else x
+        if tokens.dim() == 3 and tokens.shape[1:] != joined.shape[1:]:
+            raise UserError(
+                f"broad: the layers' values, {joined.shape[1]} positions with {joined.shape[2]} "
+                f"channels, do not fit their stage's output of shape {tuple(x.shape)}"
+            )
+        if x.dim() == 4:
+            joined = joined.transpose(1, 2).unflatten(2, x.shape[2:])
+        return x + self.gamma * joined
 
     def joined(self, state: State) -> Tensor:
         """Attend over all connected layers at once: (b, n, features of one layer)."""

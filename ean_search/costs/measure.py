@@ -16,7 +16,7 @@ from functools import cache
 from pathlib import Path
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from ean_search.attention.base import Attention
 from ean_search.attention.state import ChainedAttention
@@ -27,6 +27,7 @@ from ean_search.costs.network_latency import AttentionAlone, time_attachments, t
 from ean_search.costs.table import Attachment, CostTable
 from ean_search.costs.timing_quality import Times, time_with_care
 from ean_search.networks.builder import Slot, build, prune, slots
+from ean_search.networks.forward_check import check_forward
 from ean_search.utils.files import cache_dir
 from ean_search.utils.progress import Progress, silent
 from ean_search.utils.provenance import hardware
@@ -112,6 +113,7 @@ class _Request:
         """Count and time, and cache the table if its latencies can be trusted."""
         progress("costs", 0, 2, "counting")
         network = build(self.space, self.classes).eval()
+        check_forward(network, self.space, _blank_image(self.space))
         table = CostTable(
             plain=_plain_cost(self.space, network),
             attachments=_count_attachments(slots(network)),
@@ -174,10 +176,14 @@ def price_list(space: Space, table: CostTable, classes: int) -> Callable[[Placem
 
 def _plain_cost(space: Space, network: nn.Module) -> Cost:
     plain = prune(network, space.named["none"])
-    image = torch.zeros(1, 3, space.image_size, space.image_size)
+    image = _blank_image(space)
     macs, flops = count_flops(plain, image)
     activation_bytes = BYTES_PER_ELEMENT * count_activations(plain, image)
     return Cost(0, count_params(plain), macs, flops, 0.0, activation_bytes)
+
+
+def _blank_image(space: Space) -> Tensor:
+    return torch.zeros(1, 3, space.image_size, space.image_size)
 
 
 def _count_attachments(found: Sequence[Slot]) -> tuple[tuple[Attachment, ...], ...]:

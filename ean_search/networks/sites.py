@@ -227,16 +227,21 @@ def _describe(backbone: nn.Module, position: str, module_path: str, shape: tuple
 
 
 def _describe_qkv(backbone: nn.Module, module_path: str, shape: tuple[int, ...]) -> Site:
+    if len(shape) != 3:  # of a map or of its windows: the shape does not tell which
+        raise UserError(
+            f"{module_path}: expected tokens (images, positions, channels) of queries, keys and "
+            f"values, got a tensor of shape {shape}"
+        )
     owner, _, _ = module_path.rpartition(".")
     heads: Any = backbone.get_submodule(owner).num_heads
     partition = _partition(backbone.get_submodule(owner.rpartition(".")[0]))
-    tokens, channels = shape[-2:]
+    _, tokens, channels = shape
     return Site(0, "qkv", module_path, 0, channels, tokens, 1, TOKENS, 0, heads, partition)
 
 
 def _partition(block: Any) -> Partition | tuple[()]:
     """Return the partition into windows of a block of Swin, an empty one of other blocks."""
-    if not hasattr(block, "shift_size"):
+    if not (hasattr(block, "shift_size") and hasattr(block, "input_resolution")):
         return ()
     (height, width), (h, w) = block.input_resolution, block.window_size
     rows, columns = block.shift_size

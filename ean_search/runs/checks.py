@@ -19,12 +19,13 @@ from ean_search.data.datasets import Data, load_data
 from ean_search.data.splits import Split
 from ean_search.data.transforms import augmented
 from ean_search.distributed.config import check_batch_size, check_scheduler
-from ean_search.networks.builder import build, place, place_per_sample
+from ean_search.networks.builder import build, place_per_sample
+from ean_search.networks.forward_check import check_forward
 from ean_search.runs.experiment import Experiment
 from ean_search.search.searchers.registry import make_searcher
 from ean_search.training.optimization import make_mixup, make_optimizer
 from ean_search.training.recipe import Recipe
-from ean_search.utils.errors import UserError, first_line
+from ean_search.utils.errors import UserError
 from ean_search.utils.files import load_weights
 
 
@@ -132,30 +133,12 @@ def _check_classes(space: Space, data: Data) -> None:
 def _check_images(network: nn.Module, space: Space, data: Data) -> None:
     """Let the network compute the classes of two images, with each attention at every site."""
     images, _ = next(iter(data.search.batches(2)))
-    network.eval()
-    for choice in range(space.choices):
-        try:
-            with torch.no_grad():
-                logits = place(network, space.placement([choice] * space.sites))(images)
-        except UserError:
-            raise
-        except Exception as error:  # of a backbone or an attention of anybody's
-            raise UserError(
-                f"{_name(space, choice)} cannot compute on images of {tuple(images.shape[1:])}: "
-                f"{type(error).__name__}: {first_line(error)}"
-            ) from error
+    for name, logits in check_forward(network, space, images).items():
         if logits.shape[0] != len(images) or logits.dim() != 2 or logits.shape[1] < data.classes:
             raise UserError(
-                f"{_name(space, choice)} turns {len(images)} images into a tensor of shape "
+                f"{name} turns {len(images)} images into a tensor of shape "
                 f"{tuple(logits.shape)}; expected {(len(images), data.classes)}"
             )
-
-
-def _name(space: Space, choice: int) -> str:
-    """Name the network that has one choice at every site."""
-    if not choice:
-        return f"backbone {space.backbone!r}"
-    return f"backbone {space.backbone!r} with {space.attention[choice - 1].name!r} at every site"
 
 
 def _check_supernet(network: nn.Module, experiment: Experiment, data: Data) -> None:

@@ -5,6 +5,7 @@ import torch
 
 from ean_search.attention.broad import Broad
 from ean_search.networks.builder import build, place, slots
+from ean_search.networks.sites import Site
 from ean_search.utils.errors import UserError
 from tests.helpers import load_small
 
@@ -75,3 +76,25 @@ def test_a_network_adds_it_before_its_last_norm(members):
 def test_other_scales_are_refused():
     with pytest.raises(UserError, match="expected scale layer or joint, got 'both'"):
         Broad(HEADS, scale="both")
+
+
+def test_it_is_added_to_a_map_position_by_position():
+    broad = Broad(HEADS)
+    _, state = broad(torch.randn(2, 12, 3 * HEADS * SIZE), None)
+    x_map = torch.randn(2, HEADS * SIZE, 3, 4)
+    tokens = broad.finish(x_map.flatten(2).transpose(1, 2), state)
+    assert torch.equal(broad.finish(x_map, state).flatten(2).transpose(1, 2), tokens)
+
+
+def test_layers_and_outputs_that_do_not_fit_together_are_refused():
+    broad = Broad(HEADS)
+    _, state = broad(torch.randn(1, 10, 3 * HEADS * SIZE), None)
+    with pytest.raises(UserError, match="different numbers of positions, 10 and 6"):
+        broad(torch.randn(1, 6, 3 * HEADS * SIZE), state)
+    with pytest.raises(UserError, match=r"10 positions with 24 channels, .*shape \(1, 24, 2, 3\)"):
+        broad.finish(torch.randn(1, HEADS * SIZE, 2, 3), state)
+
+
+def test_a_projection_without_equal_parts_is_refused():
+    with pytest.raises(UserError, match=r"128 channels has no equal parts .* of 2 heads"):
+        Broad.from_site(Site(0, "qkv", "", 0, 128, 49, 1, layout="tokens", heads=2))

@@ -58,6 +58,10 @@ def test_a_users_own_backbone_is_named_by_address():
         (space_of(f"{__name__}:without_sites"), "has no site"),
         (space_of("resnt18"), "unknown backbone 'resnt18'; did you mean 'resnet18'"),
         (space_of("resnet18", backbone_args={"dept": 3}), "cannot be built with"),
+        (
+            space_of("volo_d1_224", attention="broad", image_size=224),
+            r"network\.2\.0\.attn\.qkv: expected tokens .*, got .* shape \(1, 14, 14, 1152\)",
+        ),
         (space_of("resnet18", stages=(2, 2)), r"says its stages have \(2, 2\) sites"),
     ],
 )

@@ -21,7 +21,7 @@ def make_network():
 
 def test_the_plain_step_yields_the_loss_of_one_forward_pass(rng):
     split, network = blobs(6, 0), make_network()
-    (images, labels) = next(split.batches(6))
+    images, labels = next(split.batches(6))
     (loss,) = plain_step(network, TrainingBatch(images, labels, F.cross_entropy, rng))
     assert torch.equal(loss, F.cross_entropy(network(images), labels))
 
