@@ -118,6 +118,7 @@ class _Request:
             image_size=self.space.image_size,
             batch_size=self.batch_size,
             hardware=hardware(self.device),
+            channels=self.space.channels,
         )
         progress("costs", 1, 2, "timing")
         table = self._time(table, network.to(self.device))
@@ -162,10 +163,12 @@ def price_list(space: Space, table: CostTable, classes: int) -> Callable[[Placem
     if all(module.additive for module in modules if isinstance(module, Attention)):
         return table.price
 
+    image = torch.zeros(1, table.channels, table.image_size, table.image_size)
+
     @cache
     def count(placement: Placement) -> Cost:
         pruned = prune(network, placement)
-        macs, flops = count_flops(pruned, torch.zeros(1, 3, table.image_size, table.image_size))
+        macs, flops = count_flops(pruned, image)
         counts = {"params": count_params(pruned), "macs": macs, "flops": flops}
         return replace(table.price(placement), **counts)
 
@@ -174,7 +177,7 @@ def price_list(space: Space, table: CostTable, classes: int) -> Callable[[Placem
 
 def _plain_cost(space: Space, network: nn.Module) -> Cost:
     plain = prune(network, space.named["none"])
-    image = torch.zeros(1, 3, space.image_size, space.image_size)
+    image = torch.zeros(1, space.channels, space.image_size, space.image_size)
     macs, flops = count_flops(plain, image)
     activation_bytes = BYTES_PER_ELEMENT * count_activations(plain, image)
     return Cost(0, count_params(plain), macs, flops, 0.0, activation_bytes)

@@ -184,8 +184,7 @@ def _record_sites(space: Space, position_name: str) -> list[Site]:
     shapes: dict[str, list[tuple[int, ...]]] = {}
     with torch.device("meta"), image_size_explained(space):
         backbone = make_backbone(space, classes=2).eval()
-        channels = space.backbone_args.get("in_chans", 3)
-        image = torch.empty(1, channels, space.image_size, space.image_size)
+        image = torch.empty(1, space.channels, space.image_size, space.image_size)
         own: dict[str, str] = {}
         for path in position.module_paths(backbone, image):
             own[path] = _class_name(position.original(backbone, path))
