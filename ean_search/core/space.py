@@ -136,11 +136,6 @@ class Space(FrozenConfig):
         return len(self.attention) + 1
 
     @property
-    def channels(self) -> int:
-        """Return the number of channels of the backbone's images."""
-        return int(self.backbone_args.get("in_chans", 3))
-
-    @property
     def size(self) -> int:
         """Return the number of placements."""
         return int(self.choices**self.sites)

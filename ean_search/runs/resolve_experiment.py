@@ -6,7 +6,7 @@ import torch
 
 from ean_search.core.space import Space
 from ean_search.data.datasets import load_data
-from ean_search.networks.plain_backbone import make_backbone
+from ean_search.networks.plain_backbone import image_channels, make_backbone
 from ean_search.networks.sites import probe
 from ean_search.runs.experiment import Experiment
 from ean_search.utils.device import find_device
@@ -36,7 +36,7 @@ def resolve(experiment: Experiment) -> Experiment:
 def _for_images(space: Space, size: int, channels: int) -> Space:
     """Return a space whose backbone takes images of this size and number of channels."""
     changes: dict[str, Any] = {"image_size": size}
-    if channels != space.channels:
+    if channels != image_channels(space.backbone_args):
         changes["backbone_args"] = {**space.backbone_args, "in_chans": channels}
     return space.model_copy(update=changes)
 
@@ -45,8 +45,9 @@ def _check_other_size(space: Space, cost_image_size: int) -> None:
     """Refuse a size for costs that a backbone for the data's size does not take."""
     with torch.device("meta"), torch.no_grad():
         backbone = make_backbone(space, classes=2).eval()
+        channels = image_channels(space.backbone_args)
         try:
-            backbone(torch.empty(1, space.channels, cost_image_size, cost_image_size))
+            backbone(torch.empty(1, channels, cost_image_size, cost_image_size))
         except Exception as error:  # whatever a backbone of a fixed size raises
             raise UserError(
                 f"cost_image_size: {space.backbone} for images of {space.image_size} px does not "

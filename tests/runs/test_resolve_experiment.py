@@ -73,9 +73,9 @@ def test_gray_images_make_a_backbone_of_one_channel(tmp_path):
     write_fashion(tmp_path)
     fields = {"space": {"base": "tiny"}, "device": "cpu", "data.name": "fashion_mnist"}
     fields |= {"data.root": str(tmp_path), "data.search_per_class": 1}
-    assert resolve(load_experiment(None, fields)).space.channels == 3
+    assert "in_chans" not in resolve(load_experiment(None, fields)).space.backbone_args
     space = resolve(load_experiment(None, fields | {"data.options": {"channels": 1}})).space
-    assert (space.channels, space.image_size) == (1, 28)
+    assert (space.backbone_args["in_chans"], space.image_size) == (1, 28)
     network = build(space, classes=10).eval()
     assert network(torch.zeros(1, 1, 28, 28)).shape == (1, 10)
     plain = measure_costs(space, classes=10, rounds=1).plain
