@@ -24,7 +24,11 @@ from ean_search.utils.files import RESULTS_ROOT
 
 # Flags that stand for a field of the experiment: dotted field, type, help.
 EXPERIMENT_FLAGS: dict[str, tuple[str, type, str]] = {
-    "--data": ("data.name", str, "cluttered | cifar10 | cifar100 | imagefolder | timm:NAME"),
+    "--data": (
+        "data.name",
+        str,
+        "cluttered | cifar10 | cifar100 | fashion_mnist | imagefolder | timm:NAME",
+    ),
     "--data-root": ("data.root", str, "folder of the data set"),
     "--val-split": (
         "data.options.val_split",

@@ -2,7 +2,6 @@
 
 import pytest
 import torch
-from torch import nn
 
 from ean_search.core.space import load_space
 from ean_search.networks.builder import build
@@ -10,17 +9,6 @@ from ean_search.networks.forward_check import check_forward
 from ean_search.networks.sites import probe
 from ean_search.utils.errors import UserError
 from tests.helpers import space_of
-
-
-class Narrow(nn.Module):
-    """An attention that fits only maps of 64 channels."""
-
-    def __init__(self, channels):
-        super().__init__()
-        self.scale = nn.Parameter(torch.ones(64, 1, 1))
-
-    def forward(self, x):
-        return x * self.scale
 
 
 def check(space, size):
@@ -43,7 +31,7 @@ def test_every_attention_computes_the_logits(images):
 @pytest.mark.parametrize(
     ("backbone", "attention", "size", "words"),
     [
-        ("resnet18", f"{__name__}:Narrow", 32, "cannot compute on images of .*: RuntimeError: "),
+        ("resnet18", "tests.helpers:Narrow", 32, "cannot compute on images of .*: RuntimeError: "),
         ("coat_tiny", "broad", 64, "different numbers of positions, 65 and 17"),
         ("davit_tiny", "broad", 64, "different numbers of positions, 49 and 256"),
         ("swinv2_cr_tiny_224", "broad", 224, r"49 positions.* \(1, 56, 56, 96\)"),

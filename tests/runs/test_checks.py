@@ -4,7 +4,6 @@ from types import SimpleNamespace
 
 import pytest
 import torch
-from torch import nn
 
 from ean_search.core.objective import Objective, Problem
 from ean_search.core.space import load_space
@@ -14,18 +13,6 @@ from ean_search.runs.experiment import load_experiment
 from ean_search.runs.pipeline import start_run
 from ean_search.utils.errors import UserError
 from tests.helpers import SMALL_EXPERIMENT, write_folders
-
-
-class Narrow(nn.Module):
-    """An attention that fits only maps of 64 channels."""
-
-    def __init__(self, channels):
-        super().__init__()
-        self.scale = nn.Parameter(torch.ones(64, 1, 1))
-
-    def forward(self, x):
-        return x * self.scale
-
 
 FOUR_CLASSES = {
     "name": "four",
@@ -48,7 +35,7 @@ FOUR_CLASSES = {
         ({"data.name": "cifar10", "data.options": {}, "data.root": "nowhere"}, "no cifar10 at"),
         ({"data.search_per_class": 5000}, "training images"),
         ({"space": FOUR_CLASSES}, "num_classes is 4, but data 'clu"),
-        ({"space": {"base": "tiny", "attention": f"{__name__}:Narrow"}}, "Narrow"),
+        ({"space": {"base": "tiny", "attention": "tests.helpers:Narrow"}}, "Narrow"),
         ({"device": "cuda:99"}, "no device"),
         ({"supernet.weights": "nowhere.safetensors"}, "no weights at nowhere.safetensors"),
         ({"supernet.recipe.augment.auto": "rand-m9"}, "for data in image files"),
