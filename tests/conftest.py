@@ -2,6 +2,7 @@
 
 import math
 import os
+import shutil
 
 import numpy as np
 import pytest
@@ -9,6 +10,7 @@ import torch
 
 from ean_search.core.space import load_space
 from ean_search.networks.builder import build
+from tests.helpers import SMALL_EXPERIMENT
 
 
 def pytest_configure():
@@ -74,22 +76,31 @@ def one_thread():
 
 
 @pytest.fixture(scope="session")
-def short_run(tmp_path_factory):
-    """Do one small run for all that only needs some run; what is retrained stays in it."""
+def small_run(tmp_path_factory):
+    """Do a small run that no test may change."""
     from ean_search.runs.experiment import load_experiment
     from ean_search.runs.pipeline import do_run, start_run
 
-    few = {
-        "space": {"base": "tiny"},
-        "data.options": {"train": 400, "test": 100},
-        "data.search_per_class": 10,
-        "supernet.recipe.epochs": 1,
-        "search.budget": 6,
-        "device": "cpu",
-    }
-    run = start_run(load_experiment(None, few), tmp_path_factory.mktemp("results") / "run")
+    path = tmp_path_factory.mktemp("results") / "run"
+    run = start_run(load_experiment(None, SMALL_EXPERIMENT), path)
     do_run(run)
     return run
+
+
+@pytest.fixture(scope="session")
+def copy_run(small_run):
+    """Return a function that copies the small run to a folder, for tests that change it."""
+
+    def copy(path):
+        return type(small_run)(shutil.copytree(small_run.path, path))
+
+    return copy
+
+
+@pytest.fixture(scope="session")
+def short_run(copy_run, tmp_path_factory):
+    """Copy the small run for all that only needs some run; what is retrained stays in it."""
+    return copy_run(tmp_path_factory.mktemp("results") / "run")
 
 
 @pytest.fixture(scope="module")

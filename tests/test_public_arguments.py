@@ -50,7 +50,7 @@ def test_paths_may_be_text(tmp_path, tiny, costs, short_run):
         CostTable.load(f"{tmp_path}/none.json")
     assert ean_search.TrialLog(f"{tmp_path}/trials.jsonl", tiny).trials == []
     analysis = ean_search.RunAnalysis(str(short_run.path))
-    assert len(analysis.trials) == 6
+    assert len(analysis.trials) == 12
     written = write_checkpoint(tmp_path / "net", describe_training())
     checkpoint = ean_search.open_checkpoint(str(written.path))
     assert ean_search.open_checkpoint(checkpoint).path == checkpoint.path

@@ -42,8 +42,8 @@ def small_resnet():
     return load_space("resnet18_shared")
 
 
-@pytest.fixture(scope="module")
-def traces(one_thread):
+@pytest.fixture(scope="session")
+def traces():
     """Return the runs of three searchers on six landscapes."""
     return trace_searchers(["random", "local", "surrogate"], make_landscapes([8], 6), budget=100)
 

@@ -28,6 +28,7 @@ def truth(tmp_path_factory, experiment, one_thread):
     return path
 
 
+@pytest.mark.slow
 def test_every_placement_is_trained_once(truth, experiment):
     frame = read_truth(truth)
     assert set(frame.placement) == {str(p) for p in experiment.space.enumerate()}

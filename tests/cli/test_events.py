@@ -59,7 +59,7 @@ def test_resuming_tells_the_same_trials_as_replayed_ones(run_command, finished_r
     assert code == 0
     events = read_events(out, validator)
     searching = [event for event in events if event["event"] in ("trial", "search_status")]
-    assert [e["number"] for e in searching if e["event"] == "trial"] == list(range(6))
+    assert [e["number"] for e in searching if e["event"] == "trial"] == list(range(12))
     assert all(event["replayed"] for event in searching)
 
 

@@ -96,7 +96,7 @@ def test_an_unfinished_run_offers_its_best_so_far(run_command, folder, caplog):
     finally:
         summary.rename(folder / "summary.json")
     assert code == 2
-    assert "is not finished: best so far, of 6 trials" in caplog.text
+    assert "is not finished: best so far, of 12 trials" in caplog.text
     assert "is not retrained yet: ean-search retrain" in err
 
 

@@ -60,10 +60,10 @@ def test_scripts_may_follow_a_run_by_its_events(run_command, finished_run):
     assert events[0] == {"event": "run", "folder": str(finished_run)}
     searching = [event for event in events if event.get("task") == "search"]
     assert {event["event"] for event in searching} == {"search_status"}
-    assert searching[-1]["done"] == 6
+    assert searching[-1]["done"] == 12
     assert searching[-1]["hypervolume"] > 0
     assert events[-1]["event"] == "summary"
-    assert events[-1]["trials"] == 6
+    assert events[-1]["trials"] == 12
 
 
 def test_what_cannot_work_is_told_before_training(

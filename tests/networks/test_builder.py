@@ -28,7 +28,7 @@ SPACES = dict.fromkeys(ATTENTIONS, "resnet18_shared") | {
 }
 
 
-LARGE_SPACES = ("resnet101_mrla_light", "convformer_s18_keyonly")
+LARGE_SPACES = ("resnet101_mrla_light", "resnet164_shared", "convformer_s18_keyonly")
 
 
 @pytest.mark.parametrize(

@@ -41,7 +41,7 @@ def test_retraining_tests_the_pruned_network_once(run):
     metrics = retrain_placement(run, run.find("1-0-0-0"), ONE_EPOCH)
     folder = run.path / "retrain" / "1-0-0-0-seed0"
     assert json.loads((folder / "metrics.json").read_text()) | {"folder": str(folder)} == metrics
-    assert metrics["test_images"] == 200
+    assert metrics["test_images"] == 100
     assert 0 <= metrics["test_accuracy"] <= 1
     weights = load_file(folder / "model.safetensors")
     assert any("layer1.0.se" in key for key in weights)

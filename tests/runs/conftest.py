@@ -1,4 +1,4 @@
-"""A small finished run that tests read, and a way to make others."""
+"""Ways to make runs like the small one that is there, and to read what they did."""
 
 import json
 
@@ -19,12 +19,6 @@ def make_run():
         return run
 
     return make
-
-
-@pytest.fixture(scope="session")
-def small_run(tmp_path_factory, make_run):
-    """Do a small run that no test may change."""
-    return make_run(tmp_path_factory.mktemp("results") / "run")
 
 
 @pytest.fixture(scope="session")

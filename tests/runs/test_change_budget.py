@@ -21,10 +21,9 @@ pytestmark = pytest.mark.usefixtures("one_thread")
 
 
 @pytest.fixture(scope="module")
-def supernet(tmp_path_factory, make_run, one_thread):
-    """Train the weights that the runs of this file share."""
-    run = make_run(tmp_path_factory.mktemp("supernet") / "run", FEW)
-    return {"supernet.weights": str(run.supernet_file)}
+def supernet(small_run):
+    """Name the trained weights that the runs of this file share."""
+    return {"supernet.weights": str(small_run.supernet_file)}
 
 
 @pytest.mark.slow
@@ -114,15 +113,14 @@ def test_stand_alone_trainings_of_the_smaller_budget_are_kept(tmp_path, make_run
 
 
 @pytest.fixture
-def finished(tmp_path, make_run, supernet):
-    changes = FEW | supernet | {"search.steps": 2, "search.searcher": "random"}
-    return make_run(tmp_path / "run", changes)
+def finished(copy_run, tmp_path):
+    return copy_run(tmp_path / "run")
 
 
 @pytest.mark.parametrize(
     ("budget", "steps", "words"),
     [
-        (5, None, "has 6 trials already: give a larger --budget"),
+        (5, None, "has 12 trials already: give a larger --budget"),
         (None, 0, "search.steps"),
         (0, None, "search.budget"),
     ],
@@ -145,5 +143,5 @@ def test_steps_that_are_spent_are_named(tmp_path, make_run, supernet):
 
 def test_the_same_budget_leaves_the_conclusions(finished):
     before = finished.summary_file.stat().st_mtime_ns
-    change_budget(finished, 6)
+    change_budget(finished, 12)
     assert finished.summary_file.stat().st_mtime_ns == before

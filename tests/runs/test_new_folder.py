@@ -1,9 +1,11 @@
 """Names of runs: free ones, taken ones, and those of runs that came to nothing."""
 
+import shutil
 import threading
 
 import pytest
 
+from ean_search.analysis.run_folder import Run
 from ean_search.runs.experiment import load_experiment
 from ean_search.runs.pipeline import do_run, start_run
 from ean_search.utils.errors import UserError
@@ -20,16 +22,23 @@ def fail(*_, **__):
     raise UserError("the disk burns")
 
 
-@pytest.fixture
-def failed_run(tmp_path, experiment, monkeypatch):
+@pytest.fixture(scope="module")
+def failed(tmp_path_factory):
     """Start a run that fails after its network was trained, before any trial."""
-    run = start_run(experiment, tmp_path / "run")
-    with monkeypatch.context() as patch:
+    path = tmp_path_factory.mktemp("results") / "run"
+    run = start_run(load_experiment(None, SMALL_EXPERIMENT), path)
+    with pytest.MonkeyPatch.context() as patch:
         patch.setattr("ean_search.runs.pipeline.run_search", fail)
         with pytest.raises(UserError, match="the disk burns"):
             do_run(run)
     assert run.supernet_file.is_file()
     return run
+
+
+@pytest.fixture
+def failed_run(failed, tmp_path):
+    """Copy the failed run, because tests begin it anew."""
+    return Run(shutil.copytree(failed.path, tmp_path / "run"))
 
 
 def test_a_run_without_trials_starts_anew_with_other_settings(failed_run, caplog):

@@ -45,12 +45,14 @@ def test_images_are_of_the_first_size_that_the_backbone_takes(tmp_path, backbone
 
 def test_of_many_images_some_of_each_class_are_used(monkeypatch):
     monkeypatch.setattr(quick, "TRAIN_IMAGES", 800)
-    experiment = load_experiment(None, SMALL_EXPERIMENT)
+    many = SMALL_EXPERIMENT | {"data.search_per_class": 20}
+    many |= {"data.options": {"train": 1200, "test": 200}}
+    experiment = load_experiment(None, many)
     changes = quick_run(experiment, given={"search.budget"})
     assert "search.budget" not in changes
     assert "data.image_size" not in changes  # 32 px already
     assert changes["data.train_per_class"] == 80
-    data = load_data(load_experiment(None, SMALL_EXPERIMENT | changes).data)
+    data = load_data(load_experiment(None, many | changes).data)
     sizes = [len(split) for split in (data.train, data.search, data.train_and_search)]
     assert sizes == [600, 200, 800]
     retraining = quick_retraining(experiment)

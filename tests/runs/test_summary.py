@@ -50,7 +50,7 @@ def test_a_summary_says_what_was_searched_and_why_the_search_ended(small_run, su
     assert summary["space"] == "tiny"
     assert summary["ending"] == "the budget is spent"
     assert summary["trials"] == 12
-    assert summary["search_images"] == 200
+    assert summary["search_images"] == 100
     assert summary["objective"] == "accuracy - 0.02 latency"
     assert summary["cost_axis"] == "latency_ms"
     assert summary["verified"] == []
@@ -58,7 +58,7 @@ def test_a_summary_says_what_was_searched_and_why_the_search_ended(small_run, su
 
 def test_a_run_that_says_nothing_recommends_a_longer_training(small_run, summary):
     judged = summary["significance"]
-    assert (judged["classes"], judged["images"], judged["trials"]) == (10, 200, 12)
+    assert (judged["classes"], judged["images"], judged["trials"]) == (10, 100, 12)
     assert judged["highest_accuracy"] == small_run.frame().accuracy.max()
     assert not judged["above_chance"]  # after one epoch
     assert "cannot be told from chance" in summary["notes"][0]
