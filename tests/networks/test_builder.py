@@ -14,9 +14,9 @@ from ean_search.networks.builder import (
     place,
     place_per_sample,
     prune,
-    sharing_group,
     slots,
 )
+from ean_search.networks.site_attentions import sharing_group
 from ean_search.networks.sites import find_sites, make_backbone, probe
 from ean_search.utils.errors import UserError
 from tests.helpers import load_small, randomise
@@ -25,6 +25,7 @@ SPACES = dict.fromkeys(ATTENTIONS, "resnet18_shared") | {
     "broad": "swin_tiny_broad",
     "key_only": "convformer_s18_keyonly",
     "full": "convformer_s18_keyonly",
+    "own": "deit_small_own",
 }
 
 
@@ -43,14 +44,20 @@ def test_nothing_attached_is_the_plain_backbone_to_the_bit(name, rng):
     if space.own_attention == "remove":
         for site in find_sites(space):
             plain.set_submodule(site.module_path, nn.Identity())
-    pruned = prune(network, space.named["none"])
+    as_it_is = space.named["all" if space.has_own else "none"]
+    pruned = prune(network, as_it_is)
     plain.load_state_dict(pruned.state_dict())
     with torch.inference_mode():
-        assert torch.equal(place(network, space.named["none"])(x), plain(x))
-        for placement in [space.named["all"], space.sample(rng), space.sample(rng)]:
+        assert torch.equal(place(network, as_it_is)(x), plain(x))
+        for placement in [
+            space.named["none"],
+            space.named["all"],
+            space.sample(rng),
+            space.sample(rng),
+        ]:
             placed = place(network, placement)(x)
             assert torch.allclose(placed, prune(network, placement)(x), atol=1e-5)
-            assert placement.attached == 0 or not torch.equal(placed, plain(x))
+            assert placement == as_it_is or not torch.equal(placed, plain(x))
 
 
 @pytest.mark.slow

@@ -5,7 +5,8 @@ import timm
 import torch
 
 from ean_search.core.space import load_space, shipped_spaces
-from ean_search.networks.sites import Site, find_sites, probe
+from ean_search.networks.site import Site
+from ean_search.networks.sites import find_sites, probe
 from ean_search.utils.errors import UserError
 from tests.helpers import load_small, space_of
 
