@@ -14,7 +14,7 @@ from typing import Any
 import timm
 import torch
 from timm.models import get_pretrained_cfg, get_pretrained_cfg_value, is_model
-from torch import nn
+from torch import Tensor, nn
 
 from ean_search.core.space import Space
 from ean_search.networks.backbones.registry import BACKBONES
@@ -52,6 +52,12 @@ def make_backbone(space: Space, classes: int) -> nn.Module:
 def image_channels(backbone_args: dict[str, Any]) -> int:
     """Return the number of channels of the images that a backbone with these arguments takes."""
     return int(backbone_args.get("in_chans", 3))
+
+
+def blank_image(space: Space) -> Tensor:
+    """Return one black image of the size that the space's networks take."""
+    channels = image_channels(space.backbone_args)
+    return torch.zeros(1, channels, space.image_size, space.image_size)
 
 
 def size_arguments(space: Space) -> dict[str, int]:
