@@ -11,7 +11,7 @@ run: $(READY)
 test: $(READY)
 	$(VENV)/bin/python -m pytest --numprocesses auto --maxprocesses 4 --dist loadfile
 
-# What answers soon: the tests that are not marked as slow.
+# What answers in under 90 seconds on two cores: the tests that are not marked as slow.
 quick: $(READY)
 	$(VENV)/bin/python -m pytest -m 'not slow' --numprocesses auto --maxprocesses 4 --dist loadfile
 

@@ -5,7 +5,7 @@ import hashlib
 import importlib.util
 import pickle
 import struct
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from pathlib import Path
 from types import ModuleType
 
@@ -36,6 +36,15 @@ SMALL = {
     "swin_tiny_own": {"img_size": 64, "window_size": 4, "embed_dim": 24},
     "swin_tiny_broad": {"img_size": 64, "window_size": 4, "embed_dim": 24},
 }
+
+
+# Probing of these tries what each block is without its self-attention, for some seconds.
+OWN_TRANSFORMERS = ("deit_small_own", "deit_base_own", "swin_tiny_own")
+
+
+def mark_slow(values: Iterable, slow: Collection) -> list:
+    """Return values for a parametrised test, of which some are marked as slow."""
+    return [pytest.param(value, marks=[pytest.mark.slow] * (value in slow)) for value in values]
 
 
 def load_small(name: str, **changes) -> Space:

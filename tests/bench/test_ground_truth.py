@@ -58,6 +58,7 @@ def test_a_pilot_trains_a_few_placements_and_counts_for_the_whole(truth, experim
     assert len(missing_trainings(experiment, path, seeds=1)) == len(whole) - 3
 
 
+@pytest.mark.slow
 def test_trainings_of_different_origins_do_not_mix(truth, experiment_fields):
     longer = resolve(load_experiment(None, experiment_fields | {"supernet.recipe.epochs": 2}))
     with pytest.raises(UserError, match=r"results of other settings, see .*_origin\.json"):

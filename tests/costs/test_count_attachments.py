@@ -7,10 +7,10 @@ from ean_search.costs.count_attachments import count_attachments, count_plain
 from ean_search.costs.flops import count_flops, count_params
 from ean_search.networks.builder import build, prune
 from ean_search.networks.sites import probe
-from tests.helpers import load_small, space_of
+from tests.helpers import load_small, mark_slow, space_of
 
 
-@pytest.mark.parametrize("name", ["tiny", "deit_small_own"])
+@pytest.mark.parametrize("name", mark_slow(["tiny", "deit_small_own"], ["deit_small_own"]))
 def test_an_attachment_is_the_difference_that_it_makes(name):
     space = probe(load_small(name))
     network = build(space, classes=10).eval()

@@ -9,28 +9,12 @@ from ean_search.costs.flops import count_flops, count_params
 from ean_search.costs.measure import measure_costs, price_list
 from ean_search.costs.timing_quality import Times
 from ean_search.networks.builder import build, prune
+from tests.helpers import mark_slow
 
 R50, R164 = "resnet50_shared", "resnet164_shared"
 DIA = {"name": "dia", "reduction": 20}
 DIA_CIFAR = {"name": "dia", "reduction": 4}
-SLOW_SPACES = (
-    "convformer_s18_keyonly",
-    "deit_small_broad",
-    "deit_small_mrla",
-    "deit_tiny_broad",
-    "deit_tiny_mrla",
-    "efficientnet_b0_mrla",
-    "efficientnet_b0_shared",
-    "regnet_shared",
-    "regnety",
-    "resnet101_mrla_light",
-    "resnet50_mixed",
-    "resnet50_mrla_base",
-    "resnet50_mrla_light",
-    "resnet50_shared",
-    "resnext50_shared",
-    "swin_tiny_broad",
-)
+ALL_BUT_R164 = [name for name in (*shipped_spaces(), "regnety") if name != R164]
 
 
 def slow(*values):
@@ -178,11 +162,7 @@ def test_an_attachment_adds_its_activations_and_its_products(stage, se, elements
 
 @pytest.mark.parametrize(
     "name",
-    [
-        slow(name) if name in SLOW_SPACES else name
-        for name in (*shipped_spaces(), "regnety")
-        if name != R164
-    ],
+    mark_slow(ALL_BUT_R164, set(ALL_BUT_R164) - {"resnet18_shared", "resnet26_small", "tiny"}),
 )
 @pytest.mark.usefixtures("without_timing")
 def test_tables_equal_fvcore_on_pruned_networks(name, rng):

@@ -18,7 +18,7 @@ from ean_search.networks.builder import (
 )
 from ean_search.networks.sites import find_sites, make_backbone, probe
 from ean_search.utils.errors import UserError
-from tests.helpers import load_small, randomise
+from tests.helpers import OWN_TRANSFORMERS, load_small, mark_slow, randomise
 
 SPACES = dict.fromkeys(ATTENTIONS, "resnet18_shared") | {
     "broad": "swin_tiny_broad",
@@ -28,13 +28,10 @@ SPACES = dict.fromkeys(ATTENTIONS, "resnet18_shared") | {
 }
 
 
-LARGE_SPACES = ("resnet101_mrla_light", "resnet164_shared", "convformer_s18_keyonly")
+SLOW_SPACES = ("resnet101_mrla_light", "resnet164_shared", "convformer_s18_keyonly")
 
 
-@pytest.mark.parametrize(
-    "name",
-    [pytest.param(n, marks=[pytest.mark.slow] * (n in LARGE_SPACES)) for n in shipped_spaces()],
-)
+@pytest.mark.parametrize("name", mark_slow(shipped_spaces(), (*SLOW_SPACES, *OWN_TRANSFORMERS)))
 def test_nothing_attached_is_the_plain_backbone_to_the_bit(name, rng):
     space = load_small(name)
     x = torch.randn(2, 3, space.image_size, space.image_size)

@@ -7,7 +7,7 @@ import torch
 from ean_search.core.space import load_space, shipped_spaces
 from ean_search.networks.sites import find_sites, probe
 from ean_search.utils.errors import UserError
-from tests.helpers import space_of
+from tests.helpers import OWN_TRANSFORMERS, mark_slow, space_of
 
 
 def own_backbone(num_classes):
@@ -19,7 +19,7 @@ def without_sites(num_classes):
     return torch.nn.Sequential(torch.nn.Flatten(), torch.nn.LazyLinear(num_classes))
 
 
-@pytest.mark.parametrize("name", shipped_spaces())
+@pytest.mark.parametrize("name", mark_slow(shipped_spaces(), OWN_TRANSFORMERS))
 def test_the_stages_of_shipped_spaces_are_those_that_probing_finds(name):
     space = load_space(name)
     assert probe(space.model_copy(update={"stages": ()})).stages == space.stages

@@ -10,7 +10,7 @@ from ean_search.networks.positions.registry import POSITIONS, find_position
 from ean_search.networks.positions.wrappers import replace_module, unwrap_modules
 from ean_search.networks.sites import find_sites, make_backbone, probe
 from ean_search.utils.errors import UserError
-from tests.helpers import randomise, space_of
+from tests.helpers import mark_slow, randomise, space_of
 
 BACKBONES = {
     "residual": "resnet18",
@@ -37,7 +37,7 @@ def test_every_position_is_tried():
     assert set(BACKBONES) == set(POSITIONS)
 
 
-@pytest.mark.parametrize("name", POSITIONS)
+@pytest.mark.parametrize("name", mark_slow(POSITIONS, ["sublayer"]))
 def test_a_module_is_put_where_the_path_says_and_may_leave_again(name):
     position = find_position(name)
     with torch.device("meta"):
