@@ -141,16 +141,13 @@ class Run:
         parts = [Path(recipe).stem] if recipe else []
         return self.path.joinpath("retrain", *parts, *(["pretrained"] if pretrained else []))
 
-    def retrain_tensorboard_folder(
-        self, recipe: str | None = None, pretrained: bool = False
-    ) -> Path:
-        """Return the folder of the scalars of the retrainings in a `retrain_folder`."""
-        trainings = self.retrain_folder(recipe, pretrained).relative_to(self.path)
-        return self.tensorboard_folder / trainings
-
     def transfer_folder(self, task: str, start: str) -> Path:
         """Return the folder of the trainings for a task whose backbones begin with `start`."""
         return self.path / "transfer" / task / start
+
+    def scalars_folder(self, trainings: Path) -> Path:
+        """Return the folder of the scalars of a `retrain_folder` or a `transfer_folder`."""
+        return self.tensorboard_folder / trainings.relative_to(self.path)
 
     def comparisons(self) -> dict[str, Path]:
         """Map recipes, in words, to the comparisons of placements that were retrained by them."""

@@ -66,12 +66,12 @@ class RetrainingPlan:
 
     def checkpoint(self, placement: Placement, seed: int) -> Checkpoint:
         """Return the folder of one training; nothing is made."""
-        folder = self.run.retrain_folder(self.recipe, self.pretrained is not None)
-        return Checkpoint(folder / Checkpoint.name(placement, seed))
+        return Checkpoint(self._folder / Checkpoint.name(placement, seed))
 
     @property
-    def _tensorboard_folder(self) -> Path:
-        return self.run.retrain_tensorboard_folder(self.recipe, self.pretrained is not None)
+    def _folder(self) -> Path:
+        """The folder of the trainings."""
+        return self.run.retrain_folder(self.recipe, self.pretrained is not None)
 
     def description(self, placement: Placement, seed: int) -> TrainingDescription:
         """Describe one training."""
@@ -108,7 +108,8 @@ class RetrainingPlan:
             metrics = checkpoint.read_metrics()
             if metrics is None:
                 network = self.network(placement, seed)
-                with log_scalars(self._tensorboard_folder, progress) as logged_progress:
+                scalars = self.run.scalars_folder(self._folder)
+                with log_scalars(scalars, progress) as logged_progress:
                     metrics = self._train_and_test(
                         checkpoint, network, description, logged_progress
                     )

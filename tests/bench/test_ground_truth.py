@@ -65,6 +65,7 @@ def test_trainings_of_different_origins_do_not_mix(truth, experiment_fields):
         train_all(longer, truth, seeds=1)
 
 
+@pytest.mark.slow
 def test_a_setting_that_was_added_later_does_not_change_the_origin(truth, experiment, tmp_path):
     path = tmp_path / "old.jsonl"
     path.write_text(truth.read_text())
@@ -75,6 +76,7 @@ def test_a_setting_that_was_added_later_does_not_change_the_origin(truth, experi
     assert path.read_text() == truth.read_text()
 
 
+@pytest.mark.slow
 def test_a_training_that_was_done_twice_counts_once(truth, tmp_path):
     twice = tmp_path / "twice.jsonl"
     twice.write_text(2 * truth.read_text())

@@ -81,6 +81,7 @@ def test_networks_that_cannot_be_cut_say_why(kind, words):
         PrefixTree(network)
 
 
+@pytest.mark.slow
 def test_a_self_attention_is_given_what_is_the_same_for_all_images():
     space = probe(load_small("swin_tiny_own"))
     network = build(space, classes=3).eval()
@@ -88,6 +89,7 @@ def test_a_self_attention_is_given_what_is_the_same_for_all_images():
     assert torch.equal(shifted.named["mask"], network.layers[0].blocks[1].attn_mask)
 
 
+@pytest.mark.slow
 def test_a_slot_that_is_given_sizes_is_no_place_to_cut():
     space = probe(space_of("pvt_v2_b0", attention="own", image_size=64))
     with pytest.raises(CutError):

@@ -216,7 +216,8 @@ def test_tensorboard_gets_the_curves_of_each_recipe(empty_run):
         retrain_placement(empty_run, "none", ONE_EPOCH | {"seed": 3}, recipe=recipe)
     root = empty_run.tensorboard_folder
     folders = [root / "retrain", root / "retrain/quick"]
-    assert [empty_run.retrain_tensorboard_folder(name) for name in (None, "quick")] == folders
+    trainings = [empty_run.retrain_folder(name) for name in (None, "quick")]
+    assert [empty_run.scalars_folder(folder) for folder in trainings] == folders
     for folder in folders:
         scalars = read_scalars(folder / "retraining_0-0-0-0,_seed_3")
         assert any(name.endswith("/loss") for name in scalars)

@@ -30,6 +30,7 @@ from ean_search.training.trainer import TrainingContext, fit
 from ean_search.utils.files import check_same_settings, save_json
 from ean_search.utils.progress import Progress, silent
 from ean_search.utils.seeding import derive_seed
+from ean_search.utils.tensorboard import log_scalars
 
 
 @dataclass(frozen=True)
@@ -75,7 +76,7 @@ class Transfer:
         Args:
             placement: The placement of the backbone.
             seed: Of the backbone's retraining, the head, and the order of the images.
-            progress: Is told how far the training has come.
+            progress: Is told how far the training has come; TensorBoard gets the same scalars.
 
         Returns:
             The score on the task's test images.
@@ -89,7 +90,10 @@ class Transfer:
             check_same_settings(settings, folder.description_file, advice="move that folder away")
             metrics = folder.read_metrics()
             if metrics is None:
-                metrics = settings | self._train_and_score(placement, seed, folder, progress)
+                scalars = self.plan.run.scalars_folder(self.folder)
+                with log_scalars(scalars, progress) as logged_progress:
+                    trained = self._train_and_score(placement, seed, folder, logged_progress)
+                metrics = settings | trained
                 save_json(metrics, folder.metrics_file)
                 folder.state_file.unlink()
         score: float = metrics["score"]

@@ -7,6 +7,7 @@ from ean_search.retrain.compare import select_placements
 from ean_search.retrain.retrain import plan_retraining
 from ean_search.retrain.transfer.runner import Transfer, transfer
 from ean_search.utils.errors import UserError
+from tests.helpers import read_scalars
 
 
 @pytest.mark.slow
@@ -24,6 +25,11 @@ def test_backbones_are_compared_and_finished_trainings_kept(short_run, make_shor
     again = transfer(transfers, chosen, [0, 1], rounds=1)
     assert finished.stat().st_mtime_ns == before
     assert list(again.accuracy) == list(frame.accuracy)
+    scalars = read_scalars(
+        short_run.tensorboard_folder / f"transfer/{name}/scratch/{name}_on_1-0-0-0,_seed_1"
+    )
+    steps = {tag.rpartition("/")[2]: [step for step, _ in curve] for tag, curve in scalars.items()}
+    assert steps == {"loss": [4], "lr": [4]}  # the updates of one epoch
     other = Transfer(plan, make_short_task(name, train=40), scratch=True)
     with pytest.raises(UserError, match="other settings"):
         other.train(short_run.find("none"), 0)
