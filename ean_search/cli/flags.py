@@ -40,14 +40,17 @@ def add_json_flag(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--json", action="store_true", help="print events, one JSON a line")
 
 
-def add_quick_flag(parser: argparse.ArgumentParser, sets: str) -> None:
-    """Let settings be chosen that take minutes."""
-    text = f"a trial on any data in minutes: sets {sets}; other flags win, and what is set is said"
+def add_quick_flag(parser: argparse.ArgumentParser, sets: str, winners: str) -> None:
+    """Let settings be chosen that take minutes; the winners are what stays as it is given."""
+    text = f"a trial on any data in minutes: sets {sets}; {winners}, and what is set is said"
     parser.add_argument("--quick", action="store_true", help=text)
 
 
 def say_quick(changes: dict[str, Any]) -> None:
     """Say what `--quick` set, in the form of `--set`."""
+    if not changes:
+        log.info("--quick sets nothing: all that it would set is given")
+        return
     listed = " ".join(f"{field}={value}" for field, value in changes.items())
     log.info("--quick sets %s (%s)", listed, "to try things out: its accuracies are no result")
 

@@ -47,7 +47,9 @@ def add_retrain_parser(commands: Any) -> None:
     )
     retrain.add_argument("--device")
     retrain.add_argument("--train-workers", type=int, help="Ray workers that train together (DDP)")
-    add_quick_flag(retrain, "few epochs, few images of each class, batches that fit")
+    add_quick_flag(
+        retrain, "few epochs, few images of each class, batches that fit", "other flags win"
+    )
     add_set_flag(retrain)
     add_json_flag(retrain)
     retrain.set_defaults(command=_retrain)

@@ -80,7 +80,9 @@ def add_run_parsers(commands: Any) -> None:
     run.add_argument("--results", type=Path, default=RESULTS_ROOT, help="folder of all runs")
     _add_experiment_flags(run)
     add_quick_flag(
-        run, "small images and few of them, few epochs, batches that fit, a budget of 24"
+        run,
+        "small images and few of them, few epochs, batches that fit, a budget of 24",
+        "other flags, and fields of --experiment, win",
     )
     add_json_flag(run)
     add_workers_flags(run)
@@ -129,7 +131,7 @@ def _experiment_changes(args: argparse.Namespace) -> dict[str, Any]:
 
 
 def _run(args: argparse.Namespace) -> None:
-    from ean_search.runs.experiment import load_experiment
+    from ean_search.runs.experiment import given_fields, load_experiment
     from ean_search.runs.pipeline import start_run
     from ean_search.runs.quick import quick_run
 
@@ -141,7 +143,7 @@ def _run(args: argparse.Namespace) -> None:
     changes = _experiment_changes(args)
     experiment = load_experiment(args.experiment, changes)
     if args.quick:
-        quick = quick_run(experiment, changes)
+        quick = quick_run(experiment, given_fields(args.experiment, changes))
         say_quick(quick)
         experiment = load_experiment(args.experiment, changes | quick)
     workers = read_workers(args)

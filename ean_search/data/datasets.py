@@ -47,6 +47,7 @@ class DataSource(FrozenConfig):
         search_per_class: Training images of each class that are held out for the search.
         train_per_class: Training images of each class that are used at all, the first ones, those
             for the search included; None: all.
+        test_per_class: Test images of each class that are used, the first ones; None: all.
         workers: The number of loader processes; no more are used than there are CPUs.
         download: Whether missing data may be downloaded.
         seed: Of generated data, and of the order of streams.
@@ -58,6 +59,7 @@ class DataSource(FrozenConfig):
     image_size: int | None = Field(default=None, ge=8)
     search_per_class: int | None = Field(default=None, ge=1)
     train_per_class: int | None = Field(default=None, ge=2)
+    test_per_class: int | None = Field(default=None, ge=1)
     workers: int = Field(default=4, ge=0)
     download: bool = False
     seed: int = Field(default=0, ge=0)
@@ -154,6 +156,17 @@ def hold_out(
     return np.flatnonzero(~held_out & ~unused), np.flatnonzero(held_out)
 
 
+def first_of_each_class(labels: np.ndarray, limit: int | None) -> np.ndarray:
+    """Return the indices of the first images of every class, in order; of all if there is no limit.
+
+    Args:
+        labels: The class of every image.
+        limit: The number of images of each class; None: all.
+    """
+    members = [np.flatnonzero(labels == label)[:limit] for label in np.unique(labels)]
+    return np.sort(np.concatenate(members))
+
+
 def load_cluttered(source: DataSource) -> Data:
     """Load the embedded data, generating it if it is not in the cache."""
     options = read_options(source.name, source.options)
@@ -164,7 +177,7 @@ def load_cluttered(source: DataSource) -> Data:
         for part in ("train", "test")
     )
     digits = tuple(map(str, range(NUM_CLASSES)))
-    counts = source.search_per_class or 100, source.train_per_class
+    counts = source.search_per_class or 100, source.train_per_class, source.test_per_class
     properties = TensorProperties(source.name, digits, size, *counts)
     return split_tensors(properties, train, test, mean_std=CANVAS_MEAN_STD)
 
@@ -185,7 +198,7 @@ def load_cifar(source: DataSource) -> Data:
         parts.append((images, torch.tensor(part.targets)))
     size = source.image_size or 32
     names = tuple(part.classes)
-    counts = source.search_per_class or 50, source.train_per_class
+    counts = source.search_per_class or 50, source.train_per_class, source.test_per_class
     properties = TensorProperties(source.name, names, size, *counts)
     return split_tensors(properties, *parts, mean_std=CIFAR_MEAN_STD, augment=crop_and_flip)
 
@@ -208,6 +221,7 @@ class TensorProperties:
         size: Height and width to which its images are scaled.
         search_per_class: Training images of each class that are held out for the search.
         train_per_class: Training images of each class that are used at all; None: all.
+        test_per_class: Test images of each class that are used; None: all.
     """
 
     name: str
@@ -215,6 +229,7 @@ class TensorProperties:
     size: int
     search_per_class: int
     train_per_class: int | None
+    test_per_class: int | None = None
 
 
 def split_tensors(
@@ -247,7 +262,7 @@ def split_tensors(
         properties.size,
         train=plain(*train, training, augment=augment),
         search=plain(*train, held_out),
-        test=plain(*test),
+        test=plain(*test, first_of_each_class(test[1].numpy(), properties.test_per_class)),
         train_and_search=plain(*train, np.union1d(training, held_out), augment=augment),
         class_names=properties.class_names,
         channels=train[0].shape[1],

@@ -37,7 +37,8 @@ def load_fashion_mnist(source: DataSource) -> Data:
     names = tuple(FashionMNIST.classes)
     train, test = (_read_part(folder, part, channels, len(names)) for part in (TRAIN, TEST))
     size = source.image_size or NATIVE_SIZE
-    counts = source.search_per_class or SEARCH_PER_CLASS, source.train_per_class
+    count = source.search_per_class or SEARCH_PER_CLASS
+    counts = count, source.train_per_class, source.test_per_class
     properties = TensorProperties(source.name, names, size, *counts)
     mean_std: MeanStd = (MEAN,) * channels, (STD,) * channels
     return split_tensors(properties, train, test, mean_std=mean_std, augment=crop_and_flip)

@@ -7,7 +7,7 @@ from typing import Any, cast
 import numpy as np
 from timm.data.dataset_factory import create_dataset
 
-from ean_search.data.datasets import Data, DataSource, hold_out
+from ean_search.data.datasets import Data, DataSource, first_of_each_class, hold_out
 from ean_search.data.file_splits import LoaderSplit, Stream, StreamSplit
 from ean_search.data.image_folders import open_image_folders
 from ean_search.data.options import TimmOptions, read_options
@@ -43,6 +43,11 @@ def load_timm(source: DataSource) -> Data:
     options = read_options(source.name, source.options)
     if _reader_name(source) in STREAM_READERS:
         return _load_streams(source, options)
+    if options.max_images is not None:
+        raise UserError(
+            f"data.options.max_images limits streams; {source.name} is no stream: give "
+            "data.train_per_class or data.test_per_class"
+        )
     train, test = (_create(source, options, split) for split in (options.train, options.test))
     if _files(train) and _files(train) == _files(test):
         raise UserError(
@@ -66,6 +71,9 @@ def _split(
     size = source.image_size or 224
     count, limit = source.search_per_class or search_per_class, source.train_per_class
     training, held_out = hold_out(labels, count, classes, limit)
+    testing = np.arange(len(test))
+    if source.test_per_class is not None:
+        testing = first_of_each_class(_labels(test), source.test_per_class)
 
     def split(dataset: Any, indices: np.ndarray) -> LoaderSplit:
         return LoaderSplit(
@@ -83,7 +91,7 @@ def _split(
         size,
         train=split(train, training),
         search=split(train, held_out),
-        test=split(test, np.arange(len(test))),
+        test=split(test, testing),
         train_and_search=split(train, np.union1d(training, held_out)),
         class_names=_class_names(train, classes),
     )
@@ -141,8 +149,11 @@ def _load_streams(source: DataSource, options: TimmOptions) -> Data:
             f"{source.name} can only be streamed, so no images of a class can be held out: name a "
             "split for the search in data.options search, and the number of classes in classes"
         )
-    if source.train_per_class is not None:
-        raise UserError(f"{source.name} can only be streamed: train_per_class cannot limit it")
+    if source.train_per_class is not None or source.test_per_class is not None:
+        raise UserError(
+            f"{source.name} can only be streamed: images of each class cannot be counted out; "
+            "data.options.max_images limits each split"
+        )
     size = source.image_size or 224
     names = {"train": options.train, "search": options.search, "test": options.test}
     splits = {part: _stream(source, options, name, size) for part, name in names.items()}
@@ -160,4 +171,6 @@ def _stream(source: DataSource, options: TimmOptions, split: str, size: int) -> 
         return cast(Stream, stream)
 
     count = len(cast(Sized, opener(None)))
+    if options.max_images is not None:
+        count = min(count, options.max_images)
     return StreamSplit(opener, count, size=size, workers=source.workers)

@@ -124,7 +124,7 @@ class StreamSplit(Split):
 
         Args:
             opener: Opens the stream of transformed images and labels.
-            count: The number of images.
+            count: The number of images; further ones of the stream are left out.
             size: Height and width of the images.
             workers: The number of loader processes, at least one.
             max_decoded_bytes: If the decoded images take less, the first evaluation keeps them.
@@ -160,7 +160,18 @@ class StreamSplit(Split):
 
     def _load(self, shuffle: Seed | None, batch_size: int, device: str) -> Batches:
         stream = self.opener(shuffle)
-        return _iterate(stream, batch_size, self.workers, device, seed=shuffle or ())
+        batches = _iterate(stream, batch_size, self.workers, device, seed=shuffle or ())
+        return _first(self.count, batches)
+
+
+def _first(count: int, batches: Batches) -> Batches:
+    """Yield the first images of batches."""
+    left = count
+    for images, labels in batches:
+        yield images[:left], labels[:left]
+        left -= len(labels)
+        if left <= 0:
+            return
 
 
 def _decoded_bytes(count: int, size: int) -> int:

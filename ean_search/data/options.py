@@ -17,6 +17,9 @@ class TimmOptions(FrozenConfig):
     classes: int | None = None  # the number; streams need it, other data is counted
     input_key: str | None = None
     target_key: str | None = None
+    # Of each split of a stream, the first ones that it gives; None: all. Other data has
+    # data.train_per_class and data.test_per_class.
+    max_images: int | None = Field(default=None, ge=1)
 
 
 class FolderOptions(FrozenConfig):

@@ -5,6 +5,7 @@ An experiment is read from YAML, from flags, or from both. A file may build on o
 spelled out.
 """
 
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Literal
 
@@ -186,12 +187,41 @@ def load_experiment(
     Example:
         >>> load_experiment(None, {"space": "tiny", "search.budget": 32})
     """
+    fields = _gather(path, changes or {})
+    return parse_fields(Experiment, fields, f"experiment {path}" if path else "experiment")
+
+
+def given_fields(path: Path | str | None, changes: dict[str, Any]) -> frozenset[str]:
+    """Name the dotted fields that a file or changes set, except those that they leave open (null).
+
+    Args:
+        path: A YAML file of fields, or None.
+        changes: Values by dotted field.
+
+    Example:
+        >>> sorted(given_fields(None, {"space": "tiny", "search.budget": 32}))
+        ['search.budget', 'space']
+    """
+    return frozenset(_leaves(_gather(path, changes)))
+
+
+def _gather(path: Path | str | None, changes: dict[str, Any]) -> dict[str, Any]:
+    """Read the fields of a file, and change them."""
     fields = _read(Path(path)) if path else {}
-    for dotted, value in (changes or {}).items():
+    for dotted, value in changes.items():
         for key in reversed(dotted.split(".")):
             value = {key: value}
         fields = _merge(fields, _spell_out_search(value))
-    return parse_fields(Experiment, fields, f"experiment {path}" if path else "experiment")
+    return fields
+
+
+def _leaves(fields: dict[str, Any], prefix: str = "") -> Iterator[str]:
+    """Yield the dotted names of all values that are neither a mapping nor null."""
+    for name, value in fields.items():
+        if isinstance(value, dict):
+            yield from _leaves(value, f"{prefix}{name}.")
+        elif value is not None:
+            yield prefix + name
 
 
 def save_experiment(experiment: Experiment, path: Path | str) -> None:

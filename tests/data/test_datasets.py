@@ -3,7 +3,7 @@ import pytest
 import torch
 from torchvision import datasets
 
-from ean_search.data.datasets import Data, DataSource, hold_out, load_data
+from ean_search.data.datasets import Data, DataSource, first_of_each_class, hold_out, load_data
 from ean_search.data.splits import TensorSplit
 from ean_search.utils.config import parse_fields
 from ean_search.utils.errors import UserError
@@ -149,3 +149,15 @@ def test_only_the_first_images_of_each_class_may_be_used():
     assert sizes == [150, 50, 200, 100]
     with pytest.raises(UserError, match="too few to hold 20 out"):
         load_data(source.model_copy(update={"search_per_class": 20}))
+
+
+def test_only_the_first_test_images_of_each_class_may_be_used():
+    labels = np.array([0, 1, 0, 1, 0, 1, 1])
+    assert first_of_each_class(labels, 2).tolist() == [0, 1, 2, 3]
+    assert first_of_each_class(labels, None).tolist() == list(range(7))
+    source = DataSource(options={"train": 600, "test": 100}, search_per_class=5)
+    whole, part = (
+        load_data(source.model_copy(update={"test_per_class": count})) for count in (None, 3)
+    )
+    assert (len(whole.test), len(part.test)) == (100, 30)
+    assert image_set(read_split(part.test)[0]) < image_set(read_split(whole.test)[0])

@@ -8,6 +8,10 @@ from ean_search.data.datasets import DataSource, load_data
 from ean_search.utils.errors import UserError
 from tests.helpers import image_set, read_split, write_cifar, write_folders
 
+# timm leaves files open.
+LEFT_OPEN = pytest.mark.filterwarnings("ignore:.*unclosed file:ResourceWarning")
+LEFT_OPEN_FILE = pytest.mark.filterwarnings("ignore:Exception ignored in.*FileIO")
+
 
 @pytest.mark.parametrize("test", ["val", "validation", "test"])
 def test_image_folders(tmp_path, test):
@@ -44,8 +48,27 @@ def test_an_evaluation_crops_the_centre_in_the_proportion_of_the_papers(tmp_path
     torch.testing.assert_close(image, white[:, None, None].expand(3, 224, 224))
 
 
-@pytest.mark.filterwarnings("ignore:.*unclosed file:ResourceWarning")  # timm leaves them open
-@pytest.mark.filterwarnings("ignore:Exception ignored in.*FileIO")
+@LEFT_OPEN
+@LEFT_OPEN_FILE
+@pytest.mark.parametrize("name", ["imagefolder", "timm:folder"])
+def test_only_some_test_images_of_each_class_may_be_used(tmp_path, name):
+    write_folders(tmp_path)
+    options = {} if name == "imagefolder" else {"test": "val"}
+    fields = {"name": name, "root": str(tmp_path), "image_size": 32, "workers": 0}
+    data = load_data(DataSource(**fields, search_per_class=2, test_per_class=1, options=options))
+    assert read_split(data.test)[1].tolist() == [0, 1, 2]
+
+
+@pytest.mark.parametrize("field", ["train_per_class", "test_per_class"])
+def test_images_of_each_class_of_a_stream_cannot_be_counted_out(tmp_path, field):
+    options = {"search": "val", "classes": 3}
+    source = DataSource(name="timm:wds/", root=str(tmp_path), options=options, **{field: 4})
+    with pytest.raises(UserError, match=r"counted out; data\.options\.max_images limits each"):
+        load_data(source)
+
+
+@LEFT_OPEN
+@LEFT_OPEN_FILE
 @pytest.mark.parametrize("name", ["timm:folder", "timm:", "timm:torch/image_folder"])
 def test_timm_reads_folders(tmp_path, name):
     write_folders(tmp_path)
@@ -80,6 +103,7 @@ def test_timm_reads_torchvisions_data(tmp_path, monkeypatch):
         ("timm:wds/", {}, "can only be streamed.*options search"),
         ("timm:wds/", {"search": "val", "classes": 3}, "timm:wds/, split 'train': "),
         ("timm:hfds/no/such", {}, "timm:hfds/no/such, split 'train': "),
+        ("timm:folder", {"max_images": 5}, "max_images limits streams; timm:folder is no stream"),
     ],
 )
 def test_errors_of_timm_are_one_line(tmp_path, monkeypatch, name, options, message):

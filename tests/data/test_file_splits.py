@@ -122,6 +122,13 @@ def test_a_stream_is_read_in_order_for_evaluation(max_decoded_bytes):
     assert torch.equal(images_of(split)[:, 0, 0, 0], torch.arange(10.0))
 
 
+@pytest.mark.parametrize("max_decoded_bytes", [0, 2**20])
+def test_of_a_stream_the_first_images_may_be_taken(max_decoded_bytes):
+    split = StreamSplit(Counting, 7, size=4, max_decoded_bytes=max_decoded_bytes)
+    assert labels_of(split) == list(range(7))
+    assert len(labels_of(split, shuffle=(0, 1))) == 4
+
+
 def test_a_stream_trains_on_full_batches_in_an_order_by_the_seed():
     split = StreamSplit(Counting, 10, size=4)
     first = images_of(split, shuffle=(0, 1))
