@@ -12,7 +12,7 @@ EXAMPLE = Path(__file__).parents[2] / "results" / "example"
 
 @pytest.fixture
 def trials():
-    """Return the example's trials, with their accuracies and latencies beside those of the plain."""
+    """Return the example's trials, compared with no attention and with attention everywhere."""
     frame = load_run(EXAMPLE).frame().set_index("placement")
     plain, full = (str(load_run(EXAMPLE).find(name)) for name in ("none", "all"))
     relative = frame.latency_ms / frame.latency_ms[plain]
