@@ -3,8 +3,9 @@
     import timm, ean_search.networks.timm_models
     timm.create_model("ean_resnet50", placement="100-1011-010011-011", attention="sge")
 
-MODELS lists the names; `ean_model` takes any backbone. All arguments of timm hold: num_classes,
-in_chans, features_only, out_indices, pretrained_cfg, and those of the backbone.
+MODELS lists the names; `ean_model` takes any backbone. T2T-ViT, which timm has not, is known by its
+own names, too. All arguments of timm hold: num_classes, in_chans, features_only, out_indices,
+pretrained_cfg, and those of the backbone.
 """
 
 from collections.abc import Callable, Sequence
@@ -37,6 +38,8 @@ MODELS = {
     "ean_resnet164": "resnet164_shared",
     "ean_regnetx_002": "regnet_shared",
     "ean_efficientnet_b0": "efficientnet_b0_shared",
+    "ean_t2t_vit_7": "t2t_vit_7_broad",
+    "ean_t2t_vit_14": "t2t_vit_14_broad",
 }
 SPACE_FIELDS = (
     "backbone",
