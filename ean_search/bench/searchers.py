@@ -28,7 +28,7 @@ UNREACHED_EVALUATIONS = 1e9  # for a goal never reached: only the rank of a diff
 EARLY_CHECKPOINT = 50  # evaluations after which the digest looks first
 
 
-def bench_searchers(
+def trace_searchers(
     names: Sequence[str],
     tasks: Sequence[Task],
     *,
@@ -37,7 +37,7 @@ def bench_searchers(
     processes: int = 0,
     progress: Progress = silent,
 ) -> pd.DataFrame:
-    """Compare searchers on tasks.
+    """Run all searchers on all tasks.
 
     Args:
         names: Names of searchers; options may follow a name, as in `optuna-tpe multi=true`.
@@ -49,28 +49,7 @@ def bench_searchers(
         progress: Receives the number of finished tasks.
 
     Returns:
-        One row per task, number of workers, checkpoint and searcher: regret over all seeds, the
-        evaluations until each goal, and p-values against the reference searchers.
-    """
-    return summarise(
-        trace_searchers(
-            names, tasks, workers=workers, budget=budget, processes=processes, progress=progress
-        )
-    )
-
-
-def trace_searchers(
-    names: Sequence[str],
-    tasks: Sequence[Task],
-    *,
-    workers: Sequence[int] = (1,),
-    budget: int = 900,
-    processes: int = 0,
-    progress: Progress = silent,
-) -> pd.DataFrame:
-    """Run all searchers on all tasks; return one row per run and checkpoint.
-
-    The arguments are those of `bench_searchers`.
+        One row per run and checkpoint; `summarise` compares them.
     """
     run = partial(_run_on_task, names, workers, budget)
     rows: list[Row] = []
@@ -111,7 +90,15 @@ def _use_one_thread() -> None:
 
 
 def summarise(traces: pd.DataFrame) -> pd.DataFrame:
-    """Summarise runs over seeds: one row per task, number of workers, checkpoint and searcher."""
+    """Compare searchers by their runs with all seeds.
+
+    Args:
+        traces: The result of `trace_searchers`.
+
+    Returns:
+        One row per task, number of workers, checkpoint and searcher: regret over all seeds, the
+        evaluations until each goal, and p-values against the reference searchers.
+    """
     rows = []
     columns = [*PAIRING_COLUMNS, "searcher"]
     for (task, workers, evaluations, name), runs in traces.groupby(columns, sort=False):
@@ -155,7 +142,7 @@ def digest(frame: pd.DataFrame) -> pd.DataFrame:
     """Pick the figures to look at first: one row per task, number of workers and searcher.
 
     Args:
-        frame: The result of `bench_searchers`.
+        frame: The result of `summarise`.
 
     Returns:
         The figures at the last checkpoint, and regret and hypervolume at an early one.

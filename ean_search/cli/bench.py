@@ -165,7 +165,7 @@ def _racing(args: argparse.Namespace) -> None:
 
 def _searchers(args: argparse.Namespace) -> None:
     from ean_search.bench.plots import plot_regret
-    from ean_search.bench.searchers import bench_searchers, digest
+    from ean_search.bench.searchers import digest, summarise, trace_searchers
     from ean_search.bench.tasks import make_landscapes, make_tables
     from ean_search.cli.progress import show_progress
     from ean_search.search.searchers.registry import SEARCHERS
@@ -173,7 +173,7 @@ def _searchers(args: argparse.Namespace) -> None:
 
     tables = shipped_tables() if args.tables is None else args.tables
     with show_progress() as progress:
-        frame = bench_searchers(
+        traces = trace_searchers(
             args.searchers or list(SEARCHERS),
             make_tables(tables, args.seeds) + make_landscapes(args.sites, args.landscapes),
             workers=args.workers,
@@ -181,6 +181,7 @@ def _searchers(args: argparse.Namespace) -> None:
             processes=args.processes,
             progress=progress,
         )
+    frame = summarise(traces)
     save_and_print(frame, args.output / "searchers.csv", digest(frame))
     plot_regret(frame).savefig(args.output / "searchers.png")
 
