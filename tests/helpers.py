@@ -171,7 +171,9 @@ def write_checkpoint(path: Path, description, change=lambda network: None):
 
     checkpoint, space = Checkpoint(path), description.space
     path.mkdir(parents=True)
-    network = prune(build(space, description.classes), space.parse(description.placement))
+    network = prune(
+        build(space, description.classes), space.parse(description.placement), fold=False
+    )
     change(randomise(network))
     save_weights(network, checkpoint.weights_file)
     save_json(description.model_dump(mode="json"), checkpoint.description_file)

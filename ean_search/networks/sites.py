@@ -17,6 +17,7 @@ from torch import Tensor, nn
 from ean_search.attention.registry import find_attention
 from ean_search.core.attention_choice import OWN, AttentionChoice
 from ean_search.core.space import Space, load_space
+from ean_search.networks.folding import norms_before
 from ean_search.networks.plain_backbone import (
     image_channels,
     image_size_explained,
@@ -138,14 +139,16 @@ def _record_sites(space: Space, position_name: str) -> list[Site]:
         channels = image_channels(space.backbone_args)
         image = torch.empty(1, channels, space.image_size, space.image_size)
         own: dict[str, str] = {}
+        recorders: dict[str, nn.Module] = {}
         removable = position.removable(backbone, image) if space.has_own else None
         paths = position.module_paths(backbone, image) if removable is None else list(removable)
         for path in paths:
             original = position.original(backbone, path)
             own[path] = class_name(original)
-            position.put(backbone, path, _Recorder(path, original, shapes))
+            recorders[path] = _Recorder(path, original, shapes)
+            position.put(backbone, path, recorders[path])
         with torch.no_grad():
-            backbone(image)
+            norms = norms_before(backbone, image, recorders)
     if all(choice.name == OWN for choice in space.attention):
         shapes = {path: found for path, found in shapes.items() if own[path]}
     # Two branches may end in one drop-path; where their maps differ, no attention fits both. Nor
@@ -156,6 +159,7 @@ def _record_sites(space: Space, position_name: str) -> list[Site]:
             describe_site(backbone, position_name, path, shape),
             own=own[path],
             removed=(removable or {}).get(path, ()),
+            norm=norms.get(path, "") if position_name == "residual" else "",
         )
         for path, shape in same_shape.items()
     ]

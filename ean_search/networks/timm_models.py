@@ -93,7 +93,7 @@ def make_network(
         other = {"backbone_args": {**own, **arguments}, "stages": (), "placements": {}}
         start = start.model_copy(update=other)
     probed = probe(start)
-    return prune(build(probed, num_classes), probed.parse(placement))
+    return prune(build(probed, num_classes), probed.parse(placement), fold=False)
 
 
 def make_feature_network(model: nn.Module, out_indices: Sequence[int] | None) -> nn.Module:

@@ -48,8 +48,12 @@ class Performer(nn.Module):
     def _attend(self, x: Tensor) -> Tensor:
         key, query, value = self.kqv(x).chunk(3, dim=-1)
         key, query = self._features(key), self._features(query)  # (batch, tokens, features)
+        # The authors add 1e-8 to the normaliser, which an exporter to ONNX takes for zero. So
+        # numerator and denominator are both divided by it.
+        query = query / MIN_NORMALISER
+        # Einsums, because the published FLOPs are what fvcore makes of them.
         summary = torch.einsum("bnv,bnf->bvf", value, key)
-        normaliser = torch.einsum("bnf,bf->bn", query, key.sum(1)) + MIN_NORMALISER
+        normaliser = torch.einsum("bnf,bf->bn", query, key.sum(1)) + 1
         attended = torch.einsum("bnf,bvf->bnv", query, summary) / normaliser.unsqueeze(2)
         y: Tensor = value + self.proj(attended)
         return y
@@ -76,12 +80,12 @@ class TokenAttention(nn.Module):
         self.fused_attn = use_fused_attn()
 
     def forward(self, x: Tensor) -> Tensor:
-        query, key, value = self.qkv(x).chunk(3, dim=-1)
+        query, key, value = self.qkv(x).unsqueeze(1).chunk(3, dim=-1)  # one head
         if self.fused_attn:
             attended = F.scaled_dot_product_attention(query, key, value, scale=self.scale)
         else:
-            attended = (query * self.scale @ key.transpose(1, 2)).softmax(-1) @ value
-        y: Tensor = value + self.proj(attended)
+            attended = (query * self.scale @ key.transpose(2, 3)).softmax(-1) @ value
+        y: Tensor = (value + self.proj(attended)).squeeze(1)
         return y
 
 
