@@ -30,7 +30,7 @@ def add_space_flags(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         "--attention",
-        help="by name, in place of the space's own; bench attentions` lists them",
+        help="by name, in place of the space's own; `bench attentions` describes all",
     )
     parser.add_argument("--position", choices=("residual", "block", "qkv", "mixer"))
     parser.add_argument("--sharing", choices=("stage", "whole", "none"))
