@@ -12,6 +12,7 @@ import csv
 import signal
 import sys
 import warnings
+from importlib.util import find_spec
 from math import gcd
 from pathlib import Path
 
@@ -45,7 +46,7 @@ def main(families: list[str]) -> None:
         writer = csv.DictWriter(file, COLUMNS)
         if not done:
             writer.writeheader()
-        for family in families or timm.list_modules():
+        for family in families or families_of_timm():
             if family in done:
                 continue
             variants = list_small_variants(family)
@@ -54,6 +55,11 @@ def main(families: list[str]) -> None:
                 writer.writerow(row)
                 file.flush()
                 print(*row.values(), flush=True)
+
+
+def families_of_timm() -> list[str]:
+    """List the modules of timm with models, without those that others have registered."""
+    return [name for name in timm.list_modules() if find_spec(f"timm.models.{name}")]
 
 
 def read_done() -> set[str]:

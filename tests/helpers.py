@@ -31,6 +31,7 @@ SMALL = {
     "deit_small_mrla": {"img_size": 64, "embed_dim": 96, "num_heads": 3},
     "deit_tiny_broad": {"img_size": 64, "fc_norm": True},
     "deit_small_broad": {"img_size": 64, "embed_dim": 96, "num_heads": 3, "fc_norm": True},
+    "t2t_vit_14_broad": {"embed_dim": 96, "num_heads": 3},
     "deit_small_own": {"img_size": 64, "embed_dim": 96, "num_heads": 3},
     "deit_base_own": {"img_size": 64, "embed_dim": 96, "num_heads": 3},
     "swin_tiny_own": {"img_size": 64, "window_size": 4, "embed_dim": 24},
@@ -186,7 +187,9 @@ def write_checkpoint(path: Path, description, change=lambda network: None):
 
     checkpoint, space = Checkpoint(path), description.space
     path.mkdir(parents=True)
-    network = prune(build(space, description.classes), space.parse(description.placement))
+    network = prune(
+        build(space, description.classes), space.parse(description.placement), fold=False
+    )
     change(randomise(network))
     save_weights(network, checkpoint.weights_file)
     save_json(description.model_dump(mode="json"), checkpoint.description_file)

@@ -108,6 +108,16 @@ class Attention(nn.Module):
         """
         return cls(site.channels, **options)
 
+    def constant_factor(self) -> Tensor | None:
+        """Return one factor for each channel, if the attention only scales by it.
+
+        Such a factor depends on no map, so that pruning can put it into the norm before the site.
+
+        Returns:
+            The factors (channels,) as they are now; None if they depend on the map.
+        """
+        return None
+
     def finish(self, x: Tensor, state: Any) -> Tensor:
         """Add the last state of a chain to the output of its stage; called where `finishes_stage`.
 

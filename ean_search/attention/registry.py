@@ -21,6 +21,7 @@ ATTENTIONS = {
     "sge": "ean_search.attention.sge:SGE",
     "dia": "ean_search.attention.dia:DIA",
     "spa": "ean_search.attention.spa:SPA",
+    "asr": "ean_search.attention.asr:ASR",
     "simam": "ean_search.attention.simam:SimAM",
     "srm": "ean_search.attention.srm:SRM",
     "triplet": "ean_search.attention.triplet:Triplet",

@@ -26,6 +26,7 @@ from ean_search.attention.registry import (
     make_attention_for_site,
 )
 from ean_search.attention.state import ChainedAttention, StateHolder
+from ean_search.core.attention_choice import OWN
 from ean_search.costs.flops import count_flops, count_params
 from ean_search.costs.network_latency import AttentionAlone
 from ean_search.costs.stopwatch import time_interleaved
@@ -68,7 +69,8 @@ def bench_attentions(
         UserError: If an attention is unknown.
     """
     families = _read_families(coverage)
-    chosen = names or [*ATTENTIONS, *TIMM_ATTENTIONS]
+    # What the backbone has itself costs what it costs there.
+    chosen = names or [name for name in (*ATTENTIONS, *TIMM_ATTENTIONS) if name != OWN]
     rows: dict[str, dict[str, Any]] = {}
     for number, name in enumerate(chosen):
         progress("attentions", number, len(chosen) + len(STAGES), name)

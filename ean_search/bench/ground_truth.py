@@ -71,7 +71,7 @@ def train_all(
 
 def _train_one(experiment: Experiment, data: Data, placement: Placement, seed: int) -> float:
     """Train one placement's network, and return its accuracy on the search split."""
-    network = prune(build(experiment.space, data.classes, seed), placement)
+    network = prune(build(experiment.space, data.classes, seed), placement, fold=False)
     context = TrainingContext(seed=seed, device=experiment.device)
     fit(network, data.train, experiment.supernet.recipe, context)
     return top1_accuracy(

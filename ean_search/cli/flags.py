@@ -28,7 +28,10 @@ def add_space_flags(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--backbone", help="in place of a space: any timm model, or module:function"
     )
-    parser.add_argument("--attention", help="attention by name, in place of the space's own")
+    parser.add_argument(
+        "--attention",
+        help="by name, in place of the space's own; `bench attentions` describes all",
+    )
     parser.add_argument("--position", choices=("residual", "block", "qkv", "mixer"))
     parser.add_argument("--sharing", choices=("stage", "whole", "none"))
     parser.add_argument("--unit-gate", action=argparse.BooleanOptionalAction, default=None)

@@ -14,9 +14,13 @@ from ean_search.costs.flops import count_activations, count_flops, count_params
 from ean_search.costs.network_latency import AttentionAlone
 from ean_search.costs.table import Attachment
 from ean_search.networks.builder import Slot, prune, slots
+from ean_search.networks.folding import foldable_factor
 from ean_search.networks.plain_backbone import blank_image
 
 BYTES_PER_ELEMENT = 4  # of an activation, in float32
+FOLDED = Attachment(
+    group=-1, params=0, replaced_params=0, macs=0, flops=0, latency_ms=0.0, activation_bytes=0
+)
 
 
 def count_plain(space: Space, network: nn.Module) -> Cost:
@@ -37,7 +41,7 @@ def _count_network(space: Space, network: nn.Module, placement: Placement) -> Co
 def count_attachments(space: Space, network: nn.Module) -> tuple[tuple[Attachment, ...], ...]:
     """Count what each choice adds at each site: one row per site."""
     found = slots(network)
-    counter = _AttachmentCounter(found)
+    counter = _AttachmentCounter(network, found)
     rows = [counter.count_site(slot) for slot in found]
     if not any(slot.site.removed for slot in found):
         return tuple(rows)
@@ -78,7 +82,8 @@ def _with_sublayer(attachment: Attachment, plain: Cost, single: Cost) -> Attachm
 class _AttachmentCounter:
     """Counts the attachments of one site after another, in the order of the network."""
 
-    def __init__(self, found: Sequence[Slot]):
+    def __init__(self, network: nn.Module, found: Sequence[Slot]):
+        self.network = network
         self.users = Counter(p for s in found for a in s.attentions for p in set(a.parameters()))
         self.groups: dict[frozenset[nn.Parameter], int] = {}  # numbered as they are met
         self.chains: dict[nn.Module, int] = {}
@@ -91,6 +96,10 @@ class _AttachmentCounter:
         return row
 
     def _count(self, slot: Slot, module: nn.Module) -> Attachment:
+        if (
+            foldable_factor(self.network, slot, module) is not None
+        ):  # a pruned network has it in a norm
+            return FOLDED
         shared = frozenset(p for p in module.parameters() if self.users[p] > 1)
         chain = -1
         if isinstance(module, ChainedAttention):

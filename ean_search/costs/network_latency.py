@@ -11,6 +11,7 @@ from ean_search.costs.stopwatch import time_interleaved, time_rounds
 from ean_search.costs.table import CostTable
 from ean_search.costs.timing_quality import Times
 from ean_search.networks.builder import slots
+from ean_search.networks.folding import foldable_factor
 
 
 def measure_latency(
@@ -73,6 +74,9 @@ def time_attachments(
         plain = nn.Identity() if slot.original is None else slot.original
         modules = [plain, *map(AttentionAlone, slot.attentions)]
         row = [f"{k} {site.channels} {site.height} {site.width}" for k in range(len(modules))]
+        for k, attention in enumerate(slot.attentions, 1):
+            if foldable_factor(network, slot, attention) is not None:
+                row[k] = row[0]  # it will be in a norm, and takes no time
         for name, module in zip(row, modules, strict=True):
             inputs = site.example_inputs(batch_size, device)
             forwards.setdefault(name, _forward(module, *inputs[:1] if module is plain else inputs))

@@ -94,7 +94,7 @@ class StandaloneEvaluator:
             if the loss diverged or memory ran out.
         """
         start = time.perf_counter()
-        network = prune(build(self.space, self.classes, self.seed), placement)
+        network = prune(build(self.space, self.classes, self.seed), placement, fold=False)
         try:
             context = TrainingContext(
                 seed=self.seed,

@@ -16,6 +16,7 @@ from ean_search.attention.base import Attention
 from ean_search.attention.own import Own
 from ean_search.attention.state import ChainedAttention, ChainEnd, StateHolder, link_chain
 from ean_search.core.space import Placement, Space, as_placement, load_space
+from ean_search.networks.folding import foldable_factors, scale_norm
 from ean_search.networks.plain_backbone import make_backbone
 from ean_search.networks.positions.registry import find_position
 from ean_search.networks.positions.wrappers import (
@@ -205,12 +206,14 @@ def place_per_sample(network: nn.Module, placements: Sequence[Placement]) -> nn.
     return network
 
 
-def prune(network: nn.Module, placement: Placement | str) -> nn.Module:
+def prune(network: nn.Module, placement: Placement | str, *, fold: bool = True) -> nn.Module:
     """Return a copy of a network that has only the modules that a placement uses.
 
     Args:
         network: A network of `build`; its placement is left as it is.
         placement: A placement for as many sites as the network has, or its text.
+        fold: Put factors that depend on no image, those of `asr`, into the norms before them. A
+            network that is to be trained, or to get trained weights, needs them as they are.
 
     Returns:
         A plain backbone with the attentions of the placement, which computes the same.
@@ -218,7 +221,21 @@ def prune(network: nn.Module, placement: Placement | str) -> nn.Module:
     Raises:
         UserError: If the number of sites is another one.
     """
-    return _prune_in_place(copy.deepcopy(network), placement)
+    return _prune_in_place(copy.deepcopy(network), placement, fold)
+
+
+def fold_placement(network: nn.Module, placement: Placement) -> Placement:
+    """Return the placement that is left when constant factors are in the norms before their sites.
+
+    Args:
+        network: A network of `build`; the placement is set in it.
+        placement: The placement.
+    """
+    folded = {
+        slot.site.number for slot in foldable_factors(network, slots(place(network, placement)))
+    }
+    choices = [0 if site in folded else c for site, c in enumerate(placement.choices)]
+    return Placement(tuple(choices), placement.stages)
 
 
 def paths_before_pruning(network: nn.Module, placement: Placement) -> dict[str, str]:
@@ -230,12 +247,16 @@ def paths_before_pruning(network: nn.Module, placement: Placement) -> dict[str, 
     """
     copied = copy.deepcopy(network)
     before = {module: path for path, module in copied.named_modules()}
-    pruned = _prune_in_place(copied, placement)
+    pruned = _prune_in_place(copied, placement, fold=False)
     return {path: before[module] for path, module in pruned.named_modules() if module in before}
 
 
-def _prune_in_place(network: nn.Module, placement: Placement | str) -> nn.Module:
+def _prune_in_place(network: nn.Module, placement: Placement | str, fold: bool) -> nn.Module:
     place(network, placement)
+    factors = foldable_factors(network, slots(network)) if fold else {}
+    for slot, factor in factors.items():
+        scale_norm(network.get_submodule(slot.site.norm), factor)
+        slot.choice = 0
     for path, slot in list(network.named_modules()):
         if isinstance(slot, Slot):
             replace_module(network, path, slot.chosen)

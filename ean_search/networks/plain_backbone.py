@@ -16,6 +16,7 @@ import torch
 from timm.models import get_pretrained_cfg, get_pretrained_cfg_value, is_model
 from torch import Tensor, nn
 
+import ean_search.networks.backbones.t2t_vit  # noqa: F401  # timm knows its models then
 from ean_search.core.space import Space
 from ean_search.networks.backbones.registry import BACKBONES
 from ean_search.utils.errors import UserError, describe_crash, unknown_name

@@ -35,6 +35,7 @@ class Site:
             SqueezeExcite; empty if there is none.
         removed: The paths of the modules that are removed where a sublayer of the backbone's own
             is; empty if such a site has a module of its own, or the sublayer is no choice.
+        norm: The path of the batch norm whose output is the map; empty if there is none.
         windows: The number of windows into which the backbone has cut an image before the site.
     """
 
@@ -51,6 +52,7 @@ class Site:
     partition: Partition | tuple[()] = ()
     own: str = ""
     removed: tuple[str, ...] = ()
+    norm: str = ""
     windows: int = 1
 
     @property

@@ -17,6 +17,7 @@ from torch import Tensor, nn
 from ean_search.attention.registry import find_attention
 from ean_search.core.attention_choice import OWN, AttentionChoice
 from ean_search.core.space import Space, load_space
+from ean_search.networks.folding import norms_before
 from ean_search.networks.plain_backbone import (
     blank_image,
     image_size_explained,
@@ -137,14 +138,16 @@ def _record_sites(space: Space, position_name: str) -> list[Site]:
         backbone = make_backbone(space, classes=2).eval()
         image = blank_image(space)
         own: dict[str, str] = {}
+        recorders: dict[str, nn.Module] = {}
         removable = position.removable(backbone, image) if space.has_own else None
         paths = position.module_paths(backbone, image) if removable is None else list(removable)
         for path in paths:
             original = position.original(backbone, path)
             own[path] = class_name(original)
-            position.put(backbone, path, _Recorder(path, original, shapes))
+            recorders[path] = _Recorder(path, original, shapes)
+            position.put(backbone, path, recorders[path])
         with torch.no_grad():
-            backbone(image)
+            norms = norms_before(backbone, image, recorders)
     if all(choice.name == OWN for choice in space.attention):
         shapes = {path: found for path, found in shapes.items() if own[path]}
     # Two branches may end in one drop-path; where their maps differ, no attention fits both. Nor
@@ -155,6 +158,7 @@ def _record_sites(space: Space, position_name: str) -> list[Site]:
             describe_site(backbone, position_name, path, shape),
             own=own[path],
             removed=(removable or {}).get(path, ()),
+            norm=norms.get(path, "") if position_name == "residual" else "",
         )
         for path, shape in same_shape.items()
     ]

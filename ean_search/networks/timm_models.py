@@ -3,8 +3,9 @@
     import timm, ean_search.networks.timm_models
     timm.create_model("ean_resnet50", placement="100-1011-010011-011", attention="sge")
 
-MODELS lists the names; `ean_model` takes any backbone. All arguments of timm hold: num_classes,
-in_chans, features_only, out_indices, pretrained_cfg, and those of the backbone.
+MODELS lists the names; `ean_model` takes any backbone. T2T-ViT, which timm has not, is known by its
+own names, too. All arguments of timm hold: num_classes, in_chans, features_only, out_indices,
+pretrained_cfg, and those of the backbone.
 """
 
 from collections.abc import Callable, Sequence
@@ -37,6 +38,8 @@ MODELS = {
     "ean_resnet164": "resnet164_shared",
     "ean_regnetx_002": "regnet_shared",
     "ean_efficientnet_b0": "efficientnet_b0_shared",
+    "ean_t2t_vit_7": "t2t_vit_7_broad",
+    "ean_t2t_vit_14": "t2t_vit_14_broad",
 }
 SPACE_FIELDS = (
     "backbone",
@@ -90,7 +93,7 @@ def make_network(
         other = {"backbone_args": {**own, **arguments}, "stages": (), "placements": {}}
         start = start.model_copy(update=other)
     probed = probe(start)
-    return prune(build(probed, num_classes), probed.parse(placement))
+    return prune(build(probed, num_classes), probed.parse(placement), fold=False)
 
 
 def make_feature_network(model: nn.Module, out_indices: Sequence[int] | None) -> nn.Module:

@@ -80,7 +80,7 @@ class Checkpoint(TrainingFolder):
             UserError: If the weights do not fit the placement.
         """
         chosen = placement or self.trained_placement
-        network = prune(build(self.description.space, self.description.classes), chosen)
+        network = prune(build(self.description.space, self.description.classes), chosen, fold=False)
         try:
             load_weights(network, self.weights_file)
         except UserError as error:
@@ -91,7 +91,7 @@ class Checkpoint(TrainingFolder):
     def network_with_slots(self) -> nn.Module:
         """Build the network with one slot per site; the used ones have the trained weights."""
         network = build(self.description.space, self.description.classes)
-        pruned = prune(network, self.trained_placement)
+        pruned = prune(network, self.trained_placement, fold=False)
         load_weights(pruned, self.weights_file)
         paths = paths_before_pruning(network, self.trained_placement)
         for pruned_path, path in paths.items():

@@ -19,7 +19,7 @@ from safetensors.torch import save_file
 from torch import Tensor, nn
 
 from ean_search.core.space import load_space
-from ean_search.networks.builder import build, prune
+from ean_search.networks.builder import build, fold_placement, prune
 from ean_search.networks.timm_models import GENERIC_MODEL, MODELS, SPACE_FIELDS, backbone_cfg
 from ean_search.retrain.checkpoint import Checkpoint, TrainingDescription
 from ean_search.retrain.export_check import (
@@ -97,7 +97,8 @@ def export(
     except OSError as error:
         raise UserError(f"cannot write to {folder}: {error.strerror}") from error
     examples = examples or load_examples(trained)
-    return _write(checkpoint.network(), trained, form, folder, examples)
+    network, trained = fold(checkpoint.network_with_slots(), trained)
+    return _write(network, trained, form, folder, examples)
 
 
 def check_export(trained: TrainingDescription, form: str) -> None:
@@ -106,10 +107,25 @@ def check_export(trained: TrainingDescription, form: str) -> None:
     Raises:
         UserError: If it cannot.
     """
-    space = trained.space
-    network = prune(build(space, trained.classes), space.parse(trained.placement)).eval()
+    network, trained = fold(build(trained.space, trained.classes), trained)
     with tempfile.TemporaryDirectory() as folder:
         _write(network, trained, form, Path(folder), make_noise(trained))
+
+
+def fold(network: nn.Module, trained: TrainingDescription) -> tuple[nn.Module, TrainingDescription]:
+    """Return the network that is written: its constant gates are in norms, if it has any.
+
+    Args:
+        network: The network with slots.
+        trained: Its description.
+
+    Returns:
+        The pruned network in evaluation mode, and its description with the placement that is left.
+    """
+    placement = trained.space.parse(trained.placement)
+    pruned = prune(network, placement).eval()
+    rest = fold_placement(network, placement)
+    return pruned, trained.model_copy(update={"placement": str(rest)})
 
 
 def _write(
@@ -253,7 +269,9 @@ def read_safetensors(path: Path | str) -> nn.Module:
     if description is None:
         raise UserError(f"{path} does not say what network it belongs to")
     trained = TrainingDescription.model_validate(json.loads(description))
-    network = prune(build(trained.space, trained.classes), trained.space.parse(trained.placement))
+    network = prune(
+        build(trained.space, trained.classes), trained.space.parse(trained.placement), fold=False
+    )
     load_weights(network, path)
     return network.eval()
 

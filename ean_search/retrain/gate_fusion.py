@@ -2,8 +2,9 @@
 
 Over the search split, the output of each site is compared with the best constant multiple of its
 input, channel by channel. Where the remainder is small, the multiples are fused into the norm
-before the site, and the site is emptied: the attachment costs nothing any more. Only a norm right
-before a site can take its multiples, and only a site where the backbone has no module can be
+before the site, and the site is emptied: the attachment costs nothing any more. An attention whose
+multiples are constant by construction (`asr`) gives them itself, and is always fused. Only a norm
+right before a site can take its multiples, and only a site where the backbone has no module can be
 emptied.
 """
 
@@ -13,12 +14,12 @@ from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor, nn
-from torch.nn.modules.batchnorm import _BatchNorm
 
 from ean_search.core.space import Placement
 from ean_search.data.splits import Split
 from ean_search.evaluation.shared_weights import top1_accuracy
-from ean_search.networks.builder import Slot, paths_before_pruning, prune, slots
+from ean_search.networks.builder import Slot, prune, slots
+from ean_search.networks.folding import foldable_factor, scale_norm, takes_factors
 from ean_search.retrain.checkpoint import Checkpoint
 from ean_search.utils.files import save_json, save_weights
 
@@ -97,7 +98,8 @@ def fuse_gates(
     gates, before = measure_gates(network, split, batch_size, device), accuracy(network)
     constant = [gate for gate in gates if gate.norm is not None and gate.deviation <= threshold]
     constant.sort(key=lambda gate: gate.deviation)
-    for count in range(len(constant), -1, -1):
+    exact = sum(gate.deviation == 0 for gate in constant)  # these cost no accuracy
+    for count in range(len(constant), exact - 1, -1):
         fused = _fuse(network, checkpoint.trained_placement, gates, constant[:count])
         after = accuracy(fused.network)
         if before - after <= tolerance:
@@ -140,8 +142,6 @@ def measure_gates(network: nn.Module, split: Split, batch_size: int, device: str
         device: The device of the network.
     """
     attached = [slot for slot in slots(network) if slot.choice]
-    images, _ = next(iter(split.batches(2, device=device)))
-    norms = _norms_before(network, attached, images)
     sums = {slot: torch.zeros(3, slot.site.channels, dtype=torch.float64) for slot in attached}
 
     def add(slot: Slot, inputs: tuple[Tensor], output: Tensor) -> None:
@@ -151,47 +151,26 @@ def measure_gates(network: nn.Module, split: Split, batch_size: int, device: str
 
     with _hooked(attached, add):
         top1_accuracy(network, split.batches(batch_size, device=device))
-    return [_gate(slot, sums[slot], norms.get(slot)) for slot in attached]
+    return [_gate(network, slot, sums[slot]) for slot in attached]
 
 
-def _gate(slot: Slot, sums: Tensor, norm: tuple[str, _BatchNorm] | None) -> SiteGate:
-    """Fit the constants of a site by least squares, from sums of products per channel."""
+def _gate(network: nn.Module, slot: Slot, sums: Tensor) -> SiteGate:
+    """Take the constants of a site from its attention, or fit them by least squares.
+
+    Args:
+        network: The network.
+        slot: The slot of the site.
+        sums: Sums of products per channel: of inputs, of inputs and outputs, and of outputs.
+    """
     xx, xy, yy = sums
     scale = torch.where(xx > 0, xy / xx.clamp(min=MIN_ENERGY), torch.ones_like(xx))
     remainder = (yy - scale * xy).clamp(min=0).sum()
     deviation = float((remainder / yy.sum().clamp(min=MIN_ENERGY)).sqrt())
-    removable = slot.original is None or isinstance(slot.original, nn.Identity)
-    path = norm[0] if norm and removable and _can_take(norm[1], scale) else None
+    exact = foldable_factor(network, slot, slot.attached)
+    if exact is not None:
+        deviation, scale = 0.0, exact
+    path = slot.site.norm if takes_factors(network, slot, scale) else None
     return SiteGate(slot.site.number, deviation, scale.float(), path)
-
-
-def _can_take(norm: _BatchNorm, scale: Tensor) -> bool:
-    """Say whether a norm, and the activation inside it, can be scaled."""
-    activation = getattr(norm, "act", None)
-    if activation is None or isinstance(activation, nn.Identity):
-        return norm.affine
-    return norm.affine and isinstance(activation, nn.ReLU) and bool((scale >= 0).all())
-
-
-def _norms_before(
-    network: nn.Module, attached: Sequence[Slot], images: Tensor
-) -> dict[Slot, tuple[str, _BatchNorm]]:
-    """Find the norms whose output tensor is the input of a site, with their paths."""
-    paths = {m: path for path, m in network.named_modules() if isinstance(m, _BatchNorm)}
-    outputs: list[tuple[_BatchNorm, Tensor]] = []
-    norms = {}
-
-    def record(norm: _BatchNorm, _: object, output: Tensor) -> None:
-        outputs.append((norm, output))
-
-    def match(slot: Slot, inputs: tuple[Tensor], _: object) -> None:
-        for norm, output in outputs:
-            if output is inputs[0]:
-                norms[slot] = (paths[norm], norm)
-
-    with torch.no_grad(), _hooked(list(paths), record), _hooked(attached, match):
-        network(images)
-    return norms
 
 
 @contextmanager
@@ -214,14 +193,9 @@ def _fuse(
     emptied = {gate.site for gate in constant}
     choices = [0 if site in emptied else c for site, c in enumerate(placement.choices)]
     rest = Placement(tuple(choices), placement.stages)
-    pruned = prune(network, rest).eval()
-    paths = {before: path for path, before in paths_before_pruning(network, rest).items()}
+    pruned = prune(network, rest, fold=False).eval()
     for gate in constant:
         assert gate.norm is not None, "only gates behind a norm are fused"
-        norm = pruned.get_submodule(paths[gate.norm])
-        assert isinstance(norm, _BatchNorm)
-        scale = gate.scale.to(norm.weight.device)
-        norm.weight.data *= scale
-        norm.bias.data *= scale
+        scale_norm(pruned.get_submodule(gate.norm), gate.scale)
     marked = tuple(replace(gate, fused=gate.site in emptied) for gate in gates)
     return FusedNetwork(rest, pruned, marked, before=float("nan"), after=float("nan"))

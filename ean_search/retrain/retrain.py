@@ -122,7 +122,7 @@ class RetrainingPlan:
         network = build(self.space, self.data.classes, seed)
         if self.pretrained:
             load_backbone(network, self.space, self.pretrained)
-        return prune(network, placement)
+        return prune(network, placement, fold=False)
 
     def _train_and_test(
         self,

@@ -14,10 +14,10 @@ class Branching(Attention):
 
     def __init__(self, channels: int):
         super().__init__()
-        self.factor = nn.Parameter(torch.tensor(2.0))
+        self.weight = nn.Parameter(torch.tensor(2.0))
 
     def forward(self, x):
-        return x * self.factor if x.sum() > 0 else x
+        return x * self.weight if x.sum() > 0 else x
 
 
 class Constant(Attention):

@@ -214,3 +214,25 @@ def test_a_folder_that_cannot_be_made_is_one_line(tmp_path):
 def test_unknown_formats_are_named():
     with pytest.raises(UserError, match="did you mean 'onnx'"):
         check_export(describe_training(), "onx")
+
+
+@pytest.mark.parametrize(
+    "form",
+    [pytest.param(f, marks=pytest.mark.slow if f in SLOW_FORMATS else ()) for f in FORMATS],
+)
+def test_constant_gates_are_in_norms_when_they_are_written(tmp_path, form):
+    def change(network):
+        network.get_submodule("layer1.0.se").psi.data.normal_(0, 2)
+
+    space = load_space("tiny", attention=["se", "asr"])
+    description = describe_training(space=space, placement="2-1-0-2")
+    source = write_checkpoint(tmp_path / "net", description, change)
+    done = export(source, form)
+    assert done.difference <= 1e-4
+    if form == "timm":
+        config = json.loads((done.path / "config.json").read_text())
+        assert config["model_args"]["placement"] == "0-1-0-0"
+    if form == "safetensors":
+        images, network = torch.randn(2, 3, 32, 32), read_safetensors(done.path).eval()
+        assert torch.allclose(network(images), source.network()(images), atol=1e-5)
+        assert not any("psi" in name for name, _ in network.named_parameters())

@@ -97,3 +97,16 @@ def test_modules_of_the_backbone_itself_are_not_removed():
     space = load_space("efficientnet_b0_shared", attention="eca", own_attention="keep")
     network = place(build(space), space.named["all"])
     assert all(gate.norm is None for gate in measure_gates(network.eval(), split(4), 4, "cpu"))
+
+
+def test_constant_gates_are_fused_whatever_the_accuracy(tmp_path):
+    def change(network):
+        network.get_submodule("layer1.0.se").psi.data.normal_(0, 2)
+
+    description = describe_training("asr", "1-1-0-1")
+    source = write_checkpoint(tmp_path / "net", description, change)
+    fused = fuse_gates(source, split(), threshold=0.0, tolerance=-1.0)
+    assert str(fused.placement) == "0-0-0-0"
+    assert [gate.deviation for gate in fused.sites] == [0.0] * 3
+    image = torch.randn(3, 3, 32, 32)
+    assert (fused.network(image) - source.network()(image)).abs().max() <= 1e-6
