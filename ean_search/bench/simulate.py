@@ -136,7 +136,10 @@ def _search(
     searcher: Searcher, task: Task, workers: int, budget: int
 ) -> tuple[list[Trial], list[Placement]]:
     """Run the search loop; return its trials, and what was recommended after each of them."""
-    recorder, log = RecommendationRecorder(searcher), _StoppingTrialLog(_stop_reward(searcher, task, workers))
+    recorder, log = (
+        RecommendationRecorder(searcher),
+        _StoppingTrialLog(_stop_reward(searcher, task, workers)),
+    )
     settings = SearchSettings(budget, max(workers, searcher.cohort), seed=task.seed)
     with suppress(_BestRewardSeenError):
         run_search(task.problem, recorder, task, log, settings)

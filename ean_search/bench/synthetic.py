@@ -20,7 +20,11 @@ from ean_search.core.space import AttentionChoice, Placement, Space
 from ean_search.core.trial import EvaluationResult
 from ean_search.testing.toy import price
 
-STAGES = {16: (3, 4, 6, 3), 54: (18, 18, 18), 200: (50, 50, 50, 50)}  # sites per stage, by number of sites
+STAGES = {
+    16: (3, 4, 6, 3),
+    54: (18, 18, 18),
+    200: (50, 50, 50, 50),
+}  # sites per stage, by number of sites
 MEAN_REWARD = 0.6
 REWARD_STD = 0.01  # over all placements
 MAX_ENUMERATED_SITES = 16

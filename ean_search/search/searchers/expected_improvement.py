@@ -80,4 +80,6 @@ def log_expected_improvement(gaps: np.ndarray, stds: np.ndarray) -> np.ndarray:
     tail = np.minimum(deviations, 5.0)
     ratio = 1 + tail * np.sqrt(np.pi / 2) * erfcx(-tail / 2**0.5)
     logs = -(tail**2) / 2 - np.log(2 * np.pi) / 2 + np.log(ratio)
-    return np.asarray(np.log(stds) + np.where(deviations > tail, np.log(np.maximum(deviations, 1)), logs))
+    return np.asarray(
+        np.log(stds) + np.where(deviations > tail, np.log(np.maximum(deviations, 1)), logs)
+    )

@@ -17,8 +17,8 @@ import numpy as np
 
 from ean_search.search.searchers.quadratic import QuadraticFunctions
 
-UPDATES = 40
-LEARNING_RATE = 0.5
+UPDATES = 25
+LEARNING_RATE = 0.8
 START_STD = 0.5  # of the first logits
 MIN_SCALE = 1e-12
 

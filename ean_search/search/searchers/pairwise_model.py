@@ -3,7 +3,7 @@
 All computations use the products between placements (a Gram matrix), so that thousands of pairs
 cost no more than the trials told. New trials are added to the factor of their covariance; it is
 computed anew only when the variances of the prior are fitted, more and more rarely. Beyond
-`MAX_TRIALS`, the model keeps the later half of its trials. Effects of three choices together are
+`MAX_TRIALS`, the model forgets its earliest trials. Effects of three choices together are
 part of each placement's residual.
 
 A trial may have a standard error. The residual is a part of a placement's true accuracy; the error
@@ -21,7 +21,7 @@ from ean_search.search.searchers.pairwise_kernel import Variances, feature_produ
 from ean_search.search.searchers.quadratic import QuadraticFunctions, encode
 
 MIN_ACCURACY_STD = 1e-9
-MAX_TRIALS = 2048
+MAX_TRIALS, KEPT_TRIALS = 1024, 512
 MAX_FITTED_TRIALS = 256  # the latest ones, to which the variances are fitted
 REFIT_GROWTH = 1.2  # by this factor the number of trials grows from one fit to the next
 
@@ -40,6 +40,7 @@ class PairwiseModel:
         self._accuracies, self._errors = np.empty(0), np.empty(0)
         self._variances, self._std = Variances(), 1.0  # the variances are relative to this one
         self._factor, self._next_fit = InverseFactor(), 0.0
+        self._solved = np.empty(0)  # the product of the inverse covariance and the targets
 
     def __len__(self) -> int:
         return len(self._accuracies)
@@ -57,27 +58,27 @@ class PairwiseModel:
         self._accuracies = np.concatenate([self._accuracies, accuracies])
         self._errors = np.concatenate([self._errors, errors])
         if len(self) > MAX_TRIALS:
-            self._forget(len(self) - MAX_TRIALS // 2)
+            self._forget(len(self) - KEPT_TRIALS)
         if len(self) >= self._next_fit:
             self._fit_variances()
         self._extend_factor()
+        self._solved = self._factor.solve(self._targets)
 
     def smoothed(self) -> np.ndarray:
         """Return the expected true accuracies of the trials that the model keeps, in their order.
 
         That of a trial without error is the accuracy that was measured.
         """
-        surprise = self._factor.solve(self._targets) / self._std
-        return np.asarray(self._accuracies - self._errors**2 * surprise)
+        return np.asarray(self._accuracies - self._errors**2 * self._solved / self._std)
 
     def forecast(self, placements: np.ndarray) -> Forecast:
         """Forecast the accuracies of untried placements, by their choices, (placements, sites)."""
         features = encode(placements, self._choices)
-        projected = self._factor.matrix @ self._covariance(self._features, features)
-        means = projected.T @ (self._factor.matrix @ self._targets)
+        cross = self._covariance(self._features, features)
+        projected = self._factor.matrix @ cross
         covariance = self._covariance(features, features) - projected.T @ projected
         return Forecast(
-            self._mean + self._std * means,
+            self._mean + self._std * (self._solved @ cross),
             self._std**2 * covariance,
             self._std**2 * self._variances.residual,
         )
@@ -101,7 +102,7 @@ class PairwiseModel:
         priors += 0.5 * ((features @ forms) * features).sum(axis=2)
         priors += spread * self._noise**0.5 * rng.normal(size=priors.shape)
         # Matheron's rule: correct them by what is missing at the trials.
-        missing = self._factor.solve((self._targets - priors).T).T
+        missing = self._solved - self._factor.solve(priors.T).T
         constants += missing.sum(axis=1)
         weights += linear * missing @ features
         forms += pair * self._between_sites((features.T * missing[:, None]) @ features)

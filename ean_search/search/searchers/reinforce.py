@@ -29,7 +29,7 @@ from ean_search.search.searchers.imagination import imagine
 from ean_search.search.searchers.model_searcher import ModelSearcher
 from ean_search.utils.errors import UserError
 
-MAX_NEIGHBOURS = 64  # among the candidates of a cohort
+MAX_NEIGHBOURS = 32  # among the candidates of a cohort
 POLICY_MEMORY = 0.8  # the share of the posterior policy that stays from one cohort to the next
 
 
