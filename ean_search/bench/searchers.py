@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from functools import partial
 from multiprocessing import get_context
+from pathlib import Path
 from typing import TypeVar
 
 import numpy as np
@@ -18,6 +19,8 @@ from ean_search.bench.simulate import run_searcher
 from ean_search.bench.tasks import Task
 from ean_search.search.searchers.registry import DEFAULT_SEARCHER
 from ean_search.search.tabular.placement_bench import PlacementBench
+from ean_search.utils.errors import UserError
+from ean_search.utils.jsonl import append_row, read_rows
 from ean_search.utils.progress import Progress, silent
 
 T = TypeVar("T")
@@ -67,17 +70,41 @@ def trace_searchers(
     budget: int = 900,
     processes: int = 0,
     progress: Progress = silent,
+    log: Path | None = None,
 ) -> pd.DataFrame:
     """Run all searchers on all tasks; return one row per run and checkpoint.
 
-    The arguments are those of `bench_searchers`.
+    The other arguments are those of `bench_searchers`.
+
+    Args:
+        log: A JSON Lines file of finished tasks; those in it are not run again.
+
+    Raises:
+        UserError: If the log is of other searchers, numbers of workers, or budget.
     """
+    settings = {"searchers": list(names), "workers": list(workers), "budget": budget}
+    finished = _read_finished(log, settings) if log else {}
+    missing = [task for task in tasks if _key(task) not in finished]
     run = partial(_run_on_task, names, workers, budget)
-    rows: list[Row] = []
-    for number, task_rows in enumerate(_share_out(run, tasks, processes)):
-        rows += task_rows
-        progress("searchers", number + 1, len(tasks), tasks[number].name)
-    return pd.DataFrame(rows)
+    for task, rows in zip(missing, _share_out(run, missing, processes), strict=True):
+        finished[_key(task)] = rows
+        if log:
+            append_row(log, settings | {"task": _key(task), "rows": rows})
+        progress("searchers", len(finished), len(tasks), task.name)
+    return pd.DataFrame([row for task in tasks for row in finished[_key(task)]])
+
+
+def _key(task: Task) -> str:
+    """Name a task and its seed."""
+    return f"{task.name}, seed {task.seed}"
+
+
+def _read_finished(log: Path, settings: dict[str, object]) -> dict[str, list[Row]]:
+    """Read the rows of the tasks that an interrupted comparison has finished."""
+    lines = read_rows(log)
+    if any({key: line[key] for key in settings} != settings for line in lines):
+        raise UserError(f"{log} is of a comparison with other settings: remove it to start anew")
+    return {line["task"]: line["rows"] for line in lines}
 
 
 def _run_on_task(
