@@ -1,4 +1,5 @@
 from .analysis.history import history as history
+from .analysis.pick import pick_placement as pick_placement
 from .analysis.plotly_figures import front_figure as front_figure
 from .analysis.run_analysis import RunAnalysis as RunAnalysis
 from .analysis.run_folder import Run as Run

@@ -1,8 +1,10 @@
 """What several test files need of networks, and of the scripts in experiments/."""
 
+import gzip
 import hashlib
 import importlib.util
 import pickle
+import struct
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from types import ModuleType
@@ -103,6 +105,21 @@ def write_cifar(
     monkeypatch.setattr(kind, "train_list", [write("one", batch(per_class))])
     monkeypatch.setattr(kind, "test_list", [write("two", batch(2))])
     monkeypatch.setattr(kind, "meta", {"filename": name, "key": meta, "md5": md5})
+
+
+def write_fashion(folder: Path, per_class: int = 4, gzipped: bool = False) -> None:
+    """Write random images in the four files of Fashion-MNIST."""
+    folder.mkdir(parents=True, exist_ok=True)
+    rng = np.random.default_rng(0)
+    for part in ("train", "t10k"):
+        labels = np.tile(np.arange(10, dtype=np.uint8), per_class)
+        pixels = rng.integers(0, 256, (len(labels), 28, 28), dtype=np.uint8)
+        for kind, array in (("images", pixels), ("labels", labels)):
+            header = struct.pack(f">BBBB{array.ndim}I", 0, 0, 8, array.ndim, *array.shape)
+            content, path = header + array.tobytes(), f"{part}-{kind}-idx{array.ndim}-ubyte"
+            if gzipped:
+                content, path = gzip.compress(content), f"{path}.gz"
+            (folder / path).write_bytes(content)
 
 
 def read_scalars(folder: Path) -> dict[str, list[tuple[int, float]]]:

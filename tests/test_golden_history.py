@@ -5,10 +5,14 @@ its processor rounds, so it says on which it was made. `python -m tests.test_gol
 them all again, for a change that is meant to change them.
 """
 
+import hashlib
 import json
 import sys
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import TypeVar
 
 import numpy as np
 import pytest
@@ -16,6 +20,7 @@ import torch
 
 import ean_search
 
+T = TypeVar("T")
 GOLDEN = Path(__file__).parent / "golden"
 SEARCHERS = "random all local evolution surrogate optuna-tpe optuna-nsga2 ean reinforce".split()
 TABLE_BUDGET = 40
@@ -50,22 +55,36 @@ def search_table(searcher: str, folder: Path) -> list[str]:
     return [line_of(trial) for trial in store.trials]
 
 
-def search_network(folder: Path) -> list[str]:
-    """Do a whole small run in one thread, so that sums have one order."""
+def in_one_thread(compute: Callable[[], T]) -> T:
+    """Compute something whose sums have one order."""
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
     try:
-        run = ean_search.start_run(ean_search.load_experiment(None, RUN), folder / "run")
-        ean_search.do_run(run)
+        return compute()
     finally:
         torch.set_num_threads(threads)
+
+
+def search_network(folder: Path) -> list[str]:
+    """Do a whole small run."""
+    run = ean_search.start_run(ean_search.load_experiment(None, RUN), folder / "run")
+    in_one_thread(partial(ean_search.do_run, run))
     return [line_of(trial) for trial in run.read_trials()]
 
 
 def processor() -> str:
-    """Name what decides how floating-point sums are rounded."""
+    """Name what decides how floating-point sums are rounded, and show how they are.
+
+    Processors of one capability may have different kernels, so a small training step is computed.
+    """
     kernels = torch.backends.cpu.get_cpu_capability()
-    return f"torch {torch.__version__}, {kernels}, numpy {np.__version__}"
+    generator = torch.Generator().manual_seed(0)
+    images = torch.randn(8, 16, 32, 32, generator=generator)
+    weights = torch.randn(32, 16, 3, 3, generator=generator, requires_grad=True)
+    maps = torch.nn.functional.conv2d(images, weights, padding=1).relu()
+    maps.mean((2, 3)).square().sum().backward()
+    rounding = hashlib.sha256(weights.grad.numpy().tobytes()).hexdigest()[:8]
+    return f"torch {torch.__version__}, {kernels}, numpy {np.__version__}, rounding {rounding}"
 
 
 @pytest.mark.parametrize("searcher", SEARCHERS)
@@ -77,10 +96,10 @@ def test_searches_of_a_table_are_what_they_were(searcher, tmp_path):
 @pytest.mark.slow
 def test_a_run_with_a_trained_network_is_what_it_was(tmp_path):
     made_on, *stored = (GOLDEN / "run.jsonl").read_text().splitlines()
-    found = search_network(tmp_path)
+    found, here = search_network(tmp_path), in_one_thread(processor)
     assert len(found) == len(stored)
-    if made_on != processor():
-        pytest.skip(f"the stored history was made on {made_on}; this is {processor()}")
+    if made_on != here:
+        pytest.skip(f"the stored history was made on {made_on}; this is {here}")
     assert found == stored
 
 
@@ -91,6 +110,6 @@ if __name__ == "__main__":
             folder.mkdir()
             lines = search_table(name, folder)
             (GOLDEN / f"table_{name}.jsonl").write_text("\n".join(lines) + "\n")
-        lines = [processor(), *search_network(Path(temporary))]
+        lines = [in_one_thread(processor), *search_network(Path(temporary))]
         (GOLDEN / "run.jsonl").write_text("\n".join(lines) + "\n")
     sys.exit(0)

@@ -97,6 +97,13 @@ def test_files_are_short(source):
     assert len(source.read_text().splitlines()) <= 300
 
 
+@pytest.mark.parametrize("source", SOURCES, ids=name_of)
+def test_every_module_has_a_test_file_of_its_name(source):
+    if source.name != "__init__.py":
+        tests = Path(__file__).parent / source.relative_to(PACKAGE).parent
+        assert (tests / f"test_{source.name}").is_file()
+
+
 @pytest.mark.slow
 def test_only_the_command_line_prints():
     for source in SOURCES:

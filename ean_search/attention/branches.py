@@ -33,6 +33,16 @@ class Branch(nn.Module):
         raise NotImplementedError
 
 
+class NoBranch(Branch):
+    """The maps themselves, without parameters; nothing is added."""
+
+    def prepare(self, *inputs: Tensor) -> tuple[tuple[Tensor, ...], None]:
+        return inputs, None
+
+    def add(self, x: Tensor, y: Tensor, class_token: Tensor | None) -> Tensor:
+        return x
+
+
 class MapBranch(Branch):
     """x + drop_path(activation(norm(y))), as in the convolutional networks."""
 

@@ -6,7 +6,6 @@ each of them.
 """
 
 import math
-from collections.abc import Mapping
 from typing import Any, ClassVar
 
 import torch
@@ -14,6 +13,7 @@ from torch import Tensor, nn
 from torch.nn.functional import adaptive_avg_pool2d
 
 from ean_search.attention.base import Attention, AttentionSite
+from ean_search.attention.branches import Branch, MapBranch, TokenBranch
 from ean_search.attention.layout import TOKENS
 from ean_search.utils.errors import UserError
 
@@ -21,21 +21,61 @@ from ean_search.utils.errors import UserError
 class LayerAttention(Attention):
     """Base class of both forms.
 
+    Args:
+        channels: Channels of the map, a multiple of the number of heads.
+        head_size: Channels per head, where the number of heads is not given; None: the form's own.
+        heads: The number of heads.
+        drop_path: The probability that an image's branch is dropped in training; on maps only.
+        tokens: It takes tokens, not maps.
+        prefix: The number of class tokens; on tokens only.
+        cls_mode: `add` or `skip`, see `TokenBranch`; on tokens only.
+
     Attributes:
-        token_options: Defaults of options on tokens, where they differ from those on maps.
+        name: The name of the form, for error messages.
+        head_sizes: Channels per head on maps and on tokens.
+        attended_inputs: The number of inputs that are attended to; on tokens, each has a norm.
+        value_activation: On tokens, a GELU follows the convolution of the value.
+        branch_activation: On maps, a ReLU follows the norm of the branch.
     """
 
     positions = ("block",)
     num_inputs = 2  # the block's output and its shortcut
     takes_tokens = True
     shared = ("projections",)
-    token_options: ClassVar[Mapping[str, Any]] = {}
+    name: ClassVar[str]
+    head_sizes: ClassVar[tuple[int, int]]
+    attended_inputs: ClassVar[int]
+    value_activation: ClassVar[bool] = False
+    branch_activation: ClassVar[bool] = False
+
+    def __init__(
+        self,
+        channels: int,
+        head_size: int | None = None,
+        heads: int | None = None,
+        drop_path: float = 0.2,
+        tokens: bool = False,
+        prefix: int = 0,
+        cls_mode: str = "add",
+    ):
+        super().__init__()
+        size = self.head_sizes[tokens] if head_size is None else head_size
+        self.heads = count_heads(self.name, channels, size, heads)
+        self.projections = Projections(channels, self.value_activation and tokens)
+        self.branch: Branch = (
+            TokenBranch(channels, prefix, cls_mode, norms=self.attended_inputs)
+            if tokens
+            else MapBranch(channels, drop_path, self.branch_activation)
+        )
+        self._complete(channels)
+
+    def _complete(self, channels: int) -> None:
+        """Add what only this form has, as the constructor's last act."""
 
     @classmethod
     def from_site(cls, site: AttentionSite, **options: Any) -> Attention:
         """Build the attention for a site; on tokens, in the form for DeiT."""
         if site.layout == TOKENS:
-            options = {**cls.token_options, **options}
             return cls(site.channels, tokens=True, prefix=site.prefix, **options)
         return cls(site.channels, **options)
 

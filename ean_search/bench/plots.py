@@ -17,7 +17,7 @@ def plot_regret(frame: pd.DataFrame) -> Figure:
     """Draw medians and quartiles of regret, one panel per task and number of workers.
 
     Args:
-        frame: The result of `bench_searchers`, or a part of its rows.
+        frame: The result of `summarise`, or a part of its rows.
 
     Returns:
         A figure with one legend for all panels; colours follow the searchers' first rows.

@@ -31,37 +31,6 @@ UNREACHED_EVALUATIONS = 1e9  # for a goal never reached: only the rank of a diff
 EARLY_CHECKPOINT = 50  # evaluations after which the digest looks first
 
 
-def bench_searchers(
-    names: Sequence[str],
-    tasks: Sequence[Task],
-    *,
-    workers: Sequence[int] = (1,),
-    budget: int = 900,
-    processes: int = 0,
-    progress: Progress = silent,
-) -> pd.DataFrame:
-    """Compare searchers on tasks.
-
-    Args:
-        names: Names of searchers; options may follow a name, as in `optuna-tpe multi=true`.
-        tasks: Landscapes and tables, see `make_landscapes` and `make_tables`.
-        workers: Numbers of simulated workers. Other numbers than one are tried only on tables that
-            show the mean of all trainings, because only there the optimum can be found.
-        budget: Greatest number of distinct evaluations of a run.
-        processes: Processes to share the tasks out to; with 0, this one does everything.
-        progress: Receives the number of finished tasks.
-
-    Returns:
-        One row per task, number of workers, checkpoint and searcher: regret over all seeds, the
-        evaluations until each goal, and p-values against the reference searchers.
-    """
-    return summarise(
-        trace_searchers(
-            names, tasks, workers=workers, budget=budget, processes=processes, progress=progress
-        )
-    )
-
-
 def trace_searchers(
     names: Sequence[str],
     tasks: Sequence[Task],
@@ -72,12 +41,20 @@ def trace_searchers(
     progress: Progress = silent,
     log: Path | None = None,
 ) -> pd.DataFrame:
-    """Run all searchers on all tasks; return one row per run and checkpoint.
-
-    The other arguments are those of `bench_searchers`.
+    """Run all searchers on all tasks.
 
     Args:
+        names: Names of searchers; options may follow a name, as in `optuna-tpe multi=true`.
+        tasks: Landscapes and tables, see `make_landscapes` and `make_tables`.
+        workers: Numbers of simulated workers. Other numbers than one are tried only on tables that
+            show the mean of all trainings, because only there the optimum can be found.
+        budget: Greatest number of distinct evaluations of a run.
+        processes: Processes to share the tasks out to; with 0, this one does everything.
+        progress: Receives the number of finished tasks.
         log: A JSON Lines file of finished tasks; those in it are not run again.
+
+    Returns:
+        One row per run and checkpoint; `summarise` compares them.
 
     Raises:
         UserError: If the log is of other searchers, numbers of workers, or budget.
@@ -138,7 +115,15 @@ def _use_one_thread() -> None:
 
 
 def summarise(traces: pd.DataFrame) -> pd.DataFrame:
-    """Summarise runs over seeds: one row per task, number of workers, checkpoint and searcher."""
+    """Compare searchers by their runs with all seeds.
+
+    Args:
+        traces: The result of `trace_searchers`.
+
+    Returns:
+        One row per task, number of workers, checkpoint and searcher: regret over all seeds, the
+        evaluations until each goal, and p-values against the reference searchers.
+    """
     rows = []
     columns = [*PAIRING_COLUMNS, "searcher"]
     for (task, workers, evaluations, name), runs in traces.groupby(columns, sort=False):
@@ -182,7 +167,7 @@ def digest(frame: pd.DataFrame) -> pd.DataFrame:
     """Pick the figures to look at first: one row per task, number of workers and searcher.
 
     Args:
-        frame: The result of `bench_searchers`.
+        frame: The result of `summarise`.
 
     Returns:
         The figures at the last checkpoint, and regret and hypervolume at an early one.

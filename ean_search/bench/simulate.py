@@ -108,7 +108,7 @@ def run_searcher(name: str, task: Task, workers: int, budget: int) -> list[dict[
     rows = []
     for n in list_checkpoints(budget):
         last = min(n, len(regrets)) - 1  # a searcher that ends early keeps its regret
-        row = {"evaluations": n, "rounds": rounds[last], "regret": regrets[last]}
+        row = {"evaluations": n, "rounds": int(rounds[last]), "regret": float(regrets[last])}
         rows.append(run | row | {"hypervolume": _share_of_front(task, trials[:n], workers)})
     return rows
 
@@ -161,7 +161,7 @@ def _until_goals(regrets: np.ndarray, rounds: np.ndarray, task: Task) -> dict[st
         reached = np.flatnonzero(regrets <= goal * (high - low) / task.reward_std)
         first = int(reached[0]) if len(reached) else None
         until[f"until_{goal:.1%}"] = math.nan if first is None else first + 1
-        until[f"rounds_until_{goal:.1%}"] = math.nan if first is None else rounds[first]
+        until[f"rounds_until_{goal:.1%}"] = math.nan if first is None else int(rounds[first])
     return until
 
 

@@ -13,7 +13,8 @@ def add_bench_parser(commands: Any) -> Any:
     """Describe `ean-search bench`; return its measurements, to which more can be added."""
     bench = commands.add_parser("bench", help="measure: speed, searchers, evidence and more")
     kinds = bench.add_subparsers(title="measurements", required=True, metavar="WHAT")
-    own = [add(kinds) for add in (_add_speed, _add_mixers, _add_racing, _add_searchers)]
+    adders = (_add_speed, _add_mixers, _add_attentions, _add_racing, _add_searchers)
+    own = [add(kinds) for add in adders]
     own += [_add_report(kinds), _add_tune(kinds)]
     for kind in (*own, *add_training_benches(kinds)):
         kind.add_argument("--output", type=Path, default=Path("results"), help="folder for files")
@@ -43,6 +44,16 @@ def _add_mixers(kinds: Any) -> Any:
     mixers.add_argument("--device", default="auto")
     mixers.set_defaults(command=_mixers)
     return mixers
+
+
+def _add_attentions(kinds: Any) -> Any:
+    attentions = kinds.add_parser("attentions", help="every attention: paper, costs, where it goes")
+    names = "all that are registered and keep the contract by default; module:Class, too"
+    attentions.add_argument("--attentions", nargs="+", default=[], metavar="NAME", help=names)
+    attentions.add_argument("--rounds", type=positive, default=20, help="timed passes of each")
+    attentions.add_argument("--device", default="cpu")
+    attentions.set_defaults(command=_attentions)
+    return attentions
 
 
 def _add_racing(kinds: Any) -> Any:
@@ -127,6 +138,22 @@ def _mixers(args: argparse.Namespace) -> None:
             channels=args.channels, device=find_device(args.device), progress=progress
         )
     save_and_print(frame, args.output / "mixers.csv")
+
+
+def _attentions(args: argparse.Namespace) -> None:
+    from ean_search.bench.attentions import bench_attentions
+    from ean_search.cli.progress import show_progress
+    from ean_search.utils.device import find_device
+
+    with show_progress() as progress:
+        frame = bench_attentions(
+            args.attentions,
+            coverage=args.output / "coverage.csv",
+            rounds=args.rounds,
+            device=find_device(args.device),
+            progress=progress,
+        )
+    save_and_print(frame, args.output / "attentions.csv")
 
 
 def _racing(args: argparse.Namespace) -> None:

@@ -15,7 +15,7 @@ from typing import Any
 
 Noted = dict[str, list[str]]  # columns by the name of their table or file
 _noted: ContextVar[Noted | None] = ContextVar("columns of this command", default=None)
-COMMANDS = "spaces cost run resume retrain transfer explain prune".split()
+COMMANDS = "spaces cost run resume pick retrain transfer explain prune".split()
 
 
 def add_explain_columns(commands: Any, benches: Any) -> None:

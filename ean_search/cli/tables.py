@@ -18,6 +18,14 @@ from ean_search.costs.table import CostTable
 
 Row = TypeVar("Row")
 Columns = Sequence[tuple[str, Callable[[Row], str]]]  # headers, and how a row fills the column
+COST_COLUMNS: Columns[Mapping[str, Any]] = [  # where a row may be the mean of several placements
+    ("sites", lambda row: f"{row['sites']:.0f}"),
+    ("params", lambda row: f"{row['params']:,.0f}"),
+    ("MACs", lambda row: f"{row['macs']:,.0f}"),
+    ("FLOPs", lambda row: f"{row['flops']:,.0f}"),
+    ("latency ms", lambda row: f"{row['latency_ms']:.3f}"),
+    ("x none", lambda row: f"{row['latency_x']:.3f}x"),
+]
 WIDTH_WITHOUT_TERMINAL = 200  # characters; a file or a pipe has room for the whole table
 
 
@@ -81,18 +89,14 @@ def print_costs(
         note_columns("cost", ["name", "placement", *asdict(costs["none"][1])])
         return
     plain = costs["none"][1].latency_ms
-    columns: Columns[tuple[str, Placement, Cost]] = [
-        ("name", lambda row: "" if row[0] == str(row[1]) else row[0]),
-        ("placement", lambda row: str(row[1])),
-        ("sites", lambda row: str(row[2].sites)),
-        ("params", lambda row: f"{row[2].params:,}"),
-        ("MACs", lambda row: f"{row[2].macs:,}"),
-        ("FLOPs", lambda row: f"{row[2].flops:,}"),
-        ("latency ms", lambda row: f"{row[2].latency_ms:.3f}"),
-        ("x none", lambda row: f"{row[2].latency_ms / plain:.3f}x"),
-        ("act. MiB", lambda row: f"{row[2].activation_bytes / 2**20:.1f}"),
+    columns: Columns[Any] = [
+        ("name", lambda row: "" if row["name"] == row["placement"] else row["name"]),
+        ("placement", lambda row: row["placement"]),
+        *COST_COLUMNS,
+        ("act. MiB", lambda row: f"{row['activation_bytes'] / 2**20:.1f}"),
     ]
-    _print_columns("cost", columns, [(name, *pair) for name, pair in costs.items()])
+    rows = [row | {"latency_x": row["latency_ms"] / plain} for row in _cost_rows(costs)]
+    _print_columns("cost", columns, rows)
     for name, count in own.items():
         print(
             f"{count} of {space.sites} sites have the backbone's own {name}: "
@@ -119,11 +123,15 @@ def _describe_costs(
         "latency_batch": table.batch_size,
         "hardware": table.hardware,
         "timing": _describe_timing(table),
-        "placements": [
-            {"name": name, "placement": str(placement), **asdict(cost)}
-            for name, (placement, cost) in costs.items()
-        ],
+        "placements": _cost_rows(costs),
     }
+
+
+def _cost_rows(costs: dict[str, tuple[Placement, Cost]]) -> list[dict[str, Any]]:
+    return [
+        {"name": name, "placement": str(placement), **asdict(cost)}
+        for name, (placement, cost) in costs.items()
+    ]
 
 
 def _describe_timing(table: CostTable) -> dict[str, Any] | None:
@@ -143,12 +151,7 @@ def print_comparison(frame: pd.DataFrame, table: CostTable, metric: str = "test"
         (f"{metric} %", lambda row: f"{100 * row['accuracy']:.2f}"),
         ("sd", lambda row: f"{100 * row['deviation']:.2f}"),
         (f"{found['name']} minus this (95 %)", lambda r: "" if r is found else _interval(r)),
-        ("sites", lambda row: f"{row['sites']:.0f}"),
-        ("params", lambda row: f"{row['params']:,.0f}"),
-        ("MACs", lambda row: f"{row['macs']:,.0f}"),
-        ("FLOPs", lambda row: f"{row['flops']:,.0f}"),
-        ("latency ms", lambda row: f"{row['latency_ms']:.3f}"),
-        ("x none", lambda row: f"{row['latency_x']:.3f}x"),
+        *COST_COLUMNS,
     ]
     _print_columns("retrained", columns, rows)
     print(

@@ -41,6 +41,9 @@ class Limit:
     value: float
     relative: bool
 
+    def __str__(self) -> str:
+        return f"{self.axis} {self.sign} {self.value:g}{'x' * self.relative}"
+
     def holds(self, cost: Cost, plain: Cost) -> bool:
         """Tell whether a cost keeps the limit.
 
@@ -51,7 +54,7 @@ class Limit:
         Raises:
             UserError: If the limit is relative and the plain backbone's cost on its axis is 0.
         """
-        return bool(COMPARE[self.sign](cost.on(self.axis), self._bound(plain)))
+        return bool(COMPARE[self.sign](cost.on(self.axis), self.bound(plain)))
 
     def excess(self, cost: Cost, plain: Cost) -> float:
         """Return by how much a cost breaks the limit, as a share of the bound; 0 if it keeps it.
@@ -62,10 +65,18 @@ class Limit:
         """
         if self.holds(cost, plain):
             return 0.0
-        bound = self._bound(plain)
+        bound = self.bound(plain)
         return abs(cost.on(self.axis) - bound) / max(abs(bound), 1.0)
 
-    def _bound(self, plain: Cost) -> float:
+    def bound(self, plain: Cost) -> float:
+        """Return the bound in the unit of its axis.
+
+        Args:
+            plain: The cost of the backbone without attention.
+
+        Raises:
+            UserError: If the limit is relative and the plain backbone's cost on its axis is 0.
+        """
         if self.relative and not plain.on(self.axis):
             raise UserError(f"the plain backbone has 0 {self.axis}: give that limit without an x")
         return self.value * (plain.on(self.axis) if self.relative else 1.0)

@@ -15,8 +15,8 @@ from typing import Any, Literal
 import numpy as np
 from pydantic import Field, field_validator
 
-from ean_search.utils.config import FrozenConfig, parse_fields, read_yaml
-from ean_search.utils.errors import UserError, unknown_name
+from ean_search.utils.config import FrozenConfig, find_yaml, list_yaml, parse_fields, read_yaml
+from ean_search.utils.errors import UserError
 
 # setup.cfg maps this package to the folder search_spaces/ at the top of the repository.
 SHIPPED = Path(*importlib.import_module("ean_search.search_spaces").__path__)
@@ -256,7 +256,7 @@ def _read_choice(entry: Any) -> Any:
 
 def shipped_spaces() -> list[str]:
     """List the names of the spaces that come with the package."""
-    return sorted(path.stem for path in SHIPPED.glob("*.yaml"))
+    return list_yaml(SHIPPED)
 
 
 def load_space(source: str | Path | Space, **changes: Any) -> Space:
@@ -278,14 +278,7 @@ def load_space(source: str | Path | Space, **changes: Any) -> Space:
     """
     if isinstance(source, Space):
         return parse_fields(Space, {**dict(source), **changes}, source.name) if changes else source
-    path = Path(source)
-    if path.suffix in (".yaml", ".yml"):
-        if not path.is_file():
-            raise UserError(f"no space file at {path}")
-    elif str(source) in shipped_spaces():
-        path = SHIPPED / f"{source}.yaml"
-    else:
-        raise unknown_name("space", str(source), shipped_spaces())
+    path = find_yaml(source, SHIPPED, "space")
     fields = read_yaml(path)
     if isinstance(fields, dict):
         fields = {"name": path.stem, **fields, **changes}

@@ -62,7 +62,7 @@ def count_activations(network: nn.Module, images: Tensor) -> int:
 
     Args:
         network: The network; slots are not counted as layers.
-        images: Its input (images, 3, size, size).
+        images: Its input (images, channels, size, size).
     """
     total = 0
 

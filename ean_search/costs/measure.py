@@ -27,6 +27,7 @@ from ean_search.costs.network_latency import AttentionAlone, time_attachments, t
 from ean_search.costs.table import Attachment, CostTable
 from ean_search.costs.timing_quality import Times, time_with_care
 from ean_search.networks.builder import Slot, build, prune, slots
+from ean_search.networks.plain_backbone import image_channels
 from ean_search.utils.files import cache_dir
 from ean_search.utils.progress import Progress, silent
 from ean_search.utils.provenance import hardware
@@ -118,6 +119,7 @@ class _Request:
             image_size=self.space.image_size,
             batch_size=self.batch_size,
             hardware=hardware(self.device),
+            channels=image_channels(self.space.backbone_args),
         )
         progress("costs", 1, 2, "timing")
         table = self._time(table, network.to(self.device))
@@ -162,10 +164,12 @@ def price_list(space: Space, table: CostTable, classes: int) -> Callable[[Placem
     if all(module.additive for module in modules if isinstance(module, Attention)):
         return table.price
 
+    image = torch.zeros(1, table.channels, table.image_size, table.image_size)
+
     @cache
     def count(placement: Placement) -> Cost:
         pruned = prune(network, placement)
-        macs, flops = count_flops(pruned, torch.zeros(1, 3, table.image_size, table.image_size))
+        macs, flops = count_flops(pruned, image)
         counts = {"params": count_params(pruned), "macs": macs, "flops": flops}
         return replace(table.price(placement), **counts)
 
@@ -174,7 +178,8 @@ def price_list(space: Space, table: CostTable, classes: int) -> Callable[[Placem
 
 def _plain_cost(space: Space, network: nn.Module) -> Cost:
     plain = prune(network, space.named["none"])
-    image = torch.zeros(1, 3, space.image_size, space.image_size)
+    channels = image_channels(space.backbone_args)
+    image = torch.zeros(1, channels, space.image_size, space.image_size)
     macs, flops = count_flops(plain, image)
     activation_bytes = BYTES_PER_ELEMENT * count_activations(plain, image)
     return Cost(0, count_params(plain), macs, flops, 0.0, activation_bytes)

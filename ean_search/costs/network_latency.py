@@ -35,7 +35,8 @@ def time_networks(
     networks: Mapping[str, nn.Module], table: CostTable, device: str = "cpu", rounds: int = 20
 ) -> dict[str, Times]:
     """Time networks as `measure_latency` does, and return the times of every round."""
-    images = torch.randn(table.batch_size, 3, table.image_size, table.image_size, device=device)
+    shape = (table.batch_size, table.channels, table.image_size, table.image_size)
+    images = torch.randn(shape, device=device)
     forwards = {
         name: _forward(network.to(device).eval(), images) for name, network in networks.items()
     }

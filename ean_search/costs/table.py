@@ -67,6 +67,7 @@ class CostTable:
         batch_size: The batch size for which latencies were measured.
         hardware: The machine on which they were measured.
         timing: When and how well they were measured; None if that is unknown.
+        channels: The number of channels of the images.
 
     Example:
         >>> table = measure_costs(space, classes=100)
@@ -79,6 +80,7 @@ class CostTable:
     batch_size: int
     hardware: str
     timing: Timing | None = None
+    channels: int = 3
 
     def price(self, placement: Placement | str) -> Cost:
         """Return the cost of a network with this placement, which may be given as text."""

@@ -1,6 +1,7 @@
 """The embedded canvases with boxes and masks of their digits, for detection and segmentation."""
 
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 import torch
@@ -19,6 +20,7 @@ from ean_search.data.cluttered import (
 from ean_search.data.datasets import CANVAS_MEAN_STD
 from ean_search.data.splits import TensorSplit
 
+Labels = Literal["boxes", "masks"]
 MIN_COVERED_SHARE = 0.5  # of a pixel, for the pixel to belong to the digit
 BACKGROUND = 0  # in masks; the classes of digits count from 1
 
@@ -31,9 +33,18 @@ class Scenes:
     boxes: Tensor  # (canvases, digits, 5): left, top, right, bottom, class
     masks: Tensor  # (canvases, size, size): the class of each pixel
 
-    def split(self, labels: Tensor) -> TensorSplit:
+    def split(self, labels: Labels) -> TensorSplit:
         """Return a split of the canvases with boxes or masks as labels."""
-        return TensorSplit(self.images, labels, mean_std=CANVAS_MEAN_STD)
+        values = self.boxes if labels == "boxes" else self.masks
+        return TensorSplit(self.images, values, mean_std=CANVAS_MEAN_STD)
+
+
+def load_scene_splits(
+    labels: Labels, options: ClutteredOptions, size: int, seed: int
+) -> tuple[TensorSplit, TensorSplit]:
+    """Draw canvases as `load_scenes` does, as a training and a test split with these labels."""
+    train, test = load_scenes(options, size, seed)
+    return train.split(labels), test.split(labels)
 
 
 def load_scenes(options: ClutteredOptions, size: int, seed: int) -> tuple[Scenes, Scenes]:

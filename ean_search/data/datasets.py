@@ -15,9 +15,10 @@ import torch
 from pydantic import Field, ValidationInfo, field_validator
 from torch import Tensor
 
-from ean_search.data.cluttered import NUM_CLASSES, ClutteredOptions, load_canvases
+from ean_search.data.cluttered import NUM_CLASSES, load_canvases
+from ean_search.data.options import read_options
 from ean_search.data.splits import MeanStd, Split, TensorSplit, crop_and_flip
-from ean_search.utils.config import FrozenConfig, parse_fields
+from ean_search.utils.config import FrozenConfig
 from ean_search.utils.errors import UserError, first_line, unknown_name
 from ean_search.utils.registry import lookup
 
@@ -27,49 +28,29 @@ DATA_SETS = {
     "cluttered": "ean_search.data.datasets:load_cluttered",
     "cifar10": "ean_search.data.datasets:load_cifar",
     "cifar100": "ean_search.data.datasets:load_cifar",
+    "fashion_mnist": "ean_search.data.fashion_mnist:load_fashion_mnist",
     "imagefolder": "ean_search.data.file_datasets:load_folders",
     "timm": "ean_search.data.file_datasets:load_timm",
 }
-
-
-class TimmOptions(FrozenConfig):
-    """The arguments of `timm.data.create_dataset` other than name and root."""
-
-    train: str = "train"
-    test: str = "validation"
-    search: str | None = None  # needed for data that can only be streamed
-    classes: int | None = None  # the number; streams need it, other data is counted
-    input_key: str | None = None
-    target_key: str | None = None
-
-
-class FolderOptions(FrozenConfig):
-    """The options of `imagefolder`."""
-
-    # The share of the images of each class to test with, where root has no folder for them.
-    val_split: float | None = Field(default=None, gt=0, lt=1)
-
-
-class NoOptions(FrozenConfig):
-    """Refuses options, for data sets that have none."""
 
 
 class DataSource(FrozenConfig):
     """Which data to use, and where it is.
 
     Attributes:
-        name: `cluttered` (the embedded data), `cifar10`, `cifar100`, `imagefolder`, `timm:<name>`,
-            or `module:function` of your own, which takes a `DataSource` and returns `Data`.
+        name: `cluttered` (the embedded data), `cifar10`, `cifar100`, `fashion_mnist`,
+            `imagefolder`, `timm:<name>`, or `module:function` of your own, which takes a
+            `DataSource` and returns `Data`.
         root: The folder of the data.
-        image_size: Height and width in pixels; None: 32, or 224 for data in image files.
+        image_size: Height and width in pixels; None: 32, or 28 for Fashion-MNIST, or 224 for data
+            in image files.
         search_per_class: Training images of each class that are held out for the search.
         train_per_class: Training images of each class that are used at all, the first ones, those
             for the search included; None: all.
         workers: The number of loader processes; no more are used than there are CPUs.
         download: Whether missing data may be downloaded.
         seed: Of generated data, and of the order of streams.
-        options: Options of the data set by name; see `ClutteredOptions`, `FolderOptions`
-            and `TimmOptions`.
+        options: Options of the data set by name; see options.py.
     """
 
     name: str = "cluttered"
@@ -111,6 +92,7 @@ class Data:
         test: Images for the final networks.
         train_and_search: `train` and `search` together, for retraining.
         class_names: The names of the classes, in the order of their labels; None: not known.
+        channels: The number of channels of its images: 3, or 1 for gray ones.
     """
 
     name: str
@@ -121,6 +103,7 @@ class Data:
     test: Split
     train_and_search: Split
     class_names: tuple[str, ...] | None = None
+    channels: int = 3
 
 
 def load_data(source: DataSource) -> Data:
@@ -138,31 +121,6 @@ def load_data(source: DataSource) -> Data:
     """
     name = "timm" if source.name.startswith("timm:") else source.name
     return cast(Data, lookup(name, DATA_SETS, "data set")(source))
-
-
-def read_options(name: str, options: dict[str, Any]) -> Any:
-    """Validate the options of a data set.
-
-    Args:
-        name: The name of the data set.
-        options: Its options, from YAML or flags.
-
-    Returns:
-        The options as a frozen value, or as they are for a data set of the user's own.
-
-    Raises:
-        UserError: If an option is unknown or out of range.
-    """
-    if name not in DATA_SETS and not name.startswith("timm:"):
-        return options
-    kind: type[FrozenConfig] = NoOptions
-    if name == "cluttered":
-        kind = ClutteredOptions
-    elif name == "imagefolder":
-        kind = FolderOptions
-    elif name.startswith("timm:"):
-        kind = TimmOptions
-    return parse_fields(kind, options, f"options of {name}")
 
 
 def hold_out(
@@ -207,8 +165,8 @@ def load_cluttered(source: DataSource) -> Data:
     )
     digits = tuple(map(str, range(NUM_CLASSES)))
     counts = source.search_per_class or 100, source.train_per_class
-    properties = _Properties(source.name, digits, size, *counts)
-    return _split_tensors(properties, train, test, mean_std=CANVAS_MEAN_STD)
+    properties = TensorProperties(source.name, digits, size, *counts)
+    return split_tensors(properties, train, test, mean_std=CANVAS_MEAN_STD)
 
 
 def load_cifar(source: DataSource) -> Data:
@@ -228,8 +186,8 @@ def load_cifar(source: DataSource) -> Data:
     size = source.image_size or 32
     names = tuple(part.classes)
     counts = source.search_per_class or 50, source.train_per_class
-    properties = _Properties(source.name, names, size, *counts)
-    return _split_tensors(properties, *parts, mean_std=CIFAR_MEAN_STD, augment=crop_and_flip)
+    properties = TensorProperties(source.name, names, size, *counts)
+    return split_tensors(properties, *parts, mean_std=CIFAR_MEAN_STD, augment=crop_and_flip)
 
 
 def _cifar_error(folder: Path, source: DataSource, error: Exception) -> UserError:
@@ -241,8 +199,16 @@ def _cifar_error(folder: Path, source: DataSource, error: Exception) -> UserErro
 
 
 @dataclass(frozen=True)
-class _Properties:
-    """A data set's name, names of classes, image size, and images of each class: held out, all."""
+class TensorProperties:
+    """Properties of a data set that is held as tensors.
+
+    Attributes:
+        name: The name by which it is loaded.
+        class_names: The names of its classes, in the order of their labels.
+        size: Height and width to which its images are scaled.
+        search_per_class: Training images of each class that are held out for the search.
+        train_per_class: Training images of each class that are used at all; None: all.
+    """
 
     name: str
     class_names: tuple[str, ...]
@@ -251,15 +217,26 @@ class _Properties:
     train_per_class: int | None
 
 
-def _split_tensors(
-    properties: _Properties,
+def split_tensors(
+    properties: TensorProperties,
     train: tuple[Tensor, Tensor],
     test: tuple[Tensor, Tensor],
     *,
     mean_std: MeanStd,
     augment: Callable[[Tensor, np.random.Generator], Tensor] | None = None,
 ) -> Data:
-    """Make the splits of images and labels; search and test images are never augmented."""
+    """Make the splits of images and labels; search and test images are never augmented.
+
+    Args:
+        properties: Names and numbers.
+        train: Images (images, channels, height, width) as bytes, and labels (images).
+        test: The same, to test with.
+        mean_std: Normalises them, channel by channel.
+        augment: Changes a batch of training images, by a generator.
+
+    Raises:
+        UserError: If a class has too few images.
+    """
     classes = len(properties.class_names)
     counts = properties.search_per_class, classes, properties.train_per_class
     training, held_out = hold_out(train[1].numpy(), *counts)
@@ -273,4 +250,5 @@ def _split_tensors(
         test=plain(*test),
         train_and_search=plain(*train, np.union1d(training, held_out), augment=augment),
         class_names=properties.class_names,
+        channels=train[0].shape[1],
     )

@@ -7,9 +7,10 @@ from typing import Any, cast
 import numpy as np
 from timm.data.dataset_factory import create_dataset
 
-from ean_search.data.datasets import Data, DataSource, TimmOptions, hold_out, read_options
+from ean_search.data.datasets import Data, DataSource, hold_out
 from ean_search.data.file_splits import LoaderSplit, Stream, StreamSplit
 from ean_search.data.image_folders import open_image_folders
+from ean_search.data.options import TimmOptions, read_options
 from ean_search.data.splits import Seed
 from ean_search.data.transforms import make_transform
 from ean_search.utils.errors import UserError, first_line

@@ -53,7 +53,7 @@ class Split(ABC):
             device: Where the batches lie.
 
         Yields:
-            Normalised images (batch, 3, size, size), and labels (batch).
+            Normalised images (batch, channels, size, size), and labels (batch).
         """
 
     def steps(self, batch_size: int) -> int:
@@ -89,7 +89,7 @@ class TensorSplit(Split):
         """Choose images of a tensor.
 
         Args:
-            images: (images, 3, height, width), as bytes, or as floats that are normalised already.
+            images: (images, channels, height, width), as bytes, or as floats that are normalised.
             labels: (images, ...), one for each image; boxes and masks will do, too.
             indices: The images that belong to the split, in order; None: all.
             mean_std: Normalises images that are bytes; None: they are given as they are.

@@ -49,6 +49,11 @@ def make_backbone(space: Space, classes: int) -> nn.Module:
         raise UserError(f"backbone {name!r} cannot be built with {args}: {error}") from error
 
 
+def image_channels(backbone_args: dict[str, Any]) -> int:
+    """Return the number of channels of the images that a backbone with these arguments takes."""
+    return int(backbone_args.get("in_chans", 3))
+
+
 def size_arguments(space: Space) -> dict[str, int]:
     """Return the arguments by which timm builds a backbone for the space's image size.
 
@@ -147,7 +152,7 @@ def _build_shapes(backbone: str, args: dict[str, Any]) -> nn.Module:
 
 def _pass_shapes(model: nn.Module, args: dict[str, Any], size: int) -> None:
     with torch.device("meta"), torch.no_grad():
-        model(torch.empty(1, args.get("in_chans", 3), size, size))
+        model(torch.empty(1, image_channels(args), size, size))
 
 
 def _check_patches(model: nn.Module) -> None:

@@ -1,4 +1,4 @@
-"""Starts a network's backbone from pretrained weights: those of timm, or of a file.
+"""Starts a network's backbone from pretrained weights: those of timm, a package, or a file.
 
 Tensors are loaded where name and shape agree, so a head for other classes keeps its initial
 weights. Attention starts where it changes the backbone least: gates have a mean of 1 (see
@@ -24,6 +24,7 @@ from ean_search.attention.registry import find_attention
 from ean_search.core.space import Space
 from ean_search.networks.backbones.registry import BACKBONES
 from ean_search.networks.builder import Slot
+from ean_search.networks.package_weights import PREFIX, load_package_weights
 from ean_search.networks.plain_backbone import size_arguments
 from ean_search.networks.positions.wrappers import RecordedProjection, WithChainEnds, Wrapper
 from ean_search.utils.errors import UserError, first_line
@@ -42,12 +43,13 @@ def load_backbone(network: nn.Module, space: Space, source: str) -> None:
     Args:
         network: A network of `build`.
         space: Its space.
-        source: `timm`, for the weights of timm's model of the same name, or a path to a file.
+        source: `timm`, for the weights of timm's model of the same name; `package:NAME`, for
+            those of an installed package (see package_weights.py); or a path to a file.
 
     Raises:
         UserError: If there are no such weights, or none of them fits.
     """
-    weights = _timm_weights(space) if source == TIMM else _file_weights(Path(source))
+    weights = _find_weights(space, source)
     loaded, total = 0, 0
     for name, tensor in _backbone_tensors(network):
         total += 1
@@ -83,6 +85,14 @@ def _backbone_tensors(module: nn.Module, name: str = "") -> Iterator[tuple[str, 
     yield from ((f"{name}.{key}".lstrip("."), tensor) for key, tensor in own)
     for key, child in module.named_children():
         yield from _backbone_tensors(child, f"{name}.{key}".lstrip("."))
+
+
+def _find_weights(space: Space, source: str) -> Mapping[str, Tensor]:
+    if source == TIMM:
+        return _timm_weights(space)
+    if source.startswith(PREFIX):
+        return load_package_weights(source, space).tensors
+    return _file_weights(Path(source))
 
 
 def _timm_weights(space: Space) -> Mapping[str, Tensor]:

@@ -19,7 +19,11 @@ from ean_search.attention.layout import CHANNELS_FIRST, CHANNELS_LAST, TOKENS
 from ean_search.attention.registry import find_attention
 from ean_search.attention.windows import Partition
 from ean_search.core.space import Space, load_space
-from ean_search.networks.plain_backbone import image_size_explained, make_backbone
+from ean_search.networks.plain_backbone import (
+    image_channels,
+    image_size_explained,
+    make_backbone,
+)
 from ean_search.networks.positions.registry import find_position
 from ean_search.utils.errors import UserError
 
@@ -184,7 +188,7 @@ def _record_sites(space: Space, position_name: str) -> list[Site]:
     shapes: dict[str, list[tuple[int, ...]]] = {}
     with torch.device("meta"), image_size_explained(space):
         backbone = make_backbone(space, classes=2).eval()
-        channels = space.backbone_args.get("in_chans", 3)
+        channels = image_channels(space.backbone_args)
         image = torch.empty(1, channels, space.image_size, space.image_size)
         own: dict[str, str] = {}
         for path in position.module_paths(backbone, image):

@@ -189,11 +189,11 @@ def _placement_names(run: Run) -> dict[str, list[str]]:
 
 def preprocessing(data: Data) -> dict[str, Any]:
     """Describe how test images become tensors, in the words of timm's configurations."""
-    size = [3, data.image_size, data.image_size]
+    size = [data.channels, data.image_size, data.image_size]
     if not isinstance(data.test, TensorSplit):
         # The transforms of image files are timm's, and fields that are missing mean ImageNet's.
         return {"input_size": size, "crop_pct": 224 / 256, "interpolation": "bilinear"}
-    mean, std = data.test.mean_std or ((0.0,) * 3, (1.0,) * 3)
+    mean, std = data.test.mean_std or ((0.0,) * data.channels, (1.0,) * data.channels)
     return {
         "input_size": size,
         "crop_pct": 1.0,

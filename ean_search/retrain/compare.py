@@ -234,7 +234,7 @@ def price_and_time(
     network = build(plan.space, plan.data.classes).eval()
     timed = list(dict.fromkeys([none, full, *placements]))
     networks = {str(placement): prune(network, placement).eval() for placement in timed}
-    image = torch.zeros(1, 3, table.image_size, table.image_size)
+    image = torch.zeros(1, table.channels, table.image_size, table.image_size)
     rows = [{"sites": p.attached, **_count(networks[str(p)], image)} for p in timed]
     frame = pd.DataFrame(rows, index=list(networks))
     latency = pd.Series(measure_latency(networks, table, plan.experiment.device, rounds))

@@ -170,5 +170,6 @@ def _answers(
 def _to_pictures(images: Tensor) -> np.ndarray:
     """Stretch normalised images to [0, 1]: (images, height, width, 3)."""
     low, high = images.amin((1, 2, 3), keepdim=True), images.amax((1, 2, 3), keepdim=True)
-    pictures: np.ndarray = ((images - low) / (high - low)).permute(0, 2, 3, 1).cpu().numpy()
+    coloured = ((images - low) / (high - low)).expand(-1, 3, -1, -1)  # gray images, too
+    pictures: np.ndarray = coloured.permute(0, 2, 3, 1).cpu().numpy()
     return pictures

@@ -44,8 +44,8 @@ class RetrainingPlan:
         run: The run whose folder keeps the trainings.
         experiment: Its experiment, with the recipe and the changes in `retrain`.
         recipe: The recipe's name; None if the recipe is the run's own.
-        pretrained: "timm", or a file of weights that the backbone starts from; None for a
-            random start.
+        pretrained: "timm", "package:NAME" or a file of weights that the backbone starts from; None
+            for a random start.
     """
 
     run: Run

@@ -80,7 +80,7 @@ def check_limits(problem: Problem, limits: list[Limit] | None = None) -> None:
         bounds = [limit for limit in chosen if limit.axis == axis]
         if not _can_hold(problem, axis, bounds):
             low, high = _range_on(problem, axis)
-            text = ", ".join(_describe(limit) for limit in bounds)
+            text = ", ".join(map(str, bounds))
             raise UserError(
                 f"no placement of {problem.space.name!r} keeps the limits {text!r}: "
                 f"its {axis} lie between {low:.6g} and {high:.6g}"
@@ -112,10 +112,6 @@ def _range_on(problem: Problem, axis: str) -> tuple[float, float]:
             added.append(problem.price(single).on(axis) - plain)
         low, high = low + min(added), high + max(added)
     return low, high
-
-
-def _describe(limit: Limit) -> str:
-    return f"{limit.axis} {limit.sign} {limit.value:g}{'x' * limit.relative}"
 
 
 def _check_classes(space: Space, data: Data) -> None:

@@ -22,7 +22,7 @@ from ean_search.runs.experiment import Experiment
 from ean_search.runs.final_evaluator import FinalEvaluator
 from ean_search.runs.front_latency import measure_front
 from ean_search.utils.errors import UserError
-from ean_search.utils.files import save_json
+from ean_search.utils.files import RESULTS_ROOT, save_json
 from ean_search.utils.progress import Progress
 
 LONGER_TRAINING = 4  # times as many epochs, if the run's were too few to tell anything
@@ -91,12 +91,20 @@ def next_commands(
 
 def _longer_training(run: Run) -> str:
     """Return the command that does the same run with a longer training."""
-    fields, command = run.fields, f"ean-search run --experiment {run.experiment_file}"
+    fields = run.fields
+    command = f"ean-search run --experiment {run.experiment_file}{_results_flag(run)}"
     if fields["search"]["evaluator"] == "standalone":
         epochs = LONGER_TRAINING * fields["standalone"]["epochs"]
         return f"{command} --set standalone.epochs={epochs}"
     again = " --set supernet.weights=null" if fields["supernet"].get("weights") else ""
     return f"{command} --epochs {LONGER_TRAINING * fields['supernet']['recipe']['epochs']}{again}"
+
+
+def _results_flag(run: Run) -> str:
+    """Return the flag that puts another run beside this one; empty where the default does."""
+    folder = run.path.parent
+    root = folder.parent if folder.name == run.space.name else folder  # from Python: any folder
+    return "" if root.resolve() == RESULTS_ROOT.resolve() else f" --results {root}"
 
 
 def _judgement(

@@ -61,7 +61,7 @@ def _check_split(split: Split, data: Data, where: str) -> None:
 
 def _check_batch(images: Tensor, labels: Tensor, data: Data, where: str) -> None:
     shape, size = tuple(images.shape), data.image_size
-    expected = (len(labels), 3, size, size)
+    expected = (len(labels), data.channels, size, size)
     _require(shape == expected, f"{where} gives images {shape}, not {expected}")
     _require(images.dtype == torch.float32, f"{where} gives images of {images.dtype}, not float32")
     _require(bool(images.isfinite().all()), f"{where} gives pixels that are not finite")

@@ -7,10 +7,10 @@ from pathlib import Path
 from typing import Any, Literal
 
 from pydantic import Field, field_validator, model_validator
-from timm.optim import list_optimizers  # type: ignore[attr-defined]  # no public module has it
+from timm.optim import list_optimizers
 
 from ean_search.data.transforms import Augment
-from ean_search.utils.config import FrozenConfig, parse_fields, read_yaml
+from ean_search.utils.config import FrozenConfig, find_yaml, list_yaml, parse_fields, read_yaml
 from ean_search.utils.errors import UserError, unknown_name
 
 RECIPES_FOLDER = Path(__file__).parent / "recipes"
@@ -95,7 +95,7 @@ class Recipe(FrozenConfig):
 
 def shipped_recipes() -> list[str]:
     """List the names of the recipes that come with the package."""
-    return sorted(path.stem for path in RECIPES_FOLDER.glob("*.yaml"))
+    return list_yaml(RECIPES_FOLDER)
 
 
 def load_recipe(source: str | Path, **changes: Any) -> Recipe:
@@ -111,15 +111,7 @@ def load_recipe(source: str | Path, **changes: Any) -> Recipe:
     Example:
         >>> load_recipe("mrla-imagenet", epochs=50)
     """
-    path = Path(source)
-    if path.suffix in (".yaml", ".yml"):
-        if not path.is_file():
-            raise UserError(f"no recipe file at {path}")
-    elif str(source) in shipped_recipes():
-        path = RECIPES_FOLDER / f"{source}.yaml"
-    else:
-        raise unknown_name("recipe", str(source), shipped_recipes())
-    fields = read_yaml(path)
+    fields = read_yaml(find_yaml(source, RECIPES_FOLDER, "recipe"))
     if isinstance(fields, dict):
         fields |= changes
     return parse_fields(Recipe, fields, f"recipe {source}")

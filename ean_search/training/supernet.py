@@ -4,7 +4,6 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-import numpy as np
 from pydantic import field_validator, model_validator
 from torch import Tensor, nn
 from torch.nn import functional as F
@@ -12,9 +11,9 @@ from torch.nn import functional as F
 from ean_search.core.space import Space
 from ean_search.data.splits import Split
 from ean_search.networks.builder import place, place_per_sample
-from ean_search.training.optimization import Criterion
 from ean_search.training.path_sampling import PathSampler, find_path_sampler
 from ean_search.training.recipe import Recipe
+from ean_search.training.step import Step, TrainingBatch
 from ean_search.training.trainer import Trainer, TrainingContext, fit
 from ean_search.utils.config import FrozenConfig
 from ean_search.utils.errors import UserError
@@ -83,7 +82,7 @@ def train_supernet(
         return
     checkpoint = path.with_suffix(".checkpoint")  # as `Run.supernet_checkpoint` has it
     sampler = find_path_sampler(supernet.sampler)
-    step: _SampleStep | _BatchStep
+    step: Step
     if supernet.per_sample:
         step = _SampleStep(space, sampler)
     else:
@@ -101,16 +100,10 @@ class _SampleStep:
     space: Space
     sampler: PathSampler
 
-    def __call__(
-        self,
-        network: nn.Module,
-        images: Tensor,
-        labels: Tensor,
-        criterion: Criterion,
-        rng: np.random.Generator,
-    ) -> Iterable[Tensor]:
-        place_per_sample(network, [self.sampler.draw(self.space, rng)[0] for _ in labels])
-        yield criterion(network(images), labels)
+    def __call__(self, network: nn.Module, batch: TrainingBatch) -> Iterable[Tensor]:
+        draws = (self.sampler.draw(self.space, batch.rng) for _ in batch.images)
+        place_per_sample(network, [placements[0] for placements in draws])
+        yield batch.loss(network(batch.images))
 
 
 @dataclass(frozen=True)
@@ -121,19 +114,12 @@ class _BatchStep:
     sampler: PathSampler
     distil: bool
 
-    def __call__(
-        self,
-        network: nn.Module,
-        images: Tensor,
-        labels: Tensor,
-        criterion: Criterion,
-        rng: np.random.Generator,
-    ) -> Iterable[Tensor]:
+    def __call__(self, network: nn.Module, batch: TrainingBatch) -> Iterable[Tensor]:
         soft_labels = None
-        for placement in self.sampler.draw(self.space, rng):
-            logits = place(network, placement)(images)
+        for placement in self.sampler.draw(self.space, batch.rng):
+            logits = place(network, placement)(batch.images)
             if soft_labels is None:
-                yield criterion(logits, labels)
+                yield batch.loss(logits)
             else:
                 yield F.cross_entropy(logits, soft_labels)
             if self.distil and soft_labels is None:

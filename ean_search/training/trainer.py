@@ -4,7 +4,7 @@ Every epoch has its own seeds and ends with a checkpoint. So training that was k
 after its last complete epoch, and on a CPU it ends with the same weights as without the break.
 """
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -18,7 +18,6 @@ from ean_search.data.splits import Split
 from ean_search.data.transforms import augmented
 from ean_search.training.non_finite import Cause, find_cause, have_finite_gradients, is_finite
 from ean_search.training.optimization import (
-    Criterion,
     amp_dtype,
     make_criterion,
     make_mixup,
@@ -28,6 +27,7 @@ from ean_search.training.optimization import (
 )
 from ean_search.training.process_group import ProcessGroup, SingleProcess
 from ean_search.training.recipe import Recipe
+from ean_search.training.step import Step, TrainingBatch, plain_step
 from ean_search.training.weight_average import WeightAverage
 from ean_search.utils.errors import DivergedError, UserError
 from ean_search.utils.files import load_checkpoint, save_checkpoint
@@ -35,22 +35,6 @@ from ean_search.utils.progress import Progress, ProgressMessage, silent
 from ean_search.utils.seeding import derive_seed, seeded
 
 STEPS_BETWEEN_CHECKS = 20  # of the loss; each check waits for the device
-
-# A step takes network, images, labels, criterion and generator, and yields losses. Each loss is
-# propagated back before the next one is computed, so a step over several placements needs the
-# memory of one.
-Step = Callable[[nn.Module, Tensor, Tensor, Criterion, np.random.Generator], Iterable[Tensor]]
-
-
-def plain_step(
-    network: nn.Module,
-    images: Tensor,
-    labels: Tensor,
-    criterion: Criterion,
-    rng: np.random.Generator,
-) -> Iterable[Tensor]:
-    """Yield the loss of one forward pass (the default of `TrainingContext.step`)."""
-    yield criterion(network(images), labels)
 
 
 @dataclass(frozen=True)
@@ -281,10 +265,10 @@ class _Training:
         image_pieces, label_pieces = images.chunk(pieces), labels.chunk(pieces)
         losses = []
         with torch.autocast(self.context.device.split(":")[0], self.amp_dtype, enabled=self.amp):
-            for batch in zip(image_pieces, label_pieces, strict=True):
-                share = len(batch[0]) / len(images)
-                rng = np.random.default_rng(key)  # every piece of a batch gets the same draws
-                for loss in self.context.step(network, *batch, self.criterion, rng):
+            for piece in zip(image_pieces, label_pieces, strict=True):
+                batch = TrainingBatch(*piece, self.criterion, np.random.default_rng(key))
+                share = len(batch.images) / len(images)
+                for loss in self.context.step(network, batch):
                     self.scaler.scale(loss * share).backward()
                     losses.append(loss.detach() * share)
         return losses

@@ -56,6 +56,33 @@ def read_yaml(path: Path) -> Any:
         raise UserError(f"{path} is not YAML: {' '.join(str(error).split())}") from error
 
 
+def find_yaml(source: str | Path, shipped: Path, kind: str) -> Path:
+    """Find a YAML file.
+
+    Args:
+        source: The path of a YAML file, or the name of one that comes with the package.
+        shipped: The folder of those that come with the package.
+        kind: What the file describes, such as "space"; for error messages.
+
+    Raises:
+        UserError: If there is no such file.
+    """
+    path = Path(source)
+    if path.suffix in (".yaml", ".yml"):
+        if not path.is_file():
+            raise UserError(f"no {kind} file at {path}")
+        return path
+    names = list_yaml(shipped)
+    if str(source) not in names:
+        raise unknown_name(kind, str(source), names)
+    return shipped / f"{source}.yaml"
+
+
+def list_yaml(folder: Path) -> list[str]:
+    """List the names of the YAML files of a folder, without their ending."""
+    return sorted(path.stem for path in folder.glob("*.yaml"))
+
+
 def read_value(text: str) -> Any:
     """Read a value that was typed: as in YAML, where text that Python calls a number is one, too.
 

@@ -12,6 +12,8 @@ from typing import Any
 
 from ean_search.utils.errors import UserError, first_line
 
+RESULTS_ROOT = Path("results")  # the folder of all runs, where no other is given
+
 
 def write_atomically(path: Path, write: Callable[[Path], Any]) -> None:
     """Write a temporary file next to `path`, flush it to the disk, and rename it to `path`.

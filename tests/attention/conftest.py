@@ -6,6 +6,8 @@ import numpy as np
 import pytest
 import torch
 
+from ean_search.attention.registry import make_attention
+
 PARITY = Path(__file__).parents[1] / "parity"
 
 
@@ -29,3 +31,34 @@ def projection_weights():
         return {ours: data[f"{prefix}.{name}.weight"] for ours, name in names.items()}
 
     return rename
+
+
+@pytest.fixture
+def assert_finite():
+    """Return a function that tries an attention on maps of odd sizes, single pixels and images."""
+
+    def check(attention, channels=64):
+        for training in (True, False):
+            attention.train(training)
+            for shape in [(1, 1, 1), (1, 5, 3), (2, 1, 1), (3, 7, 7), (2, 1, 6)]:
+                batch, *size = shape
+                x = torch.randn(batch, channels, *size, requires_grad=True)
+                y = attention(x)
+                y.sum().backward()
+                assert y.shape == x.shape
+                assert y.isfinite().all()
+                assert x.grad.isfinite().all()
+        constant = torch.ones(1, channels, 4, 4)  # of which all deviations are 0
+        assert attention(constant).isfinite().all()
+
+    return check
+
+
+@pytest.fixture
+def count_parameters():
+    """Return a function that counts the parameters of an attention by name."""
+
+    def count(name, channels, **options):
+        return sum(p.numel() for p in make_attention(name, channels, **options).parameters())
+
+    return count

@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from ean_search.attention.branches import MapBranch, TokenBranch
+from ean_search.attention.branches import MapBranch, NoBranch, TokenBranch
 from ean_search.utils.errors import UserError
 
 
@@ -21,6 +21,14 @@ def test_an_activation_follows_the_norm_where_it_is_asked_for():
     branch = MapBranch(4, drop_path=0.0, activation=True).train()
     x = torch.zeros(8, 4, 5, 5)
     assert branch.add(x, torch.randn(8, 4, 5, 5), None).min() == 0
+
+
+def test_without_a_branch_the_map_is_attended_to_as_it_is_and_nothing_is_added():
+    branch, x = NoBranch(), torch.randn(8, 4, 5, 5)
+    (x_map,), class_token = branch.prepare(x)
+    assert x_map is x
+    assert branch.add(x, torch.randn(8, 4, 5, 5), class_token) is x
+    assert not branch.state_dict()
 
 
 @pytest.mark.parametrize("mode", ["add", "skip"])

@@ -34,7 +34,8 @@ def test_a_run_ends_with_its_front_and_the_next_commands(run_command, tmp_path, 
     assert "front of accuracy against latency_ms (6 placements evaluated)" in out
     folder = re.search(r"run folder: (.*)", out).group(1)
     assert "cannot be told from chance" in out  # after one short epoch
-    assert f"ean-search run --experiment {folder}/experiment.yaml --epochs 4" in out
+    again = f"ean-search run --experiment {folder}/experiment.yaml --results {tmp_path} --epochs 4"
+    assert again in out
     assert "ean-search retrain" not in out
     assert "supernet: " in err
     run = load_run(folder)

@@ -2,7 +2,7 @@ import numpy as np
 import torch
 
 from ean_search.data.cluttered import ClutteredOptions, generate
-from ean_search.data.cluttered_scenes import load_scenes
+from ean_search.data.cluttered_scenes import load_scene_splits, load_scenes
 
 PLAIN_OPTIONS = ClutteredOptions(train=40, test=20, clutter=0, noise=0.0, tint=0.0)
 
@@ -30,4 +30,12 @@ def test_masks_leave_the_background_out():
     train, _ = load_scenes(PLAIN_OPTIONS, 48, 0)
     background = (train.images.float() - 127.5).abs().amax(1) < 2
     assert not (background & (train.masks > 0)).any()
-    assert train.split(train.masks).labels.shape == (40, 48, 48)
+    assert train.split("masks").labels.shape == (40, 48, 48)
+
+
+def test_splits_have_the_labels_that_were_asked_for():
+    drawn = load_scenes(PLAIN_OPTIONS, 48, 0)
+    for labels in ("boxes", "masks"):
+        splits = load_scene_splits(labels, PLAIN_OPTIONS, 48, 0)
+        for split, scenes in zip(splits, drawn, strict=True):
+            assert torch.equal(split.labels, getattr(scenes, labels))

@@ -18,7 +18,7 @@ from tests.helpers import blobs
 RECIPE = Recipe(epochs=2, batch_size=8, lr=0.003, warmup_epochs=0, optimizer="momentum")
 
 
-def sparse_step(network, images, labels, criterion, rng):
+def sparse_step(network, batch):
     """Use at most one shared module, twice per step; norms keep the statistics they have.
 
     Then the mean over halves of a batch is the mean over the batch.
@@ -26,8 +26,8 @@ def sparse_step(network, images, labels, criterion, rng):
     network.eval()
     space = load_space("tiny")
     for _ in range(2):
-        placement = space.sample(rng, attached=int(rng.integers(2)))
-        yield criterion(place(network, placement)(images), labels)
+        placement = space.sample(batch.rng, attached=int(batch.rng.integers(2)))
+        yield batch.loss(place(network, placement)(batch.images))
 
 
 def trained(train, split, **context):

@@ -4,10 +4,8 @@ import numpy as np
 import pytest
 import torch
 
-from ean_search.bench.precision import measure_precision
 from ean_search.evaluation.precision import FULL_PRECISION, Precision
 from ean_search.evaluation.shared_weights import SharedWeightsEvaluator
-from ean_search.utils.errors import UserError
 from tests.helpers import blobs
 
 REDUCED = Precision(precision="bfloat16", channels_last=True)
@@ -40,19 +38,3 @@ def test_a_cohort_in_fewer_bits_scores_like_its_members(tiny, tiny_network):
     together = accuracies(evaluator, tiny.enumerate())
     alone = [accuracies(evaluator, [placement])[0] for placement in tiny.enumerate()]
     assert together == pytest.approx(alone, abs=2 / 64)
-
-
-@pytest.mark.slow
-def test_the_benchmark_compares_every_way_with_full_precision(tiny, tiny_network):
-    frame = measure_precision(tiny_network, tiny, blobs(40, 0), rounds=1).set_index("precision")
-    assert frame.loc["float32", ["logits_off", "answers_changed", "accuracy_off"]].eq(0).all()
-    assert frame.loc["float32, channels last", "logits_off"] < 1e-4
-    assert 0 < frame.loc["bfloat16", "logits_off"] < 0.5
-    assert not frame.index.str.startswith("float16").any()
-
-
-def test_an_unknown_precision_is_refused():
-    from ean_search.runs.experiment import load_experiment
-
-    with pytest.raises(UserError, match=r"evaluation\.precision.*'bfloat16'"):
-        load_experiment(None, {"space": "tiny", "evaluation.precision": "int8"})

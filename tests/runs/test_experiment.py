@@ -118,6 +118,7 @@ def test_a_space_alone_is_an_experiment():
         ({"space": "tiny", "retrain.optimizer": "adamv"}, "unknown optimizer 'adamv'; did you m"),
         ({"space": "tiny", "supernet.recipe.lr": -1}, "supernet.recipe.lr: .*greater than 0"),
         ({"space": "tiny", "data.name": "cifar11"}, "cifar1"),
+        ({"space": "tiny", "evaluation.precision": "int8"}, r"evaluation\.precision.*'bfloat16'"),
     ],
 )
 def test_user_errors_are_named(changes, words):

@@ -1,13 +1,18 @@
 """What an experiment leaves open: device, sites, and the one image size of data and costs."""
 
 import pytest
+import torch
 
 from ean_search.analysis.figure_layout import axis_labels
 from ean_search.analysis.run_analysis import RunAnalysis
+from ean_search.costs.flops import count_flops
+from ean_search.costs.measure import measure_costs
+from ean_search.networks.builder import build
 from ean_search.runs.experiment import load_experiment
 from ean_search.runs.pipeline import do_run, start_run
 from ean_search.runs.resolve_experiment import resolve
 from ean_search.utils.errors import UserError
+from tests.helpers import write_fashion
 
 SMALL = {
     "data.options": {"train": 300, "test": 50},
@@ -62,3 +67,16 @@ def test_a_backbone_of_one_size_cannot_be_priced_at_another():
 def test_data_that_is_not_there_is_refused():
     with pytest.raises(UserError, match="nowhere"):
         resolved(**{"data.name": "cifar10", "data.root": "nowhere", "data.options": {}})
+
+
+def test_gray_images_make_a_backbone_of_one_channel(tmp_path):
+    write_fashion(tmp_path)
+    fields = {"space": {"base": "tiny"}, "device": "cpu", "data.name": "fashion_mnist"}
+    fields |= {"data.root": str(tmp_path), "data.search_per_class": 1}
+    assert "in_chans" not in resolve(load_experiment(None, fields)).space.backbone_args
+    space = resolve(load_experiment(None, fields | {"data.options": {"channels": 1}})).space
+    assert (space.backbone_args["in_chans"], space.image_size) == (1, 28)
+    network = build(space, classes=10).eval()
+    assert network(torch.zeros(1, 1, 28, 28)).shape == (1, 10)
+    plain = measure_costs(space, classes=10, rounds=1).plain
+    assert plain.macs == count_flops(network, torch.zeros(1, 1, 28, 28))[0]

@@ -1,6 +1,7 @@
 """The conclusions of a run: its front, its comparison, and the commands that come next."""
 
 import json
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -63,7 +64,8 @@ def test_a_run_that_says_nothing_recommends_a_longer_training(small_run, summary
     assert "cannot be told from chance" in summary["notes"][0]
     report, longer = summary["next"]
     assert report == f"ean-search report {small_run.path}"
-    assert longer == f"ean-search run --experiment {small_run.experiment_file} --epochs 4"
+    where = f"--experiment {small_run.experiment_file} --results {small_run.path.parent}"
+    assert longer == f"ean-search run {where} --epochs 4"
     assert summary["next"] == next_commands(small_run, conclusive=False)
 
 
@@ -73,6 +75,14 @@ def test_a_run_that_is_conclusive_recommends_to_retrain_its_winners(small_run):
         f"ean-search retrain {small_run.path} --placement best",
         f"ean-search retrain {small_run.path} --placement knee",
     ]
+
+
+def longer_training(path, **changes):
+    """Return the recommended command for a run that has begun in a folder."""
+    run = Run(Path(path))
+    run.path.mkdir(parents=True)
+    save_experiment(load_experiment(None, {"space": "tiny"} | changes), run.experiment_file)
+    return next_commands(run, conclusive=False)[-1].removeprefix("ean-search run ")
 
 
 @pytest.mark.parametrize(
@@ -86,11 +96,30 @@ def test_a_run_that_is_conclusive_recommends_to_retrain_its_winners(small_run):
     ],
     ids=["standalone", "given weights"],
 )
-def test_the_longer_training_is_that_of_what_the_run_trained(tmp_path, changes, flags):
-    run = Run(tmp_path)
-    save_experiment(load_experiment(None, {"space": "tiny"} | changes), run.experiment_file)
-    longer = next_commands(run, conclusive=False)[-1]
-    assert longer == f"ean-search run --experiment {run.experiment_file} {flags}"
+def test_the_longer_training_is_that_of_what_the_run_trained(tmp_path, monkeypatch, changes, flags):
+    monkeypatch.chdir(tmp_path)
+    path = "results/tiny/first"
+    assert longer_training(path, **changes) == f"--experiment {path}/experiment.yaml {flags}"
+
+
+@pytest.mark.parametrize(
+    ("path", "flags"),
+    [
+        ("results/tiny/first", ""),
+        ("results/first", ""),
+        ("elsewhere/tiny/first", " --results elsewhere"),
+        ("elsewhere/first", " --results elsewhere"),
+        ("tiny/first", " --results ."),
+    ],
+)
+def test_the_longer_training_goes_where_the_run_is(tmp_path, monkeypatch, path, flags):
+    monkeypatch.chdir(tmp_path)
+    assert longer_training(path) == f"--experiment {path}/experiment.yaml{flags} --epochs 12"
+
+
+def test_the_default_folder_of_results_is_known_by_its_whole_path(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assert "--results" not in longer_training(tmp_path / "results" / "tiny" / "first")
 
 
 @pytest.mark.slow

@@ -65,8 +65,8 @@ class Later(Plain):
 def step_of(space, name):
     placement = space.named[name]
 
-    def step(network, images, labels, criterion, rng):
-        yield criterion(place(network, placement)(images), labels)
+    def step(network, batch):
+        yield batch.loss(place(network, placement)(batch.images))
 
     return step
 
@@ -142,8 +142,8 @@ def test_the_learning_rate_may_be_the_reason_where_an_attention_has_huge_weights
 
 
 def test_a_loss_that_is_not_finite_though_the_output_is():
-    def step(network, images, labels, criterion, rng):
-        yield criterion(network(images), labels) / 0
+    def step(network, batch):
+        yield batch.loss(network(batch.images)) / 0
 
     space = load_space("tiny")
     with pytest.raises(DivergedError, match=r"all modules are finite, but not the loss\. A lower"):

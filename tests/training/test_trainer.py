@@ -75,9 +75,9 @@ def test_a_cosine_schedule_warms_up_and_falls():
 
 
 def test_a_loss_that_is_not_a_number_is_an_error_that_names_epoch_and_checkpoint(tmp_path):
-    def explode(net, images, labels, criterion, rng):
+    def explode(net, batch):
         seen.append(1)
-        yield criterion(net(images), labels) * (float("nan") if len(seen) > 8 else 1)
+        yield batch.loss(net(batch.images)) * (float("nan") if len(seen) > 8 else 1)
 
     seen, checkpoint = [], tmp_path / "state.pt"
     with pytest.raises(
@@ -94,8 +94,8 @@ def test_norms_have_weight_decay_only_if_the_recipe_says_so():
         recipe = Recipe(epochs=1, batch_size=16, lr=0.1, weight_decay=0.9, warmup_epochs=0,
                         optimizer="momentum", momentum=0.0, decay_norms=decay_norms)  # fmt: skip
 
-        def no_gradient(net, images, labels, criterion, rng):
-            yield 0 * criterion(net(images), labels)
+        def no_gradient(net, batch):
+            yield 0 * batch.loss(net(batch.images))
 
         fit(net, blobs(32, 0), recipe, TrainingContext(step=no_gradient))
         weights.append(net[1].weight[0].item())

@@ -1,6 +1,15 @@
+from pathlib import Path
+
 import pytest
 
-from ean_search.utils.config import FrozenConfig, parse_fields, read_value, read_yaml
+from ean_search.utils.config import (
+    FrozenConfig,
+    find_yaml,
+    list_yaml,
+    parse_fields,
+    read_value,
+    read_yaml,
+)
 from ean_search.utils.errors import UserError
 
 
@@ -43,6 +52,18 @@ def test_yaml_files_are_read(tmp_path):
     path = tmp_path / "config.yaml"
     path.write_text("size: 1\ninner: {rate: 0.5}\n")
     assert read_yaml(path) == {"size": 1, "inner": {"rate": 0.5}}
+
+
+def test_a_yaml_file_is_found_by_its_path_or_by_the_name_of_a_shipped_one(tmp_path):
+    for name in ("small.yaml", "large.yaml", "notes.md"):
+        (tmp_path / name).touch()
+    assert list_yaml(tmp_path) == ["large", "small"]
+    assert find_yaml("small", tmp_path, "space") == tmp_path / "small.yaml"
+    assert find_yaml(tmp_path / "large.yaml", Path("elsewhere"), "space").name == "large.yaml"
+    with pytest.raises(UserError, match=r"unknown space 'smal'.*did you mean 'small'"):
+        find_yaml("smal", tmp_path, "space")
+    with pytest.raises(UserError, match=r"no space file at .*small\.yml"):
+        find_yaml(tmp_path / "small.yml", tmp_path, "space")
 
 
 @pytest.mark.parametrize("content", [b"a: [b\n", b"\xff\xfe"])

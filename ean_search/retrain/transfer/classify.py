@@ -8,7 +8,7 @@ from ean_search.data.splits import Split
 from ean_search.evaluation.shared_weights import top1_accuracy
 from ean_search.retrain.transfer.task import Task
 from ean_search.training.recipe import Recipe
-from ean_search.training.trainer import plain_step
+from ean_search.training.step import plain_step
 from ean_search.utils.errors import UserError
 
 RECIPE = Recipe(epochs=6, lr=1e-3)

@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import torch
@@ -13,12 +12,12 @@ from torchvision.models.detection.rpn import AnchorGenerator
 from torchvision.ops import MultiScaleRoIAlign, box_iou
 
 from ean_search.data.cluttered import NUM_CLASSES, ClutteredOptions
-from ean_search.data.cluttered_scenes import load_scenes
+from ean_search.data.cluttered_scenes import load_scene_splits
 from ean_search.data.splits import Split
 from ean_search.retrain.transfer.fpn import PyramidBackbone
 from ean_search.retrain.transfer.task import Task
-from ean_search.training.optimization import Criterion
 from ean_search.training.recipe import Recipe
+from ean_search.training.step import TrainingBatch
 
 MIN_OVERLAP = 0.5  # intersection over union of a box that counts as right
 ROI_PIXELS = 7  # of the height and width of a pooled region
@@ -45,16 +44,10 @@ def detect(*, train: int = 1000, test: int = 250, size: int = 64, seed: int = 0)
         size: Their height and width in pixels.
         seed: Of the canvases.
     """
-    train_scenes, test_scenes = load_scenes(ClutteredOptions(train=train, test=test), size, seed)
+    splits = load_scene_splits("boxes", ClutteredOptions(train=train, test=test), size, seed)
+    metric, attach = f"mAP@{MIN_OVERLAP}", _attach(size)
     return Task(
-        name="detect",
-        metric=f"mAP@{MIN_OVERLAP}",
-        train=train_scenes.split(train_scenes.boxes),
-        test=test_scenes.split(test_scenes.boxes),
-        attach=_attach(size),
-        step=_step,
-        score=score_boxes,
-        recipe=RECIPE,
+        "detect", metric, *splits, attach=attach, step=_step, score=score_boxes, recipe=RECIPE
     )
 
 
@@ -82,13 +75,11 @@ def _attach(size: int) -> Callable[[nn.Module], nn.Module]:
     return attach
 
 
-def _step(
-    network: nn.Module, images: Tensor, labels: Tensor, criterion: Criterion, _: Any
-) -> Iterable[Tensor]:
+def _step(network: nn.Module, batch: TrainingBatch) -> Iterable[Tensor]:
     """Yield the sum of the detector's losses; labels are (images, digits, 5)."""
-    targets = [{"boxes": boxes[:, :4], "labels": boxes[:, 4].long()} for boxes in labels]
-    losses: dict[str, Tensor] = network(list(images), targets)
-    yield sum(losses.values(), start=images.new_zeros(()))
+    targets = [{"boxes": boxes[:, :4], "labels": boxes[:, 4].long()} for boxes in batch.labels]
+    losses: dict[str, Tensor] = network(list(batch.images), targets)
+    yield sum(losses.values(), start=batch.images.new_zeros(()))
 
 
 @dataclass(frozen=True)

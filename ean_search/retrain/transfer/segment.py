@@ -2,7 +2,6 @@
 
 from collections import OrderedDict
 from collections.abc import Callable, Iterable
-from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -11,12 +10,12 @@ from torchvision.models.segmentation.deeplabv3 import DeepLabHead
 from torchvision.models.segmentation.fcn import FCNHead
 
 from ean_search.data.cluttered import NUM_CLASSES, ClutteredOptions
-from ean_search.data.cluttered_scenes import load_scenes
+from ean_search.data.cluttered_scenes import load_scene_splits
 from ean_search.data.splits import Split
 from ean_search.retrain.transfer.fpn import PyramidBackbone
 from ean_search.retrain.transfer.task import Task
-from ean_search.training.optimization import Criterion
 from ean_search.training.recipe import Recipe
+from ean_search.training.step import TrainingBatch
 from ean_search.utils.errors import UserError, unknown_name
 
 HEADS = {"fcn": (FCN, FCNHead), "deeplabv3": (DeepLabV3, DeepLabHead)}  # network, head
@@ -51,17 +50,9 @@ def segment(
     """
     if head not in HEADS:
         raise unknown_name("segmentation head", head, HEADS)
-    train_scenes, test_scenes = load_scenes(ClutteredOptions(train=train, test=test), size, seed)
-    return Task(
-        name="segment" if head == "fcn" else f"segment-{head}",
-        metric="mIoU",
-        train=train_scenes.split(train_scenes.masks),
-        test=test_scenes.split(test_scenes.masks),
-        attach=_attach(head),
-        step=_step,
-        score=score_masks,
-        recipe=RECIPE,
-    )
+    splits = load_scene_splits("masks", ClutteredOptions(train=train, test=test), size, seed)
+    name, attach = "segment" if head == "fcn" else f"segment-{head}", _attach(head)
+    return Task(name, "mIoU", *splits, attach=attach, step=_step, score=score_masks, recipe=RECIPE)
 
 
 def _attach(head: str) -> Callable[[nn.Module], nn.Module]:
@@ -76,11 +67,9 @@ def _attach(head: str) -> Callable[[nn.Module], nn.Module]:
     return attach
 
 
-def _step(
-    network: nn.Module, images: Tensor, labels: Tensor, criterion: Criterion, _: Any
-) -> Iterable[Tensor]:
+def _step(network: nn.Module, batch: TrainingBatch) -> Iterable[Tensor]:
     """Yield the loss of all pixels; labels are (images, height, width)."""
-    yield criterion(network(images)["out"], labels)
+    yield batch.loss(network(batch.images)["out"])
 
 
 def score_masks(network: nn.Module, split: Split, device: str = "cpu") -> float:

@@ -12,7 +12,7 @@ from torch import nn
 
 from ean_search.data.splits import Split
 from ean_search.training.recipe import Recipe
-from ean_search.training.trainer import Step
+from ean_search.training.step import Step
 from ean_search.utils.errors import UserError
 from ean_search.utils.registry import lookup
 

@@ -83,24 +83,25 @@ class PairwiseModel:
             self._std**2 * self._variances.residual,
         )
 
-    def draw(self, rng: np.random.Generator, count: int, spread: float = 1.0) -> QuadraticFunctions:
+    def draw(self, rng: np.random.Generator, spreads: np.ndarray) -> QuadraticFunctions:
         """Draw functions from the posterior.
 
         Args:
             rng: The random generator.
-            count: The number of functions.
-            spread: Scales the deviation from the posterior's mean: 0 gives the mean itself.
+            spreads: For each function, the scale of its deviation from the posterior's mean: 1
+                gives a fair draw, 0 the mean itself.
         """
-        features, size = self._features, self._features.shape[1]
+        features, size, count = self._features, self._features.shape[1], len(spreads)
         linear, pair = self._weight_variances()
         # Functions from the prior, and what they would give for the trials.
-        constants = spread * rng.normal(size=count)
-        weights = spread * linear**0.5 * rng.normal(size=(count, size))
-        forms = np.triu(spread * pair**0.5 * rng.normal(size=(count, size, size)))
+        constants = spreads * rng.normal(size=count)
+        weights = (spreads * linear**0.5)[:, None] * rng.normal(size=(count, size))
+        scales = (spreads * pair**0.5)[:, None, None]
+        forms = np.triu(scales * rng.normal(size=(count, size, size)))
         forms = self._between_sites(forms + forms.transpose(0, 2, 1))
         priors = constants[:, None] + weights @ features.T
         priors += 0.5 * ((features @ forms) * features).sum(axis=2)
-        priors += spread * self._noise**0.5 * rng.normal(size=priors.shape)
+        priors += spreads[:, None] * self._noise**0.5 * rng.normal(size=priors.shape)
         # Matheron's rule: correct them by what is missing at the trials.
         missing = self._solved - self._factor.solve(priors.T).T
         constants += missing.sum(axis=1)

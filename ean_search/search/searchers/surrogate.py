@@ -56,7 +56,7 @@ class Surrogate(ModelSearcher):
         return [self._propose_one(rng) for _ in range(n)]
 
     def _propose_one(self, rng: np.random.Generator) -> Placement:
-        function = self.model.draw(rng, 1, self._spread)
+        function = self.model.draw(rng, np.array([self._spread]))
         optima = dict.fromkeys(self._climb(start, function) for start in self._starts(rng))
         best = self._best_new(optima, function)
         if best is None:  # all optima are known: take the best of their neighbours

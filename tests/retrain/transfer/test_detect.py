@@ -6,6 +6,7 @@ from torch import nn
 
 from ean_search.data.splits import TensorSplit
 from ean_search.retrain.transfer.detect import average_precision, match_boxes, score_boxes
+from ean_search.training.step import TrainingBatch
 
 TRUTH = torch.tensor([[0.0, 0, 10, 10, 3], [20, 20, 30, 30, 4]])
 BOXES = {
@@ -56,7 +57,7 @@ def test_the_detector_is_trained_by_the_sum_of_its_losses(make_short_task, tiny_
     task = make_short_task("detect")
     detector = task.attach(tiny_network)
     images, labels = next(iter(task.train.batches(2)))
-    (loss,) = task.step(detector.train(), images, labels, None, None)
+    (loss,) = task.step(detector.train(), TrainingBatch(images, labels, None, None))
     assert loss.shape == ()
     loss.backward()
     assert any(p.grad is not None for p in tiny_network.parameters())

@@ -5,14 +5,16 @@ import torch
 from torch.nn.functional import cross_entropy
 
 from ean_search.retrain.transfer.task import make_task
+from ean_search.training.step import TrainingBatch
 from ean_search.utils.errors import UserError
 
 
 @pytest.mark.parametrize("name", ["detect", "segment", "classify:cluttered"])
-def test_a_task_brings_data_a_head_and_losses(name, make_short_task, tiny_network):
+def test_a_task_brings_data_a_head_and_losses(name, make_short_task, tiny_network, rng):
     task = make_short_task(name)
     images, labels = next(iter(task.train.batches(8, shuffle=(0,))))
-    losses = list(task.step(task.attach(tiny_network).train(), images, labels, cross_entropy, None))
+    batch = TrainingBatch(images, labels, cross_entropy, rng)
+    losses = list(task.step(task.attach(tiny_network).train(), batch))
     assert torch.isfinite(torch.stack(losses)).all()
     assert task.name == name.replace(":", "-")
 
