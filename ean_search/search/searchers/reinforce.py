@@ -57,9 +57,12 @@ class Reinforce(ModelSearcher):
         draws: PositiveInt = 2,
         starts: PositiveInt = 4,
         spread: NonNegativeFloat = 0.5,
-        front: bool = False, fan: bool = False, nbs: int = 32,
+        front: bool = False,
+        fan: bool = False,
+        nbs: int = 32,
     ) -> None:
-        self._fan=fan; self._nbs=nbs
+        self._fan = fan
+        self._nbs = nbs
         super().__init__(problem, initial)
         if front and not problem.objective.weights:
             raise UserError("front=true needs an objective with costs, like 'accuracy - 1 latency'")
@@ -93,7 +96,12 @@ class Reinforce(ModelSearcher):
     def _imagine_candidates(self, n: int, rng: np.random.Generator) -> dict[Placement, None]:
         """Let policies learn on functions; return their most likely placements within limits."""
         count = self._draws * n
-        functions = self.model.draw(rng, np.linspace(self._spread, 0, count, endpoint=False) if self._fan else np.full(count,self._spread))
+        functions = self.model.draw(
+            rng,
+            np.linspace(self._spread, 0, count, endpoint=False)
+            if self._fan
+            else np.full(count, self._spread),
+        )
         weights = self._cost_weights(count, rng)
         penalties = weights[:, None, None] * self.penalties
         imagined = imagine(functions, penalties, self._starts, rng)
@@ -116,7 +124,7 @@ class Reinforce(ModelSearcher):
         best = self._best_trials()
         sites, choices = self.space.sites, self.space.choices
         changes = len(best) * sites * (choices - 1)
-        drawn = rng.permutation(changes)[:self._nbs]
+        drawn = rng.permutation(changes)[: self._nbs]
         numbers, changed, shifts = np.unravel_index(drawn, (len(best), sites, choices - 1))
         starts = np.array([trial.placement.choices for trial in best])[numbers]
         rows = np.arange(len(drawn))
