@@ -38,7 +38,8 @@ class Imagined(NamedTuple):
 
     def best_policies(self) -> np.ndarray:
         """Return the policy with the highest reward of each function."""
-        return self.policies[np.arange(len(self.policies)), self.rewards.argmax(axis=1)]
+        best = self.rewards.argmax(axis=1)
+        return np.asarray(self.policies[np.arange(len(best)), best])
 
 
 def imagine(

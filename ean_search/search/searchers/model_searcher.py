@@ -94,12 +94,12 @@ class ModelSearcher(Searcher):
     def _add_earlier(self) -> None:
         """Add the trials of another run, if any and if they can be compared with this run's."""
         earlier, self._earlier = self._earlier, ()
-        offset_of = {t.placement: t.accuracy for t in earlier}
-        pairs = [(t.accuracy, offset_of[p]) for p, t in self._measured.items() if p in offset_of]
+        other = {trial.placement: trial.accuracy or 0.0 for trial in earlier}
+        pairs = [(t.accuracy or 0.0, other[p]) for p, t in self._measured.items() if p in other]
         if not pairs:
             self._earlier = earlier
             return
-        differences = np.subtract(*np.transpose(pairs))
+        differences = np.array([own - others for own, others in pairs])
         self._add(earlier, float(differences.mean()), float(differences.std()), own=False)
 
     def _add(
