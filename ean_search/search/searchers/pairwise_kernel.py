@@ -21,6 +21,10 @@ class Variances(NamedTuple):
     pairs: float = 0.3
     residual: float = 0.1
 
+    def of_weights(self, sites: int) -> tuple[float, float]:
+        """Return the variance of the weight of each feature, and of each pair of features."""
+        return self.linear / sites, 2 * self.pairs / max(1, sites * (sites - 1))
+
 
 class Products(NamedTuple):
     """Products of placements' features, (some, others): of single choices, and of pairs."""

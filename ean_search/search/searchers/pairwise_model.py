@@ -3,11 +3,9 @@
 All computations use the products between placements (a Gram matrix), so that thousands of pairs
 cost no more than the trials told. New trials are added to the factor of their covariance; it is
 computed anew only when the variances of the prior are fitted, more and more rarely. Beyond
-`MAX_TRIALS`, the model forgets its earliest trials. Effects of three choices together are
-part of each placement's residual.
-
-A trial may have a standard error. The residual is a part of a placement's true accuracy; the error
-is not, and the model removes what it can of it.
+`MAX_TRIALS`, the model forgets its earliest trials. Effects of three choices together are part of
+each placement's residual. The residual is a part of its true accuracy; a trial's standard error is
+not, and the model removes what it can of it.
 
 Bayesian linear regression as a Gaussian process, https://gaussianprocess.org/gpml, chapter 2;
 draws from the posterior by Matheron's rule, https://arxiv.org/abs/2002.09309.
@@ -58,7 +56,7 @@ class PairwiseModel:
         self._accuracies = np.concatenate([self._accuracies, accuracies])
         self._errors = np.concatenate([self._errors, errors])
         if len(self) > MAX_TRIALS:
-            self._forget(len(self) - KEPT_TRIALS)
+            self._forget_all_but(KEPT_TRIALS)
         if len(self) >= self._next_fit:
             self._fit_variances()
         self._extend_factor()
@@ -92,7 +90,7 @@ class PairwiseModel:
                 gives a fair draw, 0 the mean itself.
         """
         features, size, count = self._features, self._features.shape[1], len(spreads)
-        linear, pair = self._weight_variances()
+        linear, pair = self._variances.of_weights(self._sites)
         # Functions from the prior, and what they would give for the trials.
         constants = spreads * rng.normal(size=count)
         weights = (spreads * linear**0.5)[:, None] * rng.normal(size=(count, size))
@@ -107,8 +105,8 @@ class PairwiseModel:
         constants += missing.sum(axis=1)
         weights += linear * missing @ features
         forms += pair * self._between_sites((features.T * missing[:, None]) @ features)
-        constants, weights, forms = (self._std * part for part in (constants, weights, forms))
-        return QuadraticFunctions(self._choices, self._mean + constants, weights, forms)
+        scaled = (self._std * part for part in (constants + self._mean / self._std, weights, forms))
+        return QuadraticFunctions(self._choices, *scaled)
 
     @property
     def _mean(self) -> float:
@@ -125,11 +123,6 @@ class PairwiseModel:
 
     def _covariance(self, some: np.ndarray, others: np.ndarray) -> np.ndarray:
         return feature_products(some, others, self._sites).covariance(self._variances)
-
-    def _weight_variances(self) -> tuple[float, float]:
-        """Return the variance of each weight of the linear part, and of each pair of features."""
-        pairs = max(1, self._sites * (self._sites - 1)) / 2
-        return self._variances.linear / self._sites, self._variances.pairs / pairs
 
     def _between_sites(self, forms: np.ndarray) -> np.ndarray:
         """Set the pairs of a site with itself to zero."""
@@ -150,7 +143,7 @@ class PairwiseModel:
         own = self._covariance(new, new) + np.diag(self._noise[self._factor.size :])
         self._factor.append(self._covariance(known, new), own)
 
-    def _forget(self, count: int) -> None:
+    def _forget_all_but(self, kept: int) -> None:
         """Drop the earliest trials; the variances are fitted anew."""
-        self._features, self._errors = self._features[count:], self._errors[count:]
-        self._accuracies, self._next_fit = self._accuracies[count:], 0.0
+        self._features, self._errors = self._features[-kept:], self._errors[-kept:]
+        self._accuracies, self._next_fit = self._accuracies[-kept:], 0.0

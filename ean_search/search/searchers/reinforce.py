@@ -56,13 +56,9 @@ class Reinforce(ModelSearcher):
         initial: PositiveInt = 6,
         draws: PositiveInt = 2,
         starts: PositiveInt = 4,
-        spread: NonNegativeFloat = 0.5,
+        spread: NonNegativeFloat = 0.8,
         front: bool = False,
-        fan: bool = False,
-        nbs: int = 32,
     ) -> None:
-        self._fan = fan
-        self._nbs = nbs
         super().__init__(problem, initial)
         if front and not problem.objective.weights:
             raise UserError("front=true needs an objective with costs, like 'accuracy - 1 latency'")
@@ -90,21 +86,14 @@ class Reinforce(ModelSearcher):
         new = [placement for placement in candidates if self.filter.accepts(placement)]
         chosen = self._choose(n, new) if new else []
         self.filter.mark_seen(chosen)
-        missing = n - len(chosen)
-        return chosen + [self.filter.sample_new(rng) for _ in range(missing)]
+        return chosen + [self.filter.sample_new(rng) for _ in range(n - len(chosen))]
 
     def _imagine_candidates(self, n: int, rng: np.random.Generator) -> dict[Placement, None]:
         """Let policies learn on functions; return their most likely placements within limits."""
         count = self._draws * n
-        functions = self.model.draw(
-            rng,
-            np.linspace(self._spread, 0, count, endpoint=False)
-            if self._fan
-            else np.full(count, self._spread),
-        )
+        functions = self.model.draw(rng, np.full(count, self._spread))
         weights = self._cost_weights(count, rng)
-        penalties = weights[:, None, None] * self.penalties
-        imagined = imagine(functions, penalties, self._starts, rng)
+        imagined = imagine(functions, weights[:, None, None] * self.penalties, self._starts, rng)
         policy = imagined.best_policies().mean(axis=0)
         self._policy = POLICY_MEMORY * self._policy + (1 - POLICY_MEMORY) * policy
         modes = np.unique(imagined.modes.reshape(-1, self.space.sites), axis=0)
@@ -124,7 +113,7 @@ class Reinforce(ModelSearcher):
         best = self._best_trials()
         sites, choices = self.space.sites, self.space.choices
         changes = len(best) * sites * (choices - 1)
-        drawn = rng.permutation(changes)[: self._nbs]
+        drawn = rng.permutation(changes)[:MAX_NEIGHBOURS]
         numbers, changed, shifts = np.unravel_index(drawn, (len(best), sites, choices - 1))
         starts = np.array([trial.placement.choices for trial in best])[numbers]
         rows = np.arange(len(drawn))
