@@ -26,7 +26,7 @@ import numpy as np
 
 from ean_search.bench.tasks import Task
 from ean_search.core.pareto import front_mask, hypervolume
-from ean_search.core.space import Placement
+from ean_search.core.space import Placement, Space
 from ean_search.core.trial import Trial
 from ean_search.search.loop import SearchSettings, run_search
 from ean_search.search.searchers.base import Searcher
@@ -37,6 +37,7 @@ from ean_search.search.trial_log import InMemoryTrialLog
 CHECKPOINTS = (10, 20, 50, 100, 150, 300, 600, 900)  # evaluations
 REGRET_GOALS = (0.01, 0.001)  # shares of the range between worst and best reward
 MAX_EVALUATIONS = {"optuna-tpe": 300}  # of searchers whose proposals take longer and longer
+MIN_HUGE_SITES, MAX_EVALUATIONS_IF_HUGE = 100, 300  # of spaces in which each proposal takes long
 
 
 class RecommendationRecorder(Searcher):
@@ -95,8 +96,7 @@ def run_searcher(name: str, task: Task, workers: int, budget: int) -> list[dict[
         One row per checkpoint: regret, rounds, hypervolume, and when the run reaches each goal.
     """
     searcher_name, options = split_searcher(name)
-    max_evaluations = MAX_EVALUATIONS.get(searcher_name, budget)
-    budget = min(budget, max_evaluations, task.problem.space.size)
+    budget = min(budget, _max_evaluations(searcher_name, task.problem.space))
     searcher = make_searcher(searcher_name, task.problem, **options)
     start = time.perf_counter()
     trials, recommended = _search(searcher, task, workers, budget)
@@ -111,6 +111,12 @@ def run_searcher(name: str, task: Task, workers: int, budget: int) -> list[dict[
         row = {"evaluations": n, "rounds": int(rounds[last]), "regret": float(regrets[last])}
         rows.append(run | row | {"hypervolume": _share_of_front(task, trials[:n], workers)})
     return rows
+
+
+def _max_evaluations(searcher_name: str, space: Space) -> int:
+    """Return how many evaluations there can be, or how many are enough to compare."""
+    most = MAX_EVALUATIONS.get(searcher_name, space.size)
+    return min(most, space.size, MAX_EVALUATIONS_IF_HUGE if space.sites >= MIN_HUGE_SITES else most)
 
 
 def _stop_reward(searcher: Searcher, task: Task, workers: int) -> float:
