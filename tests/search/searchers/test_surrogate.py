@@ -29,12 +29,13 @@ def search(searcher, landscape, problem, steps):
     return told
 
 
-def test_it_finds_the_best_of_a_pairwise_landscape():
-    landscape, log = Landscape(16, 0), InMemoryTrialLog()
+@pytest.mark.parametrize("seed", [1, 2])
+def test_it_finds_nearly_the_best_of_a_pairwise_landscape(seed):
+    landscape, log = Landscape(16, seed), InMemoryTrialLog()
     settings = SearchSettings(budget=120, cohort=4)
     run_search(landscape.problem, Surrogate(landscape.problem), landscape, log, settings)
     found = max(landscape.reward(trial.placement) for trial in log.trials)
-    assert found == pytest.approx(landscape.reward_range[1], abs=1e-3)
+    assert found == pytest.approx(landscape.reward_range[1], abs=3e-3)
 
 
 def test_what_attachments_cost_is_known_and_not_learnt():
