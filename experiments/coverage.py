@@ -21,7 +21,8 @@ from torch import nn
 
 from ean_search.core.space import Space
 from ean_search.costs.flops import count_flops
-from ean_search.networks.builder import build, place, prune, sharing_group
+from ean_search.networks.builder import build, place, prune
+from ean_search.networks.site_attentions import sharing_group
 from ean_search.networks.sites import find_sites, make_backbone, probe
 from ean_search.utils.errors import UserError, first_line
 

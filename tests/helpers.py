@@ -24,6 +24,9 @@ SMALL = {
     "deit_small_mrla": {"img_size": 64, "embed_dim": 96, "num_heads": 3},
     "deit_tiny_broad": {"img_size": 64, "fc_norm": True},
     "deit_small_broad": {"img_size": 64, "embed_dim": 96, "num_heads": 3, "fc_norm": True},
+    "deit_small_own": {"img_size": 64, "embed_dim": 96, "num_heads": 3},
+    "deit_base_own": {"img_size": 64, "embed_dim": 96, "num_heads": 3},
+    "swin_tiny_own": {"img_size": 64, "window_size": 4, "embed_dim": 24},
     "swin_tiny_broad": {"img_size": 64, "window_size": 4, "embed_dim": 24},
 }
 

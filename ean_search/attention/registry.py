@@ -33,12 +33,11 @@ ATTENTIONS = {
     "broad": "ean_search.attention.broad:Broad",
     "key_only": "ean_search.attention.key_only:KeyOnly",
     "full": "ean_search.attention.full_attention:FullAttention",
+    "own": "ean_search.attention.own:Own",
 }
-# Further names that timm knows; its own registry cannot be listed.
-TIMM_ATTENTIONS = tuple(
-    "ese eca ecam ceca ge gc gca cbam lcbam coord scoord ela strip "
-    "sk splat lambda bottleneck halo nl bat".split()
-)
+# Further names that timm knows; its own registry cannot be listed. The first ones scale a map.
+TIMM_GATES = tuple("ese eca ecam ceca ge gc gca cbam lcbam coord scoord ela strip".split())
+TIMM_ATTENTIONS = (*TIMM_GATES, *"sk splat lambda bottleneck halo nl bat".split())
 
 
 def find_attention(name: str | type[nn.Module]) -> type[Attention]:

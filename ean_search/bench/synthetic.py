@@ -15,8 +15,9 @@ from itertools import combinations
 
 import numpy as np
 
+from ean_search.core.attention_choice import AttentionChoice
 from ean_search.core.objective import Objective, Problem
-from ean_search.core.space import AttentionChoice, Placement, Space
+from ean_search.core.space import Placement, Space
 from ean_search.core.trial import EvaluationResult
 from ean_search.testing.toy import price
 

@@ -55,7 +55,7 @@ def _describe(space: "Space") -> list[str]:
         f"{space.size:,}" if space.log2_size < LARGEST_COUNTED_BITS else f"2^{space.log2_size:.0f}"
     )
     columns = [space.name, space.backbone, attention, str(space.sites), stages]
-    return [*columns, SHARING[space.sharing], space.own_attention, count]
+    return [*columns, SHARING[space.sharing], "remove" if space.removes_own else "keep", count]
 
 
 def _load_space(args: argparse.Namespace) -> "Space":

@@ -66,6 +66,10 @@ def print_frame(frame: pd.DataFrame, name: str = "") -> None:
     print_table(list(frame.columns), text.to_numpy().tolist(), name)
 
 
+def _fate_of_own(space: Space) -> str:
+    return "remove" if space.removes_own else "keep"
+
+
 def print_costs(
     space: Space,
     table: CostTable,
@@ -84,7 +88,7 @@ def print_costs(
     """
     if as_json:
         about = _describe_costs(space, table, costs)
-        about["own_attention"] = {"empty_sites": space.own_attention, "modules": dict(own)}
+        about["own_attention"] = {"empty_sites": _fate_of_own(space), "modules": dict(own)}
         print(json.dumps(about, indent=2))
         note_columns("cost", ["name", "placement", *asdict(costs["none"][1])])
         return
@@ -100,7 +104,7 @@ def print_costs(
     for name, count in own.items():
         print(
             f"{count} of {space.sites} sites have the backbone's own {name}: "
-            f"a site without attention {space.own_attention}s it"
+            f"a site without attention {_fate_of_own(space)}s it"
         )
     print(f"{table.image_size} px, latency of a batch of {table.batch_size} on {table.hardware}")
     if table.timing:

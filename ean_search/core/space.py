@@ -15,6 +15,7 @@ from typing import Any, Literal
 import numpy as np
 from pydantic import Field, field_validator
 
+from ean_search.core.attention_choice import OWN, AttentionChoice, read_choice
 from ean_search.utils.config import FrozenConfig, find_yaml, list_yaml, parse_fields, read_yaml
 from ean_search.utils.errors import UserError
 
@@ -76,13 +77,6 @@ def as_placement(placement: Placement | str, sites: int) -> Placement:
     return read
 
 
-class AttentionChoice(FrozenConfig):
-    """An attention that a site may have: its registered name and the options to build it with."""
-
-    name: str
-    options: dict[str, Any] = {}
-
-
 class Space(FrozenConfig):
     """A search space: a backbone, the attentions for its sites, and how the sites share them.
 
@@ -94,7 +88,8 @@ class Space(FrozenConfig):
         position: Where attention is attached in a block.
         sharing: Which sites share one module: those of a stage, all (`whole`), or none.
         own_attention: Whether a site without attention keeps the module that the backbone has
-            there, such as EfficientNet's own squeeze-and-excitation, or removes it.
+            there, such as EfficientNet's own squeeze-and-excitation, or removes it. Where `own` is
+            a choice, a site without attention removes it in any case.
         unit_gate: Whether gates are scaled to a mean of 1, as pretrained backbones need.
         image_size: Height and width of the input, in pixels. In a run, that of the data governs.
         stage_length: The greatest number of sites per stage; longer stages are cut.
@@ -106,7 +101,7 @@ class Space(FrozenConfig):
     backbone: str
     backbone_args: dict[str, Any] = {}
     attention: tuple[AttentionChoice, ...] = Field(min_length=1, max_length=len(DIGITS) - 1)
-    position: Literal["auto", "residual", "block", "qkv", "mixer"] = "auto"
+    position: Literal["auto", "residual", "block", "qkv", "mixer", "sublayer"] = "auto"
     sharing: Literal["stage", "whole", "none"] = "stage"
     own_attention: Literal["keep", "remove"] = "keep"
     unit_gate: bool = False
@@ -119,7 +114,7 @@ class Space(FrozenConfig):
     @classmethod
     def _read_attention(cls, value: Any) -> Any:
         entries = value if isinstance(value, list | tuple) else [value]
-        return [_read_choice(entry) for entry in entries]
+        return [read_choice(entry) for entry in entries]
 
     @property
     def sites(self) -> int:
@@ -134,6 +129,16 @@ class Space(FrozenConfig):
     def choices(self) -> int:
         """Return the number of choices per site, including no attention."""
         return len(self.attention) + 1
+
+    @property
+    def has_own(self) -> bool:
+        """Whether what the backbone has at a site itself is one of the choices."""
+        return any(choice.name == OWN for choice in self.attention)
+
+    @property
+    def removes_own(self) -> bool:
+        """Whether a site without attention loses what the backbone has there."""
+        return self.has_own or self.own_attention == "remove"
 
     @property
     def size(self) -> int:
@@ -240,18 +245,6 @@ class Space(FrozenConfig):
     def log2_size(self) -> float:
         """Return the base-2 logarithm of the number of placements."""
         return self.sites * math.log2(self.choices)
-
-
-def _read_choice(entry: Any) -> Any:
-    """Read one attention, written as `se`, as `{name: dia, reduction: 4}` or as a full choice."""
-    if isinstance(entry, str):
-        return {"name": entry}
-    if isinstance(entry, dict) and "options" not in entry:
-        return {
-            "name": entry.get("name"),
-            "options": {k: v for k, v in entry.items() if k != "name"},
-        }
-    return entry
 
 
 def shipped_spaces() -> list[str]:

@@ -9,8 +9,7 @@ counted one by one, on the pruned network.
 
 import hashlib
 import logging
-from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
@@ -19,20 +18,19 @@ import torch
 from torch import nn
 
 from ean_search.attention.base import Attention
-from ean_search.attention.state import ChainedAttention
 from ean_search.core.space import Placement, Space, load_space
 from ean_search.core.trial import Cost
-from ean_search.costs.flops import count_activations, count_flops, count_params
-from ean_search.costs.network_latency import AttentionAlone, time_attachments, time_networks
-from ean_search.costs.table import Attachment, CostTable
+from ean_search.costs.count_attachments import count_attachments, count_plain
+from ean_search.costs.flops import count_flops, count_params
+from ean_search.costs.network_latency import time_attachments, time_networks
+from ean_search.costs.table import CostTable
 from ean_search.costs.timing_quality import Times, time_with_care
-from ean_search.networks.builder import Slot, build, prune, slots
+from ean_search.networks.builder import build, prune, slots
 from ean_search.networks.plain_backbone import image_channels
 from ean_search.utils.files import cache_dir
 from ean_search.utils.progress import Progress, silent
 from ean_search.utils.provenance import hardware
 
-BYTES_PER_ELEMENT = 4  # of an activation, in float32
 CACHE_VERSION = 3  # raise it with every change to the counts or to the table
 
 log = logging.getLogger(__name__)
@@ -114,8 +112,8 @@ class _Request:
         progress("costs", 0, 2, "counting")
         network = build(self.space, self.classes).eval()
         table = CostTable(
-            plain=_plain_cost(self.space, network),
-            attachments=_count_attachments(slots(network)),
+            plain=count_plain(self.space, network),
+            attachments=count_attachments(self.space, network),
             image_size=self.space.image_size,
             batch_size=self.batch_size,
             hardware=hardware(self.device),
@@ -174,76 +172,6 @@ def price_list(space: Space, table: CostTable, classes: int) -> Callable[[Placem
         return replace(table.price(placement), **counts)
 
     return count
-
-
-def _plain_cost(space: Space, network: nn.Module) -> Cost:
-    plain = prune(network, space.named["none"])
-    channels = image_channels(space.backbone_args)
-    image = torch.zeros(1, channels, space.image_size, space.image_size)
-    macs, flops = count_flops(plain, image)
-    activation_bytes = BYTES_PER_ELEMENT * count_activations(plain, image)
-    return Cost(0, count_params(plain), macs, flops, 0.0, activation_bytes)
-
-
-def _count_attachments(found: Sequence[Slot]) -> tuple[tuple[Attachment, ...], ...]:
-    """Count what each choice adds at each site: one row per site."""
-    counter = _AttachmentCounter(found)
-    return tuple(counter.count_site(slot) for slot in found)
-
-
-class _AttachmentCounter:
-    """Counts the attachments of one site after another, in the order of the network."""
-
-    def __init__(self, found: Sequence[Slot]):
-        self.users = Counter(p for s in found for a in s.attentions for p in set(a.parameters()))
-        self.groups: dict[frozenset[nn.Parameter], int] = {}  # numbered as they are met
-        self.chains: dict[nn.Module, int] = {}
-        self.earlier: Counter[int] = Counter()  # sites of each chain before the current site
-
-    def count_site(self, slot: Slot) -> tuple[Attachment, ...]:
-        """Count each choice at the next site."""
-        row = tuple(self._count(slot, module) for module in slot.attentions)
-        self.earlier.update({attachment.chain for attachment in row})
-        return row
-
-    def _count(self, slot: Slot, module: nn.Module) -> Attachment:
-        shared = frozenset(p for p in module.parameters() if self.users[p] > 1)
-        chain = -1
-        if isinstance(module, ChainedAttention):
-            chain = self.chains.setdefault(module.holder, len(self.chains))
-        first, *later = _count_in_chain(slot, module, self.earlier[chain])
-        return Attachment(
-            group=self.groups.setdefault(shared, len(self.groups)),
-            params=sum(p.numel() for p in shared),
-            own_params=sum(p.numel() for p in module.parameters() if self.users[p] == 1),
-            replaced_params=0 if slot.original is None else count_params(slot.original),
-            activation_bytes=BYTES_PER_ELEMENT * slot.site.num_elements,
-            latency_ms=0.0,
-            chain=chain,
-            writes_only=isinstance(module, ChainedAttention) and module.attention.writes_only,
-            macs=first[0],
-            flops=first[1],
-            later=tuple(later) if set(later) - {first} else (),
-        )
-
-
-def _count_in_chain(slot: Slot, module: nn.Module, earlier: int) -> list[tuple[int, int]]:
-    """Count macs and flops of an attention after 0 to `earlier` sites of its chain.
-
-    Counts that cannot depend on other sites are returned once. Those of the module that the
-    attention replaces are subtracted.
-    """
-    inputs = slot.site.example_inputs()
-    replaced = (0, 0) if slot.original is None else count_flops(slot.original, inputs[0])
-    counts, state = [], None
-    repeats = isinstance(module, ChainedAttention) and not module.attention.finishes_stage
-    for _ in range(earlier + 1 if repeats else 1):
-        macs, flops = count_flops(AttentionAlone(module, state), *inputs)
-        counts.append((macs - replaced[0], flops - replaced[1]))
-        if isinstance(module, ChainedAttention) and repeats:
-            with torch.no_grad():
-                state = module.attention(*inputs, state)[1]
-    return counts
 
 
 def _with_latency(

@@ -8,6 +8,7 @@ points is the network's own code on the network's own modules.
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
+from typing import Any, TypeGuard
 
 from torch import Tensor, fx, nn
 from torch.nn.modules.batchnorm import _BatchNorm
@@ -27,7 +28,9 @@ class CutPoint:
     """A slot or chain end, and the values around it."""
 
     module: Slot | ChainEnd
-    inputs: tuple[str, ...]  # names of what it is called with; the first one is the map
+    inputs: tuple[str, ...]  # names of the maps it is called with
+    rest: tuple[Any, ...]  # what the backbone gives its own module besides,
+    named: Mapping[str, Any]  # such as a mask of its own: the same for all placements
     output: str
     passing: frozenset[str]  # values that are needed after it without going through it
 
@@ -111,7 +114,7 @@ def cut_at_slots(network: nn.Module) -> CutGraph:
     return CutGraph(
         pieces=tuple(pieces),
         cut_points=tuple(
-            _make_cut_point(node, module, piece)
+            _make_cut_point(whole, node, module, piece)
             for (node, module), piece in zip(modules.items(), pieces[1:], strict=True)
         ),
         image=image.name,
@@ -161,14 +164,41 @@ def _make_piece(root: nn.Module, nodes: Sequence[fx.Node], later: set[fx.Node]) 
     )
 
 
-def _make_cut_point(node: fx.Node, module: Slot | ChainEnd, piece: Piece) -> CutPoint:
-    """Describe a cut point that is followed by a piece."""
+def _make_cut_point(
+    root: nn.Module, node: fx.Node, module: Slot | ChainEnd, piece: Piece
+) -> CutPoint:
+    """Describe a cut point that is followed by a piece.
+
+    Raises:
+        CutError: The module is called with something that is neither a map nor the same for all.
+    """
+    maps = [value for value in node.args if _is_map(value)]
+    if list(node.args[: len(maps)]) != maps:
+        raise CutError(f"{node.target} is given maps after other values")
     return CutPoint(
         module=module,
-        inputs=tuple(value.name for value in node.args if isinstance(value, fx.Node)),
+        inputs=tuple(value.name for value in maps),
+        rest=tuple(_read_constant(root, value) for value in node.args[len(maps) :]),
+        named={name: _read_constant(root, value) for name, value in node.kwargs.items()},
         output=node.name,
         passing=piece.needed_later.union(piece.inputs),
     )
+
+
+def _is_map(value: object) -> TypeGuard[fx.Node]:
+    return isinstance(value, fx.Node) and value.op != "get_attr"
+
+
+def _read_constant(root: nn.Module, value: object) -> object:
+    """Return a value that does not depend on the images, such as a buffer."""
+    if not isinstance(value, fx.Node):
+        if any(isinstance(part, fx.Node) for part in (value if isinstance(value, tuple) else ())):
+            raise CutError("a slot is given a size that depends on the images")
+        return value
+    if value.op != "get_attr":
+        raise CutError(f"a slot is given {value.name}, which depends on the images")
+    path, _, name = str(value.target).rpartition(".")
+    return getattr(root.get_submodule(path), name)
 
 
 def _is_size(value: object) -> bool:

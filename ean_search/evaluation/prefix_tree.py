@@ -14,6 +14,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from ean_search.attention.own import Own
 from ean_search.attention.state import ChainedAttention, ChainEnd, StateHolder
 from ean_search.core.space import Placement
 from ean_search.evaluation.cut_graph import CutError, CutPoint, Values, cut_at_slots
@@ -143,7 +144,7 @@ def _pass_cut_point(
 ) -> None:
     """Replace the values of parents, before a cut point, by those of branches after it."""
     inputs = [values[name] for name in cut.inputs]
-    output = _attend(cut.module, branches, inputs, num_parents)
+    output = _attend(cut, branches, inputs, num_parents)
     parents = [branch.parent for branch in branches]
     for name in list(values):
         value = values.pop(name)
@@ -161,22 +162,24 @@ def _rows(value: Tensor, numbers: Sequence[int], count: int) -> Tensor:
 
 
 def _attend(
-    module: Slot | ChainEnd, branches: Sequence[_Branch], inputs: Sequence[Tensor], count: int
+    cut: CutPoint, branches: Sequence[_Branch], inputs: Sequence[Tensor], count: int
 ) -> Tensor:
     """Apply each branch's choice to its rows; a stateful one with the branch's own state."""
     parts = []
     for choice, group in groupby(branches, key=lambda branch: branch.choice):
         same = list(group)
-        chosen = _find_choice(module, choice)
+        chosen = _find_choice(cut.module, choice)
         # The backbone's own module is given no shortcut.
-        used = inputs if choice or isinstance(module, ChainEnd) else inputs[:1]
+        used = inputs if choice or isinstance(cut.module, ChainEnd) else inputs[:1]
         if isinstance(chosen, ChainedAttention | ChainEnd):
             for branch in same:
                 rows = [_rows(x, [branch.parent], count) for x in used]
                 parts.append(_apply_stateful(chosen, branch, rows))
         else:
             parents = [branch.parent for branch in same]
-            parts.append(chosen(*(_rows(x, parents, count) for x in used)))
+            rows = [_rows(x, parents, count) for x in used]
+            is_own = isinstance(chosen, Own)
+            parts.append(chosen(*rows, *cut.rest, **cut.named) if is_own else chosen(*rows))
     return parts[0] if len(parts) == 1 else torch.cat(parts)
 
 

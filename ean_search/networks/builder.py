@@ -5,15 +5,15 @@ network without slots, in which an empty site has no module and costs nothing.
 """
 
 import copy
-from collections.abc import Hashable, Sequence
+from collections.abc import Sequence
 from itertools import groupby
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 
 from ean_search.attention.base import Attention
-from ean_search.attention.layout import LayoutAdapter
-from ean_search.attention.registry import find_attention, make_attention_for_site
+from ean_search.attention.own import Own
 from ean_search.attention.state import ChainedAttention, ChainEnd, StateHolder, link_chain
 from ean_search.core.space import Placement, Space, as_placement, load_space
 from ean_search.networks.plain_backbone import make_backbone
@@ -23,7 +23,10 @@ from ean_search.networks.positions.wrappers import (
     replace_module,
     unwrap_modules,
 )
-from ean_search.networks.sites import Site, find_sites, probe
+from ean_search.networks.removal import Zeros, remove_modules
+from ean_search.networks.site import Site
+from ean_search.networks.site_attentions import SiteAttentions
+from ean_search.networks.sites import find_sites, probe
 from ean_search.utils.errors import UserError
 
 
@@ -61,21 +64,33 @@ class Slot(nn.Module):
         """Return the module that a pruned network has here, None for the identity."""
         attention = self.attached
         idle = isinstance(attention, ChainedAttention) and attention.idle
+        if isinstance(attention, Own):
+            return attention.module
         return self.original if attention is None or idle else attention
 
-    def forward(self, x: Tensor, *previous: Tensor) -> Tensor:
+    def forward(self, x: Tensor, *rest: Any, **named: Any) -> Tensor:
+        """Compute the choice.
+
+        Args:
+            x: The map.
+            *rest: The block's shortcut, or what else the backbone gives to its own module.
+            **named: The same.
+        """
         if isinstance(self.choice, Tensor):
-            return self._forward_each(x, previous, self.choice)
+            return self._forward_each(x, rest, named, self.choice)
         if self.choice:
-            return self.attentions[self.choice - 1](x, *previous)
+            return self.attentions[self.choice - 1](x, *rest, **named)
         return x if self.original is None else self.original(x)
 
-    def _forward_each(self, x: Tensor, previous: Sequence[Tensor], choices: Tensor) -> Tensor:
+    def _forward_each(
+        self, x: Tensor, rest: Sequence[Any], named: dict[str, Any], choices: Tensor
+    ) -> Tensor:
         """Give every image of a batch its own choice."""
         out = x if self.original is None else self.original(x)
+        # Windows of an image follow each other in the batch.
+        by_row = choices.repeat_interleave(len(x) // len(choices)).view(-1, *[1] * (x.dim() - 1))
         for number, attention in enumerate(self.attentions, 1):
-            has_choice = (choices == number).view(-1, *[1] * (x.dim() - 1))
-            out = torch.where(has_choice, attention(x, *previous), out)
+            out = torch.where(by_row == number, attention(x, *rest, **named), out)
         return out
 
 
@@ -98,57 +113,20 @@ def build(space: Space | str, classes: int = 10, seed: int = 0) -> nn.Module:
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         network = make_backbone(space, classes)
-        attentions = _SiteAttentions(space)
+        attentions = SiteAttentions(space)
         for site in find_sites(space):
             position = find_position(site.position)
-            original = position.original(network, site.module_path)
-            if space.own_attention == "remove" and original is not None:
-                original = nn.Identity()
-            slot = Slot(site, original, attentions.make(site))
+            own = position.original(network, site.module_path)
+            original = _without_own(site) if space.removes_own and own is not None else own
+            slot = Slot(site, original, attentions.make(site, own))
             position.put(network, site.module_path, slot)
         _add_chain_ends(network)
     return network
 
 
-class _SiteAttentions:
-    """Makes the attentions of one site after another, shared as the space says."""
-
-    def __init__(self, space: Space):
-        self.space = space
-        self.first_of_group: dict[Hashable, Attention] = {}
-        self.holders: dict[Hashable, StateHolder] = {}
-
-    def make(self, site: Site) -> list[nn.Module]:
-        """Make one attention per choice of the space."""
-        return [self._chained(site, number) for number in range(len(self.space.attention))]
-
-    def _chained(self, site: Site, number: int) -> nn.Module:
-        chain = find_attention(self.space.attention[number].name).chain
-        chain_name = number if chain is None else chain
-        attention = self._shared(site, number, chain_name)
-        if not attention.stateful:
-            return attention
-        key = (chain_name, site.stage, site.channels, site.partition)
-        return ChainedAttention(attention, self.holders.setdefault(key, StateHolder()))
-
-    def _shared(self, site: Site, number: int, chain_name: int | str) -> Attention:
-        """Return a site's attention: its group's, or one that shares parts with its group."""
-        choice = self.space.attention[number]
-        parts = find_attention(choice.name).shared if self.space.sharing != "whole" else None
-        group = (chain_name if parts else number, *sharing_group(self.space, site))
-        if not parts and group in self.first_of_group:
-            return self.first_of_group[group]
-        attention = make_attention_for_site(
-            site, choice.name, unit_gate=self.space.unit_gate, **choice.options
-        )
-        first = self.first_of_group.setdefault(group, attention)
-        for part in parts or ():
-            setattr(_without_adapter(attention), part, getattr(_without_adapter(first), part))
-        return attention
-
-
-def _without_adapter(attention: Attention) -> Attention:
-    return attention.attention if isinstance(attention, LayoutAdapter) else attention
+def _without_own(site: Site) -> nn.Module:
+    """Make what an empty site has in place of the backbone's own module."""
+    return Zeros() if site.removed else nn.Identity()
 
 
 def _add_chain_ends(network: nn.Module) -> None:
@@ -164,18 +142,6 @@ def _add_chain_ends(network: nn.Module) -> None:
             path = stage[-1].site.block
             ends = [ChainEnd(attention, holder) for holder, attention in ending.items()]
             replace_module(network, path, WithChainEnds(network.get_submodule(path), ends))
-
-
-def sharing_group(space: Space, site: Site) -> tuple[object, ...]:
-    """Return a key that is equal for the sites that share modules.
-
-    Args:
-        space: The space, whose `sharing` decides.
-        site: One of its sites.
-    """
-    if space.sharing == "none":
-        return (site.number,)
-    return (site.stage, site.channels, site.layout, site.prefix, *site.partition)
 
 
 def slots(network: nn.Module) -> list[Slot]:
@@ -273,6 +239,8 @@ def _prune_in_place(network: nn.Module, placement: Placement | str) -> nn.Module
     for path, slot in list(network.named_modules()):
         if isinstance(slot, Slot):
             replace_module(network, path, slot.chosen)
+            if isinstance(slot.chosen, Zeros):
+                remove_modules(network, slot.site.removed)
     unwrap_modules(network)
     return network
 

@@ -5,19 +5,17 @@ shapes only tells which of them run, in which order, and on which maps. Sites wh
 same parent module form a stage.
 """
 
-import math
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
-from functools import lru_cache, partial
+from dataclasses import replace
+from functools import lru_cache
 from itertools import groupby
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
-from ean_search.attention.layout import CHANNELS_FIRST, CHANNELS_LAST, TOKENS
 from ean_search.attention.registry import find_attention
-from ean_search.attention.windows import Partition
+from ean_search.core.attention_choice import OWN, AttentionChoice
 from ean_search.core.space import Space, load_space
 from ean_search.networks.plain_backbone import (
     image_channels,
@@ -25,99 +23,25 @@ from ean_search.networks.plain_backbone import (
     make_backbone,
 )
 from ean_search.networks.positions.registry import find_position
+from ean_search.networks.site import Site, class_name, describe_site
 from ean_search.utils.errors import UserError
 
 
-@dataclass(frozen=True)
-class Site:
-    """A place for an attention in a backbone, and the map that the attention gets there.
-
-    Attributes:
-        number: Its number in the order the sites run, from 0.
-        position: The name of its position in the block (`networks/positions`).
-        module_path: The path of the module that the attention replaces or wraps.
-        stage: The number of its stage, from 0.
-        channels: Channels of the map; at position `qkv` those of queries, keys and values together.
-        height: Height of the map; at position `qkv` the number of tokens.
-        width: Width of the map; 1 at position `qkv`.
-        layout: The layout of the map, a constant of attention/layout.py.
-        prefix: The number of tokens before those of the map, such as a class token.
-        heads: The number of heads of the self-attention, at position `qkv`.
-        partition: The windows within which the self-attention attends, at position `qkv`; empty if
-            it attends to all positions.
-        own: The class of the module that the backbone has in the place of the attention, such as
-            SqueezeExcite; empty if there is none.
-    """
-
-    number: int
-    position: str
-    module_path: str
-    stage: int
-    channels: int
-    height: int
-    width: int
-    layout: str = CHANNELS_FIRST
-    prefix: int = 0
-    heads: int = 0
-    partition: Partition | tuple[()] = ()
-    own: str = ""
-
-    @property
-    def block(self) -> str:
-        """Return the path of the block that the site belongs to."""
-        depth = find_position(self.position).DEPTH_BELOW_BLOCK
-        return self.module_path.rsplit(".", depth)[0] if depth else self.module_path
-
-    @property
-    def num_maps(self) -> int:
-        """Return the number of maps that an attention gets; after a block its shortcut is one."""
-        return 2 if self.position == "block" else 1
-
-    @property
-    def num_elements(self) -> int:
-        """Return the number of elements of the map for one image."""
-        return self.num_windows * self.channels * (self.height * self.width + self.prefix)
-
-    @property
-    def num_windows(self) -> int:
-        """Return the number of windows into which an image is cut, 1 if it is not cut."""
-        if not self.partition:
-            return 1
-        height, width, h, w, *_ = self.partition
-        return height // h * (width // w)
-
-    def example_inputs(self, images: int = 1, device: str = "cpu") -> tuple[Tensor, ...]:
-        """Make random maps such as an attention gets at the site.
-
-        Args:
-            images: The number of images; their windows follow each other in the batch.
-            device: The device of the tensors.
-
-        Returns:
-            `num_maps` tensors in the layout of the site.
-        """
-        shape: tuple[int, ...]
-        if self.layout == CHANNELS_FIRST:
-            shape = (images, self.channels, self.height, self.width)
-        elif self.layout == CHANNELS_LAST:
-            shape = (images, self.height, self.width, self.channels)
-        else:
-            tokens = self.prefix + self.height * self.width
-            shape = (images * self.num_windows, tokens, self.channels)
-        return tuple(torch.randn(shape, device=device) for _ in range(self.num_maps))
-
-
 class _Recorder(nn.Module):
-    """Identity at a possible site that notes the shapes of the maps there."""
+    """Notes the shapes of the maps at a possible site, where the backbone computes what it does."""
 
-    def __init__(self, module_path: str, shapes: dict[str, list[tuple[int, ...]]]):
+    def __init__(
+        self, module_path: str, own: nn.Module | None, shapes: dict[str, list[tuple[int, ...]]]
+    ):
         super().__init__()
         self.module_path = module_path
+        self.own = own
         self.shapes = shapes
 
-    def forward(self, x: Tensor, *_: Tensor) -> Tensor:
-        self.shapes.setdefault(self.module_path, []).append(tuple(x.shape))
-        return x
+    def forward(self, x: Tensor, *rest: Any, **named: Any) -> Tensor:
+        y: Tensor = x if self.own is None else self.own(x, *rest, **named)
+        self.shapes.setdefault(self.module_path, []).extend((tuple(x.shape), tuple(y.shape)))
+        return y
 
 
 def find_sites(space: Space) -> tuple[Site, ...]:
@@ -140,9 +64,11 @@ def _find_sites(space_json: str) -> tuple[Site, ...]:
     positions = _common_positions(space)
     for position in positions:
         sites = _record_sites(space, position)
-        if sites:
+        if sites and (not space.has_own or any(site.own for site in sites)):
             _check_own_attention(space, sites)
             return _number_sites(space, sites)
+    if space.has_own:
+        raise _own_error(space, positions)
     reasons = ", and ".join(REASONS_WITHOUT_SITES[position] for position in positions)
     raise UserError(f"backbone {space.backbone!r} has no site: {reasons}")
 
@@ -156,11 +82,32 @@ def _check_own_attention(space: Space, sites: list[Site]) -> None:
         )
 
 
+def _own_error(space: Space, positions: Sequence[str]) -> UserError:
+    """Say that a backbone has no attention of its own, and where new attention could go."""
+    looked_for = ", ".join(OWN_ATTENTION_AT[position] for position in positions)
+    new = space.model_copy(update={"attention": (AttentionChoice(name="se"),), "position": "auto"})
+    try:
+        sites = find_sites(new)
+        else_text = f"; a new one, such as se, could go to {len(sites)} sites of it"
+    except UserError:  # it has no such sites either
+        else_text = ""
+    return UserError(
+        f"{OWN}: backbone {space.backbone!r} has no attention of its own (looked for: {looked_for})"
+        f"{else_text}"
+    )
+
+
+OWN_ATTENTION_AT = {
+    "residual": "gates of its blocks, such as `.se` or ECA",
+    "mixer": "token mixers that can be removed",
+    "sublayer": "self-attentions that are sublayers of residual blocks",
+}
 REASONS_WITHOUT_SITES = {
     "residual": "no block of it has an attribute `.se` or a drop-path",
     "block": "no block of it adds its own input",
     "qkv": "no self-attention of it has a layer `.qkv`",
     "mixer": "no block of it has an attribute `.token_mixer`",
+    "sublayer": "no self-attention of it is a sublayer of a residual block",
 }
 
 
@@ -191,60 +138,27 @@ def _record_sites(space: Space, position_name: str) -> list[Site]:
         channels = image_channels(space.backbone_args)
         image = torch.empty(1, channels, space.image_size, space.image_size)
         own: dict[str, str] = {}
-        for path in position.module_paths(backbone, image):
-            own[path] = _class_name(position.original(backbone, path))
-            position.put(backbone, path, _Recorder(path, shapes))
+        removable = position.removable(backbone, image) if space.has_own else None
+        paths = position.module_paths(backbone, image) if removable is None else list(removable)
+        for path in paths:
+            original = position.original(backbone, path)
+            own[path] = class_name(original)
+            position.put(backbone, path, _Recorder(path, original, shapes))
         with torch.no_grad():
             backbone(image)
-    # Two branches may end in one drop-path; where their maps differ, no attention fits both.
+    if all(choice.name == OWN for choice in space.attention):
+        shapes = {path: found for path, found in shapes.items() if own[path]}
+    # Two branches may end in one drop-path; where their maps differ, no attention fits both. Nor
+    # does one fit where the backbone's own module changes the shape of the map.
     same_shape = {path: found[0] for path, found in shapes.items() if len(set(found)) == 1}
     return [
-        replace(_describe(backbone, position_name, path, shape), own=own[path])
+        replace(
+            describe_site(backbone, position_name, path, shape),
+            own=own[path],
+            removed=(removable or {}).get(path, ()),
+        )
         for path, shape in same_shape.items()
     ]
-
-
-def _class_name(module: nn.Module | None) -> str:
-    """Name the class of a module that does something, or nothing."""
-    if module is None or isinstance(module, nn.Identity):
-        return ""
-    return type(module).__name__
-
-
-def _describe(backbone: nn.Module, position: str, module_path: str, shape: tuple[int, ...]) -> Site:
-    """Describe the map at a module path by its shape; number and stage stay 0."""
-    if position == "qkv":
-        return _describe_qkv(backbone, module_path, shape)
-    site = partial(Site, 0, position, module_path, 0)
-    if len(shape) == 4 and shape[1] == shape[2] != shape[3]:
-        return site(shape[3], shape[1], shape[2], layout=CHANNELS_LAST)
-    if len(shape) == 4:
-        return site(shape[1], shape[2], shape[3])
-    if len(shape) != 3:
-        raise UserError(f"{module_path}: expected a map or tokens, got a tensor of shape {shape}")
-    # Class tokens may join late, and not every backbone says how many there are.
-    for prefix in (getattr(backbone, "num_prefix_tokens", 0), 0, 1, 2):
-        side = math.isqrt(max(0, shape[1] - prefix))
-        if side and side * side == shape[1] - prefix:
-            return site(shape[2], side, side, layout=TOKENS, prefix=prefix)
-    raise UserError(f"{module_path}: expected tokens on a square grid, got {shape[1]}")
-
-
-def _describe_qkv(backbone: nn.Module, module_path: str, shape: tuple[int, ...]) -> Site:
-    owner, _, _ = module_path.rpartition(".")
-    heads: Any = backbone.get_submodule(owner).num_heads
-    partition = _partition(backbone.get_submodule(owner.rpartition(".")[0]))
-    tokens, channels = shape[-2:]
-    return Site(0, "qkv", module_path, 0, channels, tokens, 1, TOKENS, 0, heads, partition)
-
-
-def _partition(block: Any) -> Partition | tuple[()]:
-    """Return the partition into windows of a block of Swin, an empty one of other blocks."""
-    if not hasattr(block, "shift_size"):
-        return ()
-    (height, width), (h, w) = block.input_resolution, block.window_size
-    rows, columns = block.shift_size
-    return height, width, h, w, rows, columns
 
 
 def _number_sites(space: Space, sites: Sequence[Site]) -> tuple[Site, ...]:

@@ -12,8 +12,10 @@ from torch import Tensor, nn
 from ean_search.attention.base import Attention, as_attention
 from ean_search.attention.layout import CHANNELS_FIRST, TOKENS
 from ean_search.attention.registry import find_attention, fit_to_site, make_attention_for_site
-from ean_search.core.space import AttentionChoice, Space
-from ean_search.networks.sites import Site, find_sites
+from ean_search.core.attention_choice import AttentionChoice
+from ean_search.core.space import Space
+from ean_search.networks.site import Site
+from ean_search.networks.sites import find_sites
 from ean_search.utils.errors import UserError, describe_crash
 from ean_search.utils.seeding import seeded
 

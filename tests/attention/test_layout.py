@@ -13,7 +13,7 @@ from ean_search.attention.layout import (
     to_map,
 )
 from ean_search.attention.registry import make_attention, make_attention_for_site
-from ean_search.networks.sites import Site
+from ean_search.networks.site import Site
 
 X = torch.randn(2, 8, 4, 4)
 

@@ -3,7 +3,7 @@ import torch
 
 from ean_search.attention.mrla_common import by_head, count_heads, kernel_size, scaled_products
 from ean_search.attention.registry import find_attention, make_attention_for_site
-from ean_search.networks.sites import Site
+from ean_search.networks.site import Site
 from ean_search.testing.check_attention import example_site
 from ean_search.utils.errors import UserError
 

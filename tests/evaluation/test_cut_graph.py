@@ -10,7 +10,7 @@ from ean_search.evaluation.cut_graph import CutError, cut_at_slots
 from ean_search.evaluation.prefix_tree import PrefixTree
 from ean_search.networks.builder import build, place, slots
 from ean_search.networks.sites import probe
-from tests.helpers import load_small, randomise
+from tests.helpers import load_small, randomise, space_of
 
 
 def test_pieces_and_slots_in_turn_compute_the_logits(tiny, tiny_network, images):
@@ -79,3 +79,16 @@ def test_networks_that_cannot_be_cut_say_why(kind, words):
     network.net = build(probe(space))
     with pytest.raises(CutError, match=words):
         PrefixTree(network)
+
+
+def test_a_self_attention_is_given_what_is_the_same_for_all_images():
+    space = probe(load_small("swin_tiny_own"))
+    network = build(space, classes=3).eval()
+    shifted = cut_at_slots(network).cut_points[1]
+    assert torch.equal(shifted.named["mask"], network.layers[0].blocks[1].attn_mask)
+
+
+def test_a_slot_that_is_given_sizes_is_no_place_to_cut():
+    space = probe(space_of("pvt_v2_b0", attention="own", image_size=64))
+    with pytest.raises(CutError):
+        cut_at_slots(build(space, classes=3).eval())

@@ -14,7 +14,6 @@ from ean_search.networks.builder import (
     place,
     place_per_sample,
     prune,
-    sharing_group,
     slots,
 )
 from ean_search.networks.sites import find_sites, make_backbone, probe
@@ -25,6 +24,7 @@ SPACES = dict.fromkeys(ATTENTIONS, "resnet18_shared") | {
     "broad": "swin_tiny_broad",
     "key_only": "convformer_s18_keyonly",
     "full": "convformer_s18_keyonly",
+    "own": "deit_small_own",
 }
 
 
@@ -43,14 +43,20 @@ def test_nothing_attached_is_the_plain_backbone_to_the_bit(name, rng):
     if space.own_attention == "remove":
         for site in find_sites(space):
             plain.set_submodule(site.module_path, nn.Identity())
-    pruned = prune(network, space.named["none"])
+    as_it_is = space.named["all" if space.has_own else "none"]
+    pruned = prune(network, as_it_is)
     plain.load_state_dict(pruned.state_dict())
     with torch.inference_mode():
-        assert torch.equal(place(network, space.named["none"])(x), plain(x))
-        for placement in [space.named["all"], space.sample(rng), space.sample(rng)]:
+        assert torch.equal(place(network, as_it_is)(x), plain(x))
+        for placement in [
+            space.named["none"],
+            space.named["all"],
+            space.sample(rng),
+            space.sample(rng),
+        ]:
             placed = place(network, placement)(x)
             assert torch.allclose(placed, prune(network, placement)(x), atol=1e-5)
-            assert placement.attached == 0 or not torch.equal(placed, plain(x))
+            assert placement == as_it_is or not torch.equal(placed, plain(x))
 
 
 @pytest.mark.slow
@@ -132,25 +138,6 @@ def test_stateful_attention_has_one_placement_per_batch():
     network = build(space)
     with pytest.raises(UserError, match="one placement for the whole batch"):
         place_per_sample(network, [space.named["all"]] * 2)
-
-
-def test_parts_are_shared_where_an_attention_says_so():
-    space = load_space("resnet18_shared", attention="mrla_light", unit_gate=False)
-    first, second = (slot.attentions[0] for slot in slots(build(space))[:2])
-    assert first is not second
-    assert first.projections is second.projections
-    assert first.decay is not second.decay
-    whole = load_space("resnet18_shared", attention="mrla_light", sharing="whole", unit_gate=False)
-    first, second = (slot.attentions[0] for slot in slots(build(whole))[:2])
-    assert first is second
-
-
-def test_sites_of_a_group_have_the_same_key():
-    sites = find_sites(load_space("resnet50_shared"))
-    shared = load_space("resnet50_shared")
-    own = load_space("resnet50_shared", sharing="none")
-    assert len({sharing_group(shared, site) for site in sites}) == 4
-    assert len({sharing_group(own, site) for site in sites}) == 16
 
 
 def test_paths_before_pruning_lead_to_the_same_modules(tiny):

@@ -20,11 +20,12 @@ def test_none_is_what_the_space_claims(name):
     space = load_small(name)
     network = prune(build(space, classes=10), space.named["none"])
     plain = make_backbone(space, classes=10)
-    own = [plain.get_submodule(s.module_path) for s in find_sites(space) if s.own]
-    if space.own_attention == "keep":
+    sites = [site for site in find_sites(space) if site.own]
+    own = [plain.get_submodule(path) for s in sites for path in s.removed or (s.module_path,)]
+    if not space.removes_own:
         assert list(network.state_dict()) == list(plain.state_dict())
         return
-    kinds = {type(module) for module in own}
+    kinds = {type(plain.get_submodule(site.module_path)) for site in sites}
     assert own
     assert not [module for module in network.modules() if type(module) in kinds]
     assert count([network]) == count([plain]) - count(own)

@@ -5,9 +5,9 @@ import timm
 import torch
 
 from ean_search.core.space import load_space, shipped_spaces
-from ean_search.networks.sites import Site, find_sites, probe
+from ean_search.networks.sites import find_sites, probe
 from ean_search.utils.errors import UserError
-from tests.helpers import load_small, space_of
+from tests.helpers import space_of
 
 
 def own_backbone(num_classes):
@@ -78,27 +78,3 @@ def test_stages_can_have_a_given_length():
     sites = find_sites(space_of("resnet18", stage_length=1))
     assert [site.stage for site in sites] == list(range(8))
     assert [site.number for site in sites] == list(range(8))
-
-
-@pytest.mark.parametrize(
-    ("site", "shapes"),
-    [
-        (Site(0, "residual", "", 0, 8, 4, 5), [(2, 8, 4, 5)]),
-        (Site(0, "block", "", 0, 8, 4, 5, layout="nhwc"), [(2, 4, 5, 8)] * 2),
-        (Site(0, "residual", "", 0, 8, 4, 4, layout="tokens", prefix=1), [(2, 17, 8)]),
-    ],
-)
-def test_example_inputs_have_the_layout_of_the_site(site, shapes):
-    inputs = site.example_inputs(2)
-    assert [tuple(x.shape) for x in inputs] == shapes
-    assert site.num_maps == len(inputs)
-    assert site.num_elements == inputs[0].numel() // 2
-
-
-def test_windows_follow_each_other_in_the_batch():
-    site = find_sites(load_small("swin_tiny_broad"))[1]
-    assert site.partition == (16, 16, 4, 4, 2, 2)
-    assert site.num_windows == 16
-    (x,) = site.example_inputs(3)
-    assert x.shape == (48, 16, 72)
-    assert site.num_elements == x.numel() // 3

@@ -47,6 +47,10 @@ def module_paths(backbone: nn.Module, image: Tensor) -> list[str]:
     ]
 
 
+def removable(backbone: nn.Module, image: Tensor) -> None:
+    """Return None: the block stays."""
+
+
 def original(network: nn.Module, module_path: str) -> None:
     """Return None: nothing is replaced."""
     return None

@@ -3,6 +3,7 @@
 from torch import Tensor, nn
 
 from ean_search.networks.positions.wrappers import replace_module
+from ean_search.networks.removal import find_sublayers
 
 DEPTH_BELOW_BLOCK = 1
 
@@ -10,6 +11,11 @@ DEPTH_BELOW_BLOCK = 1
 def module_paths(backbone: nn.Module, image: Tensor) -> list[str]:
     """List the token mixers."""
     return [f"{n}.token_mixer" for n, m in backbone.named_modules() if hasattr(m, "token_mixer")]
+
+
+def removable(backbone: nn.Module, image: Tensor) -> dict[str, tuple[str, ...]]:
+    """Map the paths of token mixers that can be removed to those of what goes with them."""
+    return find_sublayers(backbone, image, module_paths(backbone, image))
 
 
 def original(network: nn.Module, module_path: str) -> nn.Module:

@@ -8,7 +8,7 @@ from typing import Protocol
 
 from torch import Tensor, nn
 
-from ean_search.networks.positions import block, mixer, qkv, residual
+from ean_search.networks.positions import block, mixer, qkv, residual, sublayer
 from ean_search.utils.errors import unknown_name
 
 
@@ -25,6 +25,18 @@ class Position(Protocol):
         Args:
             backbone: A plain backbone on the device "meta", in evaluation mode.
             image: An image for it, on the same device: (1, channels, height, width).
+        """
+
+    def removable(self, backbone: nn.Module, image: Tensor) -> dict[str, tuple[str, ...]] | None:
+        """Find the sublayers of residual blocks that can be removed with all that belongs to them.
+
+        Args:
+            backbone: As for `module_paths`.
+            image: As for `module_paths`.
+
+        Returns:
+            The paths of all modules that go, by the path at which the sublayer is switched off;
+            None if the position is not that of a sublayer.
         """
 
     def original(self, network: nn.Module, module_path: str) -> nn.Module | None:
@@ -50,6 +62,7 @@ POSITIONS: dict[str, Position] = {
     "block": block,
     "qkv": qkv,
     "mixer": mixer,
+    "sublayer": sublayer,
 }
 
 

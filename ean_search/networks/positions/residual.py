@@ -1,12 +1,18 @@
 """On the residual branch, just before the addition.
 
 Blocks of ResNet, ResNeXt, RegNet, EfficientNet and MobileNet have an attribute `.se` there; its
-value, a module or None, is replaced. Elsewhere the branch ends in a drop-path, or in an identity in
-place of one, and the attention goes before that.
+value, a module or None, is replaced. Other backbones may have gates of their own, such as ECA: they
+are replaced. Elsewhere the branch ends in a drop-path, or in an identity in place of one, and the
+attention goes before that.
 """
 
+from functools import cache, partial
+from typing import Any
+
+from timm.layers.create_attn import get_attn
 from torch import Tensor, nn
 
+from ean_search.attention.registry import TIMM_GATES
 from ean_search.networks.positions.wrappers import AttentionBefore, owner_and_name
 
 DEPTH_BELOW_BLOCK = 1
@@ -14,11 +20,12 @@ DROP_PATH_NAMES = ("drop_path", "drop_path1", "drop_path2")
 
 
 def module_paths(backbone: nn.Module, image: Tensor) -> list[str]:
-    """List the attributes `.se`, or, where there are none, the ends of residual branches."""
+    """List the attributes `.se`, or, where there are none, own gates, or the ends of branches."""
     blocks = [name for name, module in backbone.named_modules() if hasattr(module, "se")]
     if blocks:
         return [f"{name}.se".lstrip(".") for name in blocks]
-    return [
+    gates = [name for name, module in backbone.named_modules() if _is_gate(module)]
+    return gates or [
         f"{name}.{path}".lstrip(".")
         for name, module in backbone.named_modules()
         for path in DROP_PATH_NAMES
@@ -26,13 +33,29 @@ def module_paths(backbone: nn.Module, image: Tensor) -> list[str]:
     ]
 
 
+def removable(backbone: nn.Module, image: Tensor) -> None:
+    """Return None: without its gate, a branch is what it was before the gate."""
+
+
 def original(network: nn.Module, module_path: str) -> nn.Module | None:
-    """Return the value of an attribute `.se`."""
+    """Return the value of an attribute `.se`, or the gate."""
     owner, name = owner_and_name(network, module_path)
-    return getattr(owner, name) if name == "se" else None
+    return getattr(owner, name) if name not in DROP_PATH_NAMES else None
 
 
 def put(network: nn.Module, module_path: str, module: nn.Module) -> None:
-    """Put a module in place of `.se`, or before the drop-path."""
+    """Put a module in place of `.se` or the gate, or before the drop-path."""
     owner, name = owner_and_name(network, module_path)
-    setattr(owner, name, module if name == "se" else AttentionBefore(getattr(owner, name), module))
+    ends = name in DROP_PATH_NAMES
+    setattr(owner, name, AttentionBefore(getattr(owner, name), module) if ends else module)
+
+
+def _is_gate(module: nn.Module) -> bool:
+    return isinstance(module, _gate_classes())
+
+
+@cache
+def _gate_classes() -> tuple[type[nn.Module], ...]:
+    makers = [get_attn(name) for name in ("se", *TIMM_GATES)]
+    classes: list[Any] = [make.func if isinstance(make, partial) else make for make in makers]
+    return tuple(classes)

@@ -17,6 +17,7 @@ BACKBONES = {
     "block": "resnet18",
     "qkv": "deit_tiny_patch16_224",
     "mixer": "convformer_s18",
+    "sublayer": "deit_tiny_patch16_224",
 }
 
 
@@ -27,7 +28,7 @@ class StandIn(nn.Module):
         super().__init__()
         self.path, self.original, self.calls = path, original, calls
 
-    def forward(self, x, *previous):
+    def forward(self, x, *previous, **named):
         self.calls.append(self.path)
         return x if self.original is None else self.original(x)
 

@@ -1,0 +1,31 @@
+"""What the backbone has at a site itself, as a choice: its own gate, token mixer or self-attention.
+
+In a space with this choice, a site without attention has lost what the backbone had there.
+"""
+
+from typing import Any
+
+from torch import Tensor, nn
+
+from ean_search.attention.base import Attention
+
+
+class Own(Attention):
+    """The backbone's own module at a site; the identity where the backbone has none.
+
+    Args:
+        channels: Channels of the map.
+        module: The backbone's module.
+    """
+
+    positions = ("residual", "mixer", "sublayer")
+
+    def __init__(self, channels: int, module: nn.Module | None = None):
+        super().__init__()
+        self.module = module
+
+    def forward(self, x: Tensor, *rest: Any, **named: Any) -> Tensor:
+        if self.module is None:
+            return x
+        y: Tensor = self.module(x, *rest, **named)
+        return y

@@ -1,0 +1,131 @@
+"""Count what a network costs without attention, and what each attention adds at each site."""
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import replace
+
+import torch
+from torch import nn
+
+from ean_search.attention.state import ChainedAttention
+from ean_search.core.space import Placement, Space
+from ean_search.core.trial import Cost
+from ean_search.costs.flops import count_activations, count_flops, count_params
+from ean_search.costs.network_latency import AttentionAlone
+from ean_search.costs.table import Attachment
+from ean_search.networks.builder import Slot, prune, slots
+from ean_search.networks.plain_backbone import image_channels
+
+BYTES_PER_ELEMENT = 4  # of an activation, in float32
+
+
+def count_plain(space: Space, network: nn.Module) -> Cost:
+    """Count what the network of a space costs without attention; its latency stays 0."""
+    return _count_network(space, network, space.named["none"])
+
+
+def _count_network(space: Space, network: nn.Module, placement: Placement) -> Cost:
+    """Count what a pruned network costs; its latency stays 0."""
+    plain = prune(network, placement)
+    channels = image_channels(space.backbone_args)
+    image = torch.zeros(1, channels, space.image_size, space.image_size)
+    macs, flops = count_flops(plain, image)
+    activation_bytes = BYTES_PER_ELEMENT * count_activations(plain, image)
+    sites = placement.attached
+    return Cost(sites, count_params(plain), macs, flops, 0.0, activation_bytes)
+
+
+def count_attachments(space: Space, network: nn.Module) -> tuple[tuple[Attachment, ...], ...]:
+    """Count what each choice adds at each site: one row per site."""
+    found = slots(network)
+    counter = _AttachmentCounter(found)
+    rows = [counter.count_site(slot) for slot in found]
+    if not any(slot.site.removed for slot in found):
+        return tuple(rows)
+    plain = count_plain(space, network)
+    return tuple(
+        tuple(
+            _with_sublayer(attachment, plain, _count_network(space, network, placement))
+            for attachment, placement in zip(row, _singles(space, number), strict=True)
+        )
+        for number, row in enumerate(rows)
+    )
+
+
+def _singles(space: Space, site: int) -> list[Placement]:
+    """Return the placements that have one attention each, at one site."""
+    sites, choices = range(space.sites), range(1, space.choices)
+    return [space.placement(choice * (i == site) for i in sites) for choice in choices]
+
+
+def _with_sublayer(attachment: Attachment, plain: Cost, single: Cost) -> Attachment:
+    """Add the norms and the like that come and go with a sublayer to what its attention costs.
+
+    Args:
+        attachment: The attention alone.
+        plain: The cost of the network without any.
+        single: The cost of the network with this one.
+    """
+    return replace(
+        attachment,
+        own_params=single.params - plain.params - attachment.params,
+        replaced_params=0,
+        macs=single.macs - plain.macs,
+        flops=single.flops - plain.flops,
+        activation_bytes=single.activation_bytes - plain.activation_bytes,
+    )
+
+
+class _AttachmentCounter:
+    """Counts the attachments of one site after another, in the order of the network."""
+
+    def __init__(self, found: Sequence[Slot]):
+        self.users = Counter(p for s in found for a in s.attentions for p in set(a.parameters()))
+        self.groups: dict[frozenset[nn.Parameter], int] = {}  # numbered as they are met
+        self.chains: dict[nn.Module, int] = {}
+        self.earlier: Counter[int] = Counter()  # sites of each chain before the current site
+
+    def count_site(self, slot: Slot) -> tuple[Attachment, ...]:
+        """Count each choice at the next site."""
+        row = tuple(self._count(slot, module) for module in slot.attentions)
+        self.earlier.update({attachment.chain for attachment in row})
+        return row
+
+    def _count(self, slot: Slot, module: nn.Module) -> Attachment:
+        shared = frozenset(p for p in module.parameters() if self.users[p] > 1)
+        chain = -1
+        if isinstance(module, ChainedAttention):
+            chain = self.chains.setdefault(module.holder, len(self.chains))
+        first, *later = _count_in_chain(slot, module, self.earlier[chain])
+        return Attachment(
+            group=self.groups.setdefault(shared, len(self.groups)),
+            params=sum(p.numel() for p in shared),
+            own_params=sum(p.numel() for p in module.parameters() if self.users[p] == 1),
+            replaced_params=0 if slot.original is None else count_params(slot.original),
+            activation_bytes=BYTES_PER_ELEMENT * slot.site.num_elements,
+            latency_ms=0.0,
+            chain=chain,
+            writes_only=isinstance(module, ChainedAttention) and module.attention.writes_only,
+            macs=first[0],
+            flops=first[1],
+            later=tuple(later) if set(later) - {first} else (),
+        )
+
+
+def _count_in_chain(slot: Slot, module: nn.Module, earlier: int) -> list[tuple[int, int]]:
+    """Count macs and flops of an attention after 0 to `earlier` sites of its chain.
+
+    Counts that cannot depend on other sites are returned once. Those of the module that the
+    attention replaces are subtracted.
+    """
+    inputs = slot.site.example_inputs()
+    replaced = (0, 0) if slot.original is None else count_flops(slot.original, inputs[0])
+    counts, state = [], None
+    repeats = isinstance(module, ChainedAttention) and not module.attention.finishes_stage
+    for _ in range(earlier + 1 if repeats else 1):
+        macs, flops = count_flops(AttentionAlone(module, state), *inputs)
+        counts.append((macs - replaced[0], flops - replaced[1]))
+        if isinstance(module, ChainedAttention) and repeats:
+            with torch.no_grad():
+                state = module.attention(*inputs, state)[1]
+    return counts
