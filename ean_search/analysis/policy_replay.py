@@ -78,6 +78,8 @@ def replay_policy(run: Run) -> pd.DataFrame | None:
     searcher = make_searcher(fields["searcher"], problem, **fields["options"])
     if searcher.probabilities() is None or not trials:
         return None
+    if run.warm_start_file.is_file():
+        searcher.warm_start(run.read_warm_start())
     recorder = PolicyRecorder(searcher)
     with suppress(EndOfTrialsError):
         run_search(

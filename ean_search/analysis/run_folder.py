@@ -71,6 +71,11 @@ class Run:
         return self.path / "trials.jsonl"
 
     @property
+    def warm_start_file(self) -> Path:
+        """The trials of another run that the searcher learnt from first; there are none without."""
+        return self.path / "warm_start.jsonl"
+
+    @property
     def verified_file(self) -> Path:
         """The trial log of the stand-alone trainings after the search."""
         return self.path / "verified.jsonl"
@@ -124,6 +129,7 @@ class Run:
             self.supernet_file,
             self.supernet_checkpoint,
             self.trials_file,
+            self.warm_start_file,
             self.checkpoints_folder,
             self.tensorboard_folder,
             self.lock_file,
@@ -201,6 +207,10 @@ class Run:
     def cost_axis(self) -> str:
         """The cost axis of the run's front, a field of `Cost`."""
         return axis_field(self.fields["cost_axis"])
+
+    def read_warm_start(self) -> list[Trial]:
+        """Read the trials of another run that the searcher learnt from first."""
+        return read_trials(self.warm_start_file, self.space)
 
     def read_trials(self) -> list[Trial]:
         """Read the trials so far, in their order."""

@@ -57,7 +57,7 @@ def make_run(path: Path, searcher: str, sites: int, trials: int, progress: Progr
 
     Args:
         path: Where to create the folder.
-        searcher: Name of the searcher; options may follow it, as in `reinforce epochs=2`.
+        searcher: Name of the searcher; options may follow it, as in `reinforce draws=4`.
         sites: Sites of the landscape.
         trials: Trials of the search.
         progress: Receives the progress of the search.

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from functools import partial
 from multiprocessing import get_context
+from pathlib import Path
 from typing import TypeVar
 
 import numpy as np
@@ -16,8 +17,11 @@ from scipy.stats import wilcoxon
 
 from ean_search.bench.simulate import run_searcher
 from ean_search.bench.tasks import Task
-from ean_search.search.searchers.registry import DEFAULT_SEARCHER
+from ean_search.core.space import Space
+from ean_search.search.searchers.registry import DEFAULT_SEARCHER, split_searcher
 from ean_search.search.tabular.placement_bench import PlacementBench
+from ean_search.utils.errors import UserError
+from ean_search.utils.jsonl import append_row, read_rows
 from ean_search.utils.progress import Progress, silent
 
 T = TypeVar("T")
@@ -25,6 +29,7 @@ Row = dict[str, object]
 REFERENCE_SEARCHERS = tuple(dict.fromkeys(("random", "ean", DEFAULT_SEARCHER)))
 PAIRING_COLUMNS = ["task", "workers", "evaluations"]
 UNREACHED_EVALUATIONS = 1e9  # for a goal never reached: only the rank of a difference counts
+MAX_SITES = {"optuna-tpe": 54, "optuna-nsga2": 54, "ean": 54}  # of what is slow or far behind
 EARLY_CHECKPOINT = 50  # evaluations after which the digest looks first
 
 
@@ -36,6 +41,7 @@ def trace_searchers(
     budget: int = 900,
     processes: int = 0,
     progress: Progress = silent,
+    log: Path | None = None,
 ) -> pd.DataFrame:
     """Run all searchers on all tasks.
 
@@ -47,27 +53,55 @@ def trace_searchers(
         budget: Greatest number of distinct evaluations of a run.
         processes: Processes to share the tasks out to; with 0, this one does everything.
         progress: Receives the number of finished tasks.
+        log: A JSON Lines file of finished tasks; those in it are not run again.
 
     Returns:
         One row per run and checkpoint; `summarise` compares them.
+
+    Raises:
+        UserError: If the log is of other searchers, numbers of workers, or budget.
     """
+    settings = {"searchers": list(names), "workers": list(workers), "budget": budget}
+    finished = _read_finished(log, settings) if log else {}
+    missing = [task for task in tasks if _key(task) not in finished]
     run = partial(_run_on_task, names, workers, budget)
-    rows: list[Row] = []
-    for number, task_rows in enumerate(_share_out(run, tasks, processes)):
-        rows += task_rows
-        progress("searchers", number + 1, len(tasks), tasks[number].name)
-    return pd.DataFrame(rows)
+    for task, rows in zip(missing, _share_out(run, missing, processes), strict=True):
+        finished[_key(task)] = rows
+        if log:
+            append_row(log, settings | {"task": _key(task), "rows": rows})
+        progress("searchers", len(finished), len(tasks), task.name)
+    return pd.DataFrame([row for task in tasks for row in finished[_key(task)]])
+
+
+def _key(task: Task) -> str:
+    """Name a task and its seed."""
+    return f"{task.name}, seed {task.seed}"
+
+
+def _read_finished(log: Path, settings: dict[str, object]) -> dict[str, list[Row]]:
+    """Read the rows of the tasks that an interrupted comparison has finished."""
+    lines = read_rows(log)
+    if any({key: line[key] for key in settings} != settings for line in lines):
+        raise UserError(f"{log} is of a comparison with other settings: remove it to start anew")
+    return {line["task"]: line["rows"] for line in lines}
 
 
 def _run_on_task(
     names: Sequence[str], workers: Sequence[int], budget: int, task: Task
 ) -> list[Row]:
-    """Run the searchers on a task: an exhaustive one only if the budget is enough for it."""
-    able = [name for name in names if name != "all" or task.problem.space.size <= budget]
+    """Run the searchers on a task; leave out those that cannot finish."""
+    able = [name for name in names if _can_finish(name, task.problem.space, budget)]
     counts = workers if isinstance(task, PlacementBench) and task.sees == "mean" else (1,)
     return [
         row for name in able for count in counts for row in run_searcher(name, task, count, budget)
     ]
+
+
+def _can_finish(name: str, space: Space, budget: int) -> bool:
+    """Tell whether a searcher can visit all placements, or think about so many sites."""
+    if name == "all":
+        return bool(space.size <= budget)
+    return space.sites <= MAX_SITES.get(split_searcher(name)[0], space.sites)
 
 
 def _share_out(work: Callable[[Task], T], tasks: Sequence[Task], processes: int) -> Iterator[T]:

@@ -7,6 +7,7 @@ placement. Up to 16 sites the optimum is found by enumeration. Beyond that it is
 from many starts, which is a lower bound that no searcher was seen to exceed.
 """
 
+import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -20,7 +21,11 @@ from ean_search.core.space import Placement, Space
 from ean_search.core.trial import EvaluationResult
 from ean_search.testing.toy import price
 
-STAGES = {16: (3, 4, 6, 3), 54: (18, 18, 18)}  # sites per stage, by number of sites
+STAGES = {
+    16: (3, 4, 6, 3),
+    54: (18, 18, 18),
+    200: (50, 50, 50, 50),
+}  # sites per stage, by number of sites
 MEAN_REWARD = 0.6
 REWARD_STD = 0.01  # over all placements
 MAX_ENUMERATED_SITES = 16
@@ -77,7 +82,9 @@ class Landscape:
             bits = int("".join(map(str, placement.choices)), 2)
             deviate = np.random.default_rng((self.seed, bits)).normal()
             reward = self.reward(placement) + REWARD_STD * self.noise * deviate
-            yield EvaluationResult(reward + 0.02 * placement.attached / self.sites, 0.0)
+            accuracy = reward + 0.02 * placement.attached / self.sites
+            error = REWARD_STD * self.noise or None
+            yield EvaluationResult(accuracy, 0.0, standard_error=error)
 
     def standard_rewards(self, bits: np.ndarray) -> np.ndarray:
         """Return rewards in standard deviations around their mean, (placements,).
@@ -87,9 +94,11 @@ class Landscape:
         """
         single, pair, triple = self._terms
         signs = 2.0 * bits - 1
-        pairs = ((signs @ pair) * signs).sum(axis=1) / 2
-        a, b, c = self._triples.T
-        return signs @ single + pairs + signs[:, a] * signs[:, b] * signs[:, c] @ triple
+        rewards = signs @ single + ((signs @ pair) * signs).sum(axis=1) / 2
+        if self.triple_share:
+            a, b, c = self._triples.T
+            rewards += signs[:, a] * signs[:, b] * signs[:, c] @ triple
+        return np.asarray(rewards)
 
     @cached_property
     def reward_range(self) -> tuple[float, float]:
@@ -115,7 +124,8 @@ class Landscape:
     def _terms(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Draw the values of sites, of pairs (a symmetric matrix) and of triples."""
         rng, sites = np.random.default_rng((self.seed, self.sites)), self.sites
-        single, triple = rng.normal(size=sites), rng.normal(size=len(self._triples))
+        triples = min(math.comb(sites, 3), TRIPLES_PER_SITE * sites)
+        single, triple = rng.normal(size=sites), rng.normal(size=triples)
         pair = np.triu(rng.normal(size=(sites, sites)), k=1)
         single = _scale(single, 1 - self.pair_share - self.triple_share)
         pair, triple = _scale(pair, self.pair_share), _scale(triple, self.triple_share)

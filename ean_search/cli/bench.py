@@ -72,7 +72,7 @@ def _add_searchers(kinds: Any) -> Any:
     tables = "names or Parquet files; all by default"
     add("--tables", nargs="*", metavar="TABLE", help=tables)
     sites = "of landscapes; none if empty"
-    add("--sites", type=positive, nargs="*", default=[8, 16, 54], help=sites)
+    add("--sites", type=positive, nargs="*", default=[8, 16, 54, 200], help=sites)
     add("--seeds", type=positive, default=50, help="of searchers on each table")
     add("--landscapes", type=positive, default=20, help="of each number of sites")
     add("--workers", type=positive, nargs="+", default=[1, 8, 64], help="simulated, on tables")
@@ -164,6 +164,7 @@ def _racing(args: argparse.Namespace) -> None:
 
 
 def _searchers(args: argparse.Namespace) -> None:
+    from ean_search.bench.noninferiority import compare_with_default
     from ean_search.bench.plots import plot_regret
     from ean_search.bench.searchers import digest, summarise, trace_searchers
     from ean_search.bench.tasks import make_landscapes, make_tables
@@ -172,6 +173,8 @@ def _searchers(args: argparse.Namespace) -> None:
     from ean_search.search.tabular.placement_bench import shipped_tables
 
     tables = shipped_tables() if args.tables is None else args.tables
+    args.output.mkdir(parents=True, exist_ok=True)
+    log = args.output / "searchers.jsonl"
     with show_progress() as progress:
         traces = trace_searchers(
             args.searchers or list(SEARCHERS),
@@ -180,10 +183,14 @@ def _searchers(args: argparse.Namespace) -> None:
             budget=args.budget,
             processes=args.processes,
             progress=progress,
+            log=log,
         )
-    frame = summarise(traces)
+    frame, verdicts = summarise(traces), compare_with_default(traces)
     save_and_print(frame, args.output / "searchers.csv", digest(frame))
+    if len(verdicts):
+        save_and_print(verdicts, args.output / "searchers_default.csv")
     plot_regret(frame).savefig(args.output / "searchers.png")
+    log.unlink()
 
 
 def _report(args: argparse.Namespace) -> None:

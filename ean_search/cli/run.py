@@ -53,6 +53,7 @@ EXPERIMENT_FLAGS: dict[str, tuple[str, type, str]] = {
     ),
     "--cohort": ("search.cohort", int, "placements asked for at once"),
     "--steps": ("search.steps", int, "stop after so many cohorts, spent budget or not"),
+    "--warm-start": ("search.warm_start", str, "learn from this run's trials first: same sites"),
     "--objective": ("search.objective", str, "such as 'accuracy - 0.02 latency'"),
     "--budget-cost": ("search.limits", str, "such as 'latency < 1.10x, sites <= 8'"),
     "--cost-axis": ("cost_axis", str, "cost axis of the front"),

@@ -59,12 +59,15 @@ class EvaluationResult:
         seconds: The time that the evaluation took.
         note: Why the evaluation failed, or anything else to record with the trial.
         stopped: Whether racing stopped the evaluation before all images were used.
+        standard_error: The standard error of the accuracy, independent of other placements'; None
+            if it is not known.
     """
 
     accuracy: float | None
     seconds: float
     note: str = ""
     stopped: bool = False
+    standard_error: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,6 +84,7 @@ class Trial:
         cost: The cost of the placement.
         seconds: The time that the evaluation took.
         note: Why the evaluation failed, or the name of a named placement.
+        standard_error: The standard error of the accuracy; None if it is not known.
     """
 
     number: int
@@ -92,10 +96,14 @@ class Trial:
     cost: Cost
     seconds: float
     note: str = ""
+    standard_error: float | None = None
 
     def to_fields(self) -> dict[str, Any]:
         """Return the trial as plain values by field; its cost is a mapping, too."""
-        return asdict(self) | {"placement": str(self.placement)}
+        values = asdict(self) | {"placement": str(self.placement)}
+        if self.standard_error is None:
+            del values["standard_error"]
+        return values
 
     def to_json(self) -> str:
         """Return the trial as one line of JSON."""

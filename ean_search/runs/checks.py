@@ -22,6 +22,7 @@ from ean_search.distributed.config import check_batch_size, check_scheduler
 from ean_search.networks.builder import build, place_per_sample
 from ean_search.networks.forward_check import check_forward
 from ean_search.runs.experiment import Experiment
+from ean_search.runs.warm_start import find_trials
 from ean_search.search.searchers.registry import make_searcher
 from ean_search.training.optimization import make_mixup, make_optimizer
 from ean_search.training.recipe import Recipe
@@ -56,7 +57,9 @@ def check_search(experiment: Experiment) -> None:
     problem = Problem(space, search.goal, _unmeasured_cost)
     problem.feasible(problem.plain)  # raises if a limit has no meaning in this space
     check_limits(problem, [limit for limit in search.goal.limits if limit.axis == "sites"])
-    make_searcher(search.searcher, problem, **search.options)
+    searcher = make_searcher(search.searcher, problem, **search.options)
+    if search.warm_start:
+        searcher.warm_start(find_trials(search.warm_start, space))
     check_scheduler(search.scheduler)
 
 

@@ -60,6 +60,8 @@ class Search(FrozenConfig):
             trains each placement for a short schedule.
         scheduler: The scheduler of Ray Tune for stand-alone trainings by workers.
         verify: How many of the best placements to train stand-alone after the search.
+        warm_start: The folder of another run on the same sites, from whose trials the searcher
+            learns first; they are copied when the run starts.
     """
 
     searcher: str = DEFAULT_SEARCHER
@@ -73,6 +75,7 @@ class Search(FrozenConfig):
     evaluator: Literal["shared", "standalone"] = "shared"
     scheduler: str = "asha"
     verify: int = Field(default=0, ge=0)
+    warm_start: str | None = None
 
     @property
     def goal(self) -> Objective:

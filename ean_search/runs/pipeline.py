@@ -32,6 +32,7 @@ from ean_search.runs.new_folder import make_folder, refuse_used
 from ean_search.runs.plugins import check_plugins
 from ean_search.runs.resolve_experiment import resolve
 from ean_search.runs.summary import conclude
+from ean_search.runs.warm_start import copy_trials
 from ean_search.search.evaluator import Evaluator
 from ean_search.search.loop import run_search
 from ean_search.search.searchers.base import Searcher
@@ -77,6 +78,8 @@ def start_run(
     check_experiment(experiment)
     run = make_folder(experiment, Path(path), numbered=numbered)
     save_json(provenance(experiment.device), run.provenance_file)
+    if experiment.search.warm_start:
+        copy_trials(experiment.search.warm_start, run)
     save_experiment(experiment, run.experiment_file)
     return run
 
@@ -143,6 +146,8 @@ class _Stages:
         problem = self.make_problem()
         search = self.experiment.search
         searcher = make_searcher(search.searcher, problem, **search.options)
+        if search.warm_start:
+            searcher.warm_start(self.run.read_warm_start())
         trial_log = TrialLog(self.run.trials_file, problem.space)
         _warn_of_small_budget(problem, search.budget)
         evaluator = self.make_evaluator()

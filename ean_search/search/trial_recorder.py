@@ -129,6 +129,7 @@ class TrialRecorder:
             cost=cost,
             seconds=round(result.seconds, 4),
             note=result.note or note,
+            standard_error=result.standard_error,
         )
 
     def _find_trial(self, placement: Placement, step: int) -> Trial | None:

@@ -6,6 +6,7 @@ from ean_search.bench.searchers import digest, summarise, trace_searchers
 from ean_search.bench.synthetic import Landscape
 from ean_search.bench.tasks import make_landscapes
 from ean_search.search.tabular.placement_bench import PlacementBench
+from ean_search.utils.errors import UserError
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 
@@ -47,6 +48,22 @@ def test_worker_counts_are_tried_where_the_optimum_can_be_found(source):
     frame = trace_searchers(["random"], tasks, workers=(1, 8), budget=20)
     tried = frame.groupby("task").workers.unique().map(list).to_dict()
     assert tried == {"six": [1, 8], "six, one training": [1], "8 sites": [1]}
+
+
+def test_an_interrupted_comparison_goes_on_where_it_was(tmp_path):
+    tasks, log = make_landscapes([8], 3), tmp_path / "log.jsonl"
+    names = ["random", "local"]
+    whole = trace_searchers(names, tasks, budget=20)
+    trace_searchers(names, tasks[:2], budget=20, log=log)
+    seen = []
+    resumed = trace_searchers(
+        names, tasks, budget=20, log=log, progress=lambda *report: seen.append(report[1])
+    )
+    assert seen == [3]
+    timing = ["ms_per_evaluation"]
+    pd.testing.assert_frame_equal(resumed.drop(columns=timing), whole.drop(columns=timing))
+    with pytest.raises(UserError, match="other settings: remove it to start anew"):
+        trace_searchers(names, tasks, budget=30, log=log)
 
 
 @pytest.mark.slow

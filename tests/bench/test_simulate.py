@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from ean_search.bench.simulate import (
+    RecommendationRecorder,
     compute_regrets,
     count_rounds,
     hypervolume_share,
@@ -12,6 +13,7 @@ from ean_search.bench.simulate import (
 )
 from ean_search.bench.synthetic import REWARD_STD, Landscape
 from ean_search.bench.tasks import make_tables
+from ean_search.search.searchers.registry import make_searcher
 from ean_search.search.tabular.placement_bench import PlacementBench
 from ean_search.testing.toy import ToyLandscape
 from ean_search.utils.errors import UserError
@@ -20,17 +22,33 @@ from tests.synthetic import SPACE
 pytestmark = pytest.mark.usefixtures("one_thread")
 
 
-def test_regret_follows_the_measured_best():
+def test_regret_is_that_of_what_the_searcher_recommends():
     landscape = Landscape(8, 0)
     toy = ToyLandscape(landscape.problem.space)
     placements = landscape.problem.space.enumerate()[:3]
     trials = [
-        replace(toy.trial(p, 0, 0, "done"), reward=reward)
-        for p, reward in zip(placements, (0.5, 0.4, 0.6), strict=True)
+        replace(toy.trial(p, number, 0, "done"), reward=reward)
+        for number, (p, reward) in enumerate(zip(placements, (0.5, 0.4, 0.6), strict=True))
     ]
+    recorder = RecommendationRecorder(make_searcher("random", landscape.problem))
+    recorder.tell(trials[:2])
+    recorder.tell(
+        [trials[0], trials[2], replace(trials[1], number=-1)]
+    )  # one known, one not logged
+    assert recorder.recommended == [placements[0], placements[0], placements[2]]
     _, highest = landscape.reward_range
-    gaps = [(highest - landscape.reward(p)) / REWARD_STD for p in placements]
-    assert compute_regrets(trials, landscape) == pytest.approx([gaps[0], gaps[0], gaps[2]])
+    gaps = [(highest - landscape.reward(p)) / REWARD_STD for p in recorder.recommended]
+    assert compute_regrets(recorder.recommended, landscape) == pytest.approx(gaps)
+
+
+def test_a_searcher_with_a_model_learns_on_after_the_best_measurement(source):
+    tables = make_tables([source], 3)[3:]
+    rounds = {
+        name: [run_searcher(name, table, workers=1, budget=64)[-1]["rounds"] for table in tables]
+        for name in ("random", "reinforce")
+    }
+    assert min(rounds["random"]) < 64
+    assert rounds["reinforce"] == [64, 64, 64]
 
 
 def test_the_optimum_of_a_table_is_found_where_its_mean_is_seen(source):

@@ -18,6 +18,12 @@ def test_a_trial_is_read_back_from_its_line():
     assert "\n" not in TRIAL.to_json()
 
 
+def test_only_a_known_standard_error_is_stored():
+    known = replace(TRIAL, standard_error=0.01)
+    assert Trial.from_json(known.to_json(), SPACE) == known
+    assert "standard_error" not in TRIAL.to_json()
+
+
 @pytest.mark.parametrize("line", ["", "{", "[]", "{}", TRIAL.to_json().replace('"10"', '"100"')])
 def test_lines_that_are_no_trial_are_refused(line):
     with pytest.raises(UserError):

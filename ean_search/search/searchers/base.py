@@ -73,6 +73,32 @@ class Searcher(ABC):
                 ends. Before the first cohort, the trials of the named placements.
         """
 
+    def recommend(self, trials: Sequence[Trial]) -> Trial:
+        """Return the trial that the searcher would recommend of those that it was told.
+
+        Args:
+            trials: At least one trial.
+
+        Returns:
+            By default, the one with the highest reward. A searcher with a model may know that this
+            was luck.
+        """
+        return max(trials, key=lambda trial: trial.reward)
+
+    def warm_start(self, trials: Sequence[Trial]) -> None:
+        """Learn from the trials of another run on the same sites, before anything else.
+
+        Args:
+            trials: The other run's trials; their accuracies and costs may have another scale.
+
+        Raises:
+            UserError: If the searcher cannot; only those with a model can.
+        """
+        raise UserError(
+            f"a {type(self).__name__} cannot use another run's trials: --warm-start is for "
+            "reinforce and surrogate"
+        )
+
     def probabilities(self) -> np.ndarray | None:
         """Return the policy, (sites, choices); None if the searcher has no policy."""
         return None

@@ -1,75 +1,31 @@
 """A Bayesian model of placements: the effect of each choice, and of each pair of choices.
 
-The effects have normal priors. The variances of the priors and of the noise are fitted by maximum
-marginal likelihood. All computations use the products between placements (a Gram matrix), so that
-thousands of pairs cost no more than the trials told. A draw from the posterior is an explicit
-quadratic function. Effects of three choices together are noise to this model.
+All computations use the products between placements (a Gram matrix), so that thousands of pairs
+cost no more than the trials told. New trials are added to the factor of their covariance; it is
+computed anew only when the variances of the prior are fitted, more and more rarely. Beyond
+`MAX_TRIALS`, the model forgets its earliest trials. Effects of three choices together are part of
+each placement's residual. The residual is a part of its true accuracy; a trial's standard error is
+not, and the model removes what it can of it.
 
 Bayesian linear regression as a Gaussian process, https://gaussianprocess.org/gpml, chapter 2;
 draws from the posterior by Matheron's rule, https://arxiv.org/abs/2002.09309.
 """
 
-from dataclasses import dataclass
-from typing import NamedTuple
-
 import numpy as np
-from scipy.linalg import cho_factor, cho_solve
 
-VARIANCE_FACTORS = (0.5, 2.0)  # the changes of a variance that a fit tries
-MIN_VARIANCE, MAX_VARIANCE = 1e-4, 1e2  # relative to the variance of the accuracies
-INITIAL_VARIANCES = (1.0, 0.3, 0.1)  # of the linear part, of the pairs, of the noise
+from ean_search.search.searchers.forecast import Forecast
+from ean_search.search.searchers.inverse_factor import InverseFactor
+from ean_search.search.searchers.pairwise_kernel import Variances, feature_products, fit_variances
+from ean_search.search.searchers.quadratic import QuadraticFunctions, encode
+
 MIN_ACCURACY_STD = 1e-9
-
-
-@dataclass(frozen=True)
-class QuadraticFunction:
-    """A function of placements: a constant, a linear part, and half of a quadratic form."""
-
-    constant: float
-    linear: np.ndarray  # (sites, choices)
-    pairs: np.ndarray  # (sites, choices, sites, choices), symmetric, zero within a site
-
-    def value(self, choices: np.ndarray) -> float:
-        """Evaluate the function for the choices of one placement, (sites,)."""
-        features = _encode_choices(choices[None], self.linear.shape[1])[0]
-        pair_terms = 0.5 * np.tensordot(self.pairs, features)
-        return float(self.constant + (features * (self.linear + pair_terms)).sum())
-
-    def gains(self, choices: np.ndarray) -> np.ndarray:
-        """Return how the value changes if one site takes another choice.
-
-        Args:
-            choices: The choices of one placement, (sites,).
-
-        Returns:
-            The changes, (sites, choices); zero for the choices that the placement has.
-        """
-        count = self.linear.shape[1]
-        slope = self.linear + np.tensordot(self.pairs, _encode_choices(choices[None], count)[0])
-        slope = slope * _feature_scale(count)
-        return np.asarray(slope - np.take_along_axis(slope, choices[:, None], axis=1))
-
-
-class CholeskyFactor(NamedTuple):
-    """A factorisation of the covariance matrix of the trials, as SciPy's `cho_solve` takes it."""
-
-    matrix: np.ndarray
-    lower: bool
-
-
-class FittedData(NamedTuple):
-    """The trials that the model was fitted to, and what depends on the trials alone."""
-
-    features: np.ndarray  # (trials, sites * choices)
-    targets: np.ndarray  # (trials,), standardised accuracies
-    mean: float  # of the accuracies
-    std: float
-    linear_kernel: np.ndarray  # (trials, trials)
-    pair_kernel: np.ndarray  # (trials, trials)
+MAX_TRIALS, KEPT_TRIALS = 1024, 512
+MAX_FITTED_TRIALS = 256  # the latest ones, to which the variances are fitted
+REFIT_GROWTH = 1.2  # by this factor the number of trials grows from one fit to the next
 
 
 class PairwiseModel:
-    """Fits the accuracies of placements, and draws functions that could explain them.
+    """Learns the accuracies of placements, forecasts others, and draws functions that explain them.
 
     Args:
         sites: The number of sites.
@@ -77,99 +33,117 @@ class PairwiseModel:
     """
 
     def __init__(self, sites: int, choices: int) -> None:
-        self._shape = (sites, choices)
-        self._variances = np.array(INITIAL_VARIANCES)
-        self._data: FittedData | None = None
-        self._factor: CholeskyFactor | None = None
+        self._sites, self._choices = sites, choices
+        self._features = np.empty((0, sites * (choices - 1)))
+        self._accuracies, self._errors = np.empty(0), np.empty(0)
+        self._variances, self._std = Variances(), 1.0  # the variances are relative to this one
+        self._factor, self._next_fit = InverseFactor(), 0.0
+        self._solved = np.empty(0)  # the product of the inverse covariance and the targets
 
-    def fit(self, placements: np.ndarray, accuracies: np.ndarray) -> None:
-        """Fit the model; the variances move by one step from those of the previous fit.
+    def __len__(self) -> int:
+        return len(self._accuracies)
+
+    def add(self, placements: np.ndarray, accuracies: np.ndarray, errors: np.ndarray) -> None:
+        """Add trials.
 
         Args:
             placements: The choices of the trials, (trials, sites).
             accuracies: Their accuracies, (trials,).
+            errors: The standard errors of these; 0 for what is exact, (trials,).
         """
-        sites, count = self._shape
-        features = _encode_choices(placements, count).reshape(len(placements), -1)
-        mean, std = accuracies.mean(), max(accuracies.std(), MIN_ACCURACY_STD)
-        gram = features @ features.T
-        # The product at one site is 1 for equal choices and -1 / (count - 1) for different ones.
-        num_equal = (gram * (count - 1) + sites) / count  # sites with equal choices
-        squares = num_equal + (sites - num_equal) / (count - 1) ** 2
-        pair_kernel = (gram**2 - squares) / max(1, sites * (sites - 1))
-        targets = (accuracies - mean) / std
-        self._data = FittedData(features, targets, mean, std, gram / sites, pair_kernel)
-        self._fit_variances(self._data)
+        features = encode(placements, self._choices)
+        self._features = np.concatenate([self._features, features])
+        self._accuracies = np.concatenate([self._accuracies, accuracies])
+        self._errors = np.concatenate([self._errors, errors])
+        if len(self) > MAX_TRIALS:
+            self._forget_all_but(KEPT_TRIALS)
+        if len(self) >= self._next_fit:
+            self._fit_variances()
+        self._extend_factor()
+        self._solved = self._factor.solve(self._targets)
 
-    def draw(self, rng: np.random.Generator, spread: float = 1.0) -> QuadraticFunction:
-        """Draw a function from the posterior.
+    def smoothed(self) -> np.ndarray:
+        """Return the expected true accuracies of the trials that the model keeps, in their order.
+
+        That of a trial without error is the accuracy that was measured.
+        """
+        return np.asarray(self._accuracies - self._errors**2 * self._solved / self._std)
+
+    def forecast(self, placements: np.ndarray) -> Forecast:
+        """Forecast the accuracies of untried placements, by their choices, (placements, sites)."""
+        features = encode(placements, self._choices)
+        cross = self._covariance(self._features, features)
+        projected = self._factor.matrix @ cross
+        covariance = self._covariance(features, features) - projected.T @ projected
+        return Forecast(
+            self._mean + self._std * (self._solved @ cross),
+            self._std**2 * covariance,
+            self._std**2 * self._variances.residual,
+        )
+
+    def draw(self, rng: np.random.Generator, spreads: np.ndarray) -> QuadraticFunctions:
+        """Draw functions from the posterior.
 
         Args:
             rng: The random generator.
-            spread: Scales the deviation from the posterior's mean: 0 gives the mean itself.
+            spreads: For each function, the scale of its deviation from the posterior's mean: 1
+                gives a fair draw, 0 the mean itself.
         """
-        assert self._data is not None  # `fit` was called
-        assert self._factor is not None
-        data, (sites, count) = self._data, self._shape
-        linear, pair, noise = self._weight_variances()
-        # A function from the prior, and what it would give for the trials.
-        weights = spread * linear**0.5 * rng.normal(size=sites * count)
-        form = np.triu(spread * pair**0.5 * rng.normal(size=(sites * count,) * 2))
-        form = self._between_sites(form + form.T)
-        constant = spread * rng.normal()
-        prior = constant + data.features @ weights
-        prior += 0.5 * ((data.features @ form) * data.features).sum(axis=1)
-        prior += spread * noise**0.5 * rng.normal(size=len(prior))
-        # Matheron's rule: correct it by what is missing at the trials.
-        missing = cho_solve(self._factor, data.targets - prior)
-        constant += missing.sum()
-        weights += linear * missing @ data.features
-        form += pair * self._between_sites((data.features * missing[:, None]).T @ data.features)
-        return QuadraticFunction(
-            data.mean + data.std * constant,
-            data.std * weights.reshape(self._shape),
-            data.std * form.reshape(self._shape + self._shape),
-        )
+        features, size, count = self._features, self._features.shape[1], len(spreads)
+        linear, pair = self._variances.of_weights(self._sites)
+        # Functions from the prior, and what they would give for the trials.
+        constants = spreads * rng.normal(size=count)
+        weights = (spreads * linear**0.5)[:, None] * rng.normal(size=(count, size))
+        scales = (spreads * pair**0.5)[:, None, None]
+        forms = np.triu(scales * rng.normal(size=(count, size, size)))
+        forms = self._between_sites(forms + forms.transpose(0, 2, 1))
+        priors = constants[:, None] + weights @ features.T
+        priors += 0.5 * ((features @ forms) * features).sum(axis=2)
+        priors += spreads[:, None] * self._noise**0.5 * rng.normal(size=priors.shape)
+        # Matheron's rule: correct them by what is missing at the trials.
+        missing = self._solved - self._factor.solve(priors.T).T
+        constants += missing.sum(axis=1)
+        weights += linear * missing @ features
+        forms += pair * self._between_sites((features.T * missing[:, None]) @ features)
+        scaled = (self._std * part for part in (constants + self._mean / self._std, weights, forms))
+        return QuadraticFunctions(self._choices, *scaled)
 
-    def _weight_variances(self) -> tuple[float, float, float]:
-        sites, (linear, pair, noise) = self._shape[0], self._variances
-        return linear / sites, 2 * pair / max(1, sites * (sites - 1)), noise
+    @property
+    def _mean(self) -> float:
+        return float(self._accuracies.mean())
 
-    def _between_sites(self, form: np.ndarray) -> np.ndarray:
+    @property
+    def _targets(self) -> np.ndarray:
+        return (self._accuracies - self._mean) / self._std
+
+    @property
+    def _noise(self) -> np.ndarray:
+        """Return the variance of each trial around the pairwise function."""
+        return self._variances.residual + (self._errors / self._std) ** 2
+
+    def _covariance(self, some: np.ndarray, others: np.ndarray) -> np.ndarray:
+        return feature_products(some, others, self._sites).covariance(self._variances)
+
+    def _between_sites(self, forms: np.ndarray) -> np.ndarray:
         """Set the pairs of a site with itself to zero."""
-        sites, count = self._shape
-        return np.asarray(form * np.kron(1 - np.eye(sites), np.ones((count, count))))
+        width = self._choices - 1
+        return np.asarray(forms * np.kron(1 - np.eye(self._sites), np.ones((width, width))))
 
-    def _fit_variances(self, data: FittedData) -> None:
-        """Increase the marginal likelihood, by one step of each variance."""
-        best, self._factor = _log_evidence(data, self._variances)
-        for which in range(len(self._variances)):
-            for factor in VARIANCE_FACTORS:
-                variances = self._variances.copy()
-                variances[which] = np.clip(factor * variances[which], MIN_VARIANCE, MAX_VARIANCE)
-                evidence, cholesky = _log_evidence(data, variances)
-                if evidence > best:
-                    best, self._factor, self._variances = evidence, cholesky, variances
-                    break
+    def _fit_variances(self) -> None:
+        """Fit the variances to the latest trials; the factor starts anew."""
+        self._std = max(float(self._accuracies.std()), MIN_ACCURACY_STD)
+        latest = slice(-MAX_FITTED_TRIALS, None)
+        products = feature_products(self._features[latest], self._features[latest], self._sites)
+        noise = (self._errors[latest] / self._std) ** 2
+        self._variances = fit_variances(self._variances, products, self._targets[latest], noise)
+        self._factor, self._next_fit = InverseFactor(), REFIT_GROWTH * len(self)
 
+    def _extend_factor(self) -> None:
+        known, new = np.split(self._features, [self._factor.size])
+        own = self._covariance(new, new) + np.diag(self._noise[self._factor.size :])
+        self._factor.append(self._covariance(known, new), own)
 
-def _log_evidence(data: FittedData, variances: np.ndarray) -> tuple[float, CholeskyFactor]:
-    """Return the log marginal likelihood, without its constant, and the covariance's factor."""
-    linear, pair, noise = variances
-    kernel = 1 + linear * data.linear_kernel + pair * data.pair_kernel
-    covariance = kernel + noise * np.eye(len(kernel))
-    factor = CholeskyFactor(*cho_factor(covariance, lower=True, check_finite=False))
-    explained = data.targets @ cho_solve(factor, data.targets, check_finite=False)
-    return float(-0.5 * explained - np.log(np.diag(factor.matrix)).sum()), factor
-
-
-def _feature_scale(count: int) -> float:
-    return float((count / (count - 1)) ** 0.5)
-
-
-def _encode_choices(choices: np.ndarray, count: int) -> np.ndarray:
-    """Encode choices (trials, sites) as centred one-hot vectors (trials, sites, count).
-
-    They are scaled so that the product of a site's vector with itself is 1.
-    """
-    return np.asarray((np.eye(count)[choices] - 1 / count) * _feature_scale(count))
+    def _forget_all_but(self, kept: int) -> None:
+        """Drop the earliest trials; the variances are fitted anew."""
+        self._features, self._errors = self._features[-kept:], self._errors[-kept:]
+        self._accuracies, self._next_fit = self._accuracies[-kept:], 0.0

@@ -31,7 +31,7 @@ SEARCHERS: dict[str, str] = {
 }
 # In a name like `optuna:CmaEsSampler`, the function of the family `optuna` makes the searcher.
 FAMILIES: dict[str, str] = {"optuna": "ean_search.search.searchers.optuna_samplers:named_sampler"}
-DEFAULT_SEARCHER = "surrogate"
+DEFAULT_SEARCHER = "reinforce"
 
 
 def make_searcher(

@@ -105,8 +105,20 @@ class PlacementBench:
 
     def evaluate(self, placements: Sequence[Placement]) -> Iterator[EvaluationResult]:
         """Yield the accuracies that a searcher sees, as an evaluator."""
+        error = self.standard_error
         for placement in placements:
-            yield EvaluationResult(self.accuracy(placement), 0.0)
+            yield EvaluationResult(self.accuracy(placement), 0.0, standard_error=error)
+
+    @cached_property
+    def standard_error(self) -> float | None:
+        """Return the standard error of what a searcher sees; None if it is judged by the same.
+
+        It is the standard deviation of a placement's trainings, pooled over all placements.
+        """
+        if self.sees == "mean":
+            return None
+        trainings = select_columns(_read(self.source)[0], "accuracy").to_numpy()
+        return float(trainings.var(axis=1, ddof=1).mean() ** 0.5)
 
     def true_accuracy(self, placement: Placement | str) -> float:
         """Return the accuracy that a searcher is judged by."""

@@ -77,7 +77,7 @@ def test_the_default_is_registered():
             {"trys": 3},
             "unknown option of searcher 'random': 'trys'; did you mean 'tries'",
         ),
-        ("reinforce", {"epochs": "many"}, "searcher 'reinforce': epochs: .*, got 'many'"),
+        ("reinforce", {"draws": "many"}, "searcher 'reinforce': draws: .*, got 'many'"),
         ("ean", {"learning_rate": -1}, "greater than 0, got -1"),
         ("nowhere:Searcher", {}, "no module named 'nowhere'"),
     ],
