@@ -1,5 +1,6 @@
 """Run folders: the only code that knows where the files of a run lie."""
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -17,6 +18,8 @@ from ean_search.costs.table import CostTable
 from ean_search.search.trial_log import read_trials
 from ean_search.utils.config import parse_fields
 from ean_search.utils.errors import UserError
+from ean_search.utils.import_path import treat_as_data
+from ean_search.utils.trust import PROVENANCE_NAME, mark_foreign, recorded_names
 
 # Ray's, while it trains the supernet or evaluates.
 RAY_FOLDERS = ("train", "tune")
@@ -27,6 +30,10 @@ COMPARISON_NAME = "comparison.csv"  # of retrained placements, in a folder of re
 class Run:
     """The folder of one run: paths of its files, and their contents as values and frames.
 
+    Attributes:
+        path: The folder.
+        trust: Modules and plug-ins that may be imported though the run may be a stranger's.
+
     Example:
         >>> run = load_run("results/example")
         >>> run.front()[["placement", "accuracy", "latency_ms"]]
@@ -34,6 +41,7 @@ class Run:
     """
 
     path: Path
+    trust: frozenset[str] = frozenset()
 
     @property
     def experiment_file(self) -> Path:
@@ -43,7 +51,7 @@ class Run:
     @property
     def provenance_file(self) -> Path:
         """The versions and the hardware that the run was started with."""
-        return self.path / "provenance.json"
+        return self.path / PROVENANCE_NAME
 
     @property
     def costs_file(self) -> Path:
@@ -186,9 +194,10 @@ class Run:
 
     @cached_property
     def fields(self) -> dict[str, Any]:
-        """The fields of the experiment, as in its file."""
-        fields: dict[str, Any] = yaml.safe_load(self.experiment_file.read_text())
-        return fields
+        """The fields of the experiment, as in its file; a stranger's plug-ins are marked."""
+        fields = yaml.safe_load(self.experiment_file.read_text())
+        marked: dict[str, Any] = mark_foreign(fields, self.trust | recorded_names(self.path))
+        return marked
 
     @cached_property
     def space(self) -> Space:
@@ -260,16 +269,19 @@ class Run:
         return self.space.parse(row["placement"])
 
 
-def load_run(path: str | Path | Run) -> Run:
+def load_run(path: str | Path | Run, trust: Collection[str] = ()) -> Run:
     """Open a run's folder.
 
     Args:
         path: The folder that `ean-search run` made. A run is returned as it is.
+        trust: Modules, or plug-ins such as "my_attn:SimAM", that the run may import. Those of a run
+            that this user started on this machine need not be named.
 
     Raises:
         UserError: If it has no `experiment.yaml`.
     """
-    run = path if isinstance(path, Run) else Run(Path(path))
+    run = path if isinstance(path, Run) else Run(Path(path), frozenset(trust))
+    treat_as_data(run.path)
     if not run.experiment_file.is_file():
         raise UserError(f"{run.path} is not a run folder: it has no {run.experiment_file.name}")
     return run

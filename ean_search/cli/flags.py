@@ -7,6 +7,7 @@ from typing import Any
 
 from ean_search.cli.explain_columns import note_file
 from ean_search.utils.errors import UserError
+from ean_search.utils.trust import read_trust
 
 log = logging.getLogger(__name__)
 
@@ -38,6 +39,18 @@ def add_space_flags(parser: argparse.ArgumentParser) -> None:
 def add_json_flag(parser: argparse.ArgumentParser) -> None:
     """Let scripts read what is said."""
     parser.add_argument("--json", action="store_true", help="print events, one JSON a line")
+
+
+def add_trust_flag(parser: argparse.ArgumentParser) -> None:
+    """Let plug-ins be trusted that a file of somebody else's names."""
+    parser.add_argument(
+        "--trust",
+        action="extend",
+        type=read_trust,
+        default=[],
+        metavar="NAMES",
+        help="modules that the folder may name and import: my_attn,my_data (see SECURITY.md)",
+    )
 
 
 def add_quick_flag(parser: argparse.ArgumentParser, sets: str) -> None:

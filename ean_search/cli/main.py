@@ -9,6 +9,7 @@ import os
 import select
 import sys
 from collections.abc import Sequence
+from pathlib import Path
 
 from ean_search.cli.bench import add_bench_parser
 from ean_search.cli.evidence import add_evidence_parser
@@ -22,6 +23,7 @@ from ean_search.cli.run import add_run_parsers
 from ean_search.cli.spaces import add_space_parsers
 from ean_search.cli.transfer import add_transfer_parser
 from ean_search.utils.errors import UserError
+from ean_search.utils.import_path import find_plugins_in
 from ean_search.utils.runtime import keep_freed_memory
 
 
@@ -36,7 +38,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         user can mend, 130 after Ctrl-C.
     """
     args = make_parser().parse_args(arguments)
-    sys.path.insert(0, "")  # `my_module:MySearcher` is looked for where the user stands
+    find_plugins_in(Path.cwd())  # `my_module:MySearcher` is looked for where the user stands
     logging.basicConfig(format="%(message)s", stream=sys.stderr)
     logging.getLogger("ean_search").setLevel(logging.INFO)  # libraries speak up from warnings on
     keep_freed_memory()

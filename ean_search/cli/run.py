@@ -13,6 +13,7 @@ from ean_search.cli.flags import (
     add_quick_flag,
     add_set_flag,
     add_space_flags,
+    add_trust_flag,
     positive,
     read_set_flag,
     read_space_flags,
@@ -77,6 +78,7 @@ def add_run_parsers(commands: Any) -> None:
     add_space_flags(run)
     run.add_argument("--experiment", type=Path, help="experiment YAML; flags override it")
     run.add_argument("--name", help="name of the run's folder; date and time if none")
+    add_trust_flag(run)
     run.add_argument("--results", type=Path, default=RESULTS_ROOT, help="folder of all runs")
     _add_experiment_flags(run)
     add_quick_flag(
@@ -97,6 +99,7 @@ def _add_resume_parser(commands: Any) -> None:
         "--budget", type=positive, help="search on, up to so many evaluations in all"
     )
     resume.add_argument("--steps", type=positive, help="search on, up to so many cohorts in all")
+    add_trust_flag(resume)
     add_workers_flags(resume)
     add_json_flag(resume)
     resume.set_defaults(command=_resume)
@@ -139,11 +142,11 @@ def _run(args: argparse.Namespace) -> None:
             "`ean-search spaces` lists spaces"
         )
     changes = _experiment_changes(args)
-    experiment = load_experiment(args.experiment, changes)
+    experiment = load_experiment(args.experiment, changes, args.trust)
     if args.quick:
         quick = quick_run(experiment, changes)
         say_quick(quick)
-        experiment = load_experiment(args.experiment, changes | quick)
+        experiment = load_experiment(args.experiment, changes | quick, args.trust)
     workers = read_workers(args)
     name = args.name or datetime.now().strftime("%Y-%m-%d-%H%M%S")
     folder = args.results / experiment.space.name / name
@@ -155,7 +158,7 @@ def _resume(args: argparse.Namespace) -> None:
     from ean_search.analysis.run_folder import load_run
 
     limits = {"budget": args.budget, "steps": args.steps}
-    _proceed(load_run(args.run), read_workers(args), args.json, limits)
+    _proceed(load_run(args.run, args.trust), read_workers(args), args.json, limits)
 
 
 def _proceed(run: Any, workers: Any, as_json: bool, limits: dict[str, Any] | None = None) -> None:

@@ -18,6 +18,7 @@ from pydantic import Field, field_validator
 from ean_search.core.attention_choice import OWN, AttentionChoice, read_choice
 from ean_search.utils.config import FrozenConfig, find_yaml, list_yaml, parse_fields, read_yaml
 from ean_search.utils.errors import UserError
+from ean_search.utils.trust import PluginName
 
 # setup.cfg maps this package to the folder search_spaces/ at the top of the repository.
 SHIPPED = Path(*importlib.import_module("ean_search.search_spaces").__path__)
@@ -98,7 +99,7 @@ class Space(FrozenConfig):
     """
 
     name: str
-    backbone: str
+    backbone: PluginName
     backbone_args: dict[str, Any] = {}
     attention: tuple[AttentionChoice, ...] = Field(min_length=1, max_length=len(DIGITS) - 1)
     position: Literal["auto", "residual", "block", "qkv", "mixer", "sublayer"] = "auto"
@@ -259,9 +260,6 @@ def load_space(source: str | Path | Space, **changes: Any) -> Space:
         source: The name of a shipped space, or the path of a YAML file. A space is returned as it
             is, but for the changes.
         changes: Fields of `Space` with values that replace those of the file.
-
-    Returns:
-        The space.
 
     Raises:
         UserError: If there is no such space or file, or a field of it is wrong.

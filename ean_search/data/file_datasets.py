@@ -15,6 +15,7 @@ from ean_search.data.splits import Seed
 from ean_search.data.transforms import make_transform
 from ean_search.utils.errors import UserError, first_line
 from ean_search.utils.seeding import derive_seed
+from ean_search.utils.trust import refuse_foreign
 
 STREAM_READERS = "hfids", "tfds", "wds"  # timm's readers that cannot index their images
 REMOTE_READERS = "hfds", "hfids", "tfds"  # timm's readers whose root may be missing
@@ -41,6 +42,8 @@ def load_timm(source: DataSource) -> Data:
         UserError: If timm cannot read it, or its train and test split are the same files.
     """
     options = read_options(source.name, source.options)
+    if _reader_name(source) == "wds":  # lists of files there may name programs to run
+        refuse_foreign([source.name])
     if _reader_name(source) in STREAM_READERS:
         return _load_streams(source, options)
     train, test = (_create(source, options, split) for split in (options.train, options.test))

@@ -4,11 +4,13 @@ import logging
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 import ray
 
 from ean_search.distributed.config import Workers
 from ean_search.utils.errors import UserError, first_line
+from ean_search.utils.import_path import is_data_folder
 
 # One folder and three files per trial are too much for trials of milliseconds. Workers stay in the
 # user's working directory, so that relative paths to data mean the same everywhere.
@@ -32,6 +34,11 @@ def cluster(workers: Workers) -> Iterator[None]:
     Raises:
         UserError: If there is no cluster at the address, or no node has room for a worker.
     """
+    if is_data_folder(Path.cwd()):
+        raise UserError(
+            f"{Path.cwd()} is a run's folder, and Ray's workers import from the folder where they "
+            "are started: start from another one"
+        )
     with _environment(RAY_ENVIRONMENT | {"TUNE_MAX_PENDING_TRIALS_PG": str(workers.count)}):
         if ray.is_initialized():
             yield

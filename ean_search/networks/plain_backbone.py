@@ -19,10 +19,13 @@ from torch import nn
 from ean_search.core.space import Space
 from ean_search.networks.backbones.registry import BACKBONES
 from ean_search.utils.errors import UserError, describe_crash, unknown_name
-from ean_search.utils.registry import lookup
+from ean_search.utils.registry import call_plugin, lookup
+from ean_search.utils.trust import refuse_foreign
 
 MAX_SIZES_TRIED = 8  # to find some that work
 MAX_SIZES_NAMED = 3
+# By which timm would read files that a space has no business to name.
+FILE_ARGUMENTS = {"checkpoint_path", "pretrained_cfg", "pretrained_cfg_overlay"}
 USUAL_STRIDES = (16, 32)  # in pixels: what most backbones divide their images into
 
 
@@ -38,8 +41,13 @@ def make_backbone(space: Space, classes: int) -> nn.Module:
         UserError: If there is no such backbone, or it does not take the arguments or the size.
     """
     name, args = space.backbone, {"num_classes": classes, **space.backbone_args}
+    refuse_foreign([name])
     if not _is_timm(name):
-        return lookup(name, BACKBONES, "backbone")(**args)
+        return _make_own(name, args)
+    if loading := FILE_ARGUMENTS & set(args):
+        raise UserError(
+            f"backbone_args: {min(loading)} would read a file; weights come by --pretrained FILE"
+        )
     if not is_model(name.split(".")[0]) and ":" not in name:
         raise unknown_name("backbone", name, [*timm.list_models(), *BACKBONES])
     args |= size_arguments(space)
@@ -52,6 +60,18 @@ def make_backbone(space: Space, classes: int) -> nn.Module:
 def image_channels(backbone_args: dict[str, Any]) -> int:
     """Return the number of channels of the images that a backbone with these arguments takes."""
     return int(backbone_args.get("in_chans", 3))
+
+
+def _make_own(name: str, args: dict[str, Any]) -> nn.Module:
+    """Make a backbone that is not timm's."""
+    make = lookup(name, BACKBONES, "backbone")
+    if isinstance(make, type) and not issubclass(make, nn.Module):
+        raise UserError(f"{name!r} is no backbone: expected torch modules, got {make!r}")
+    backbone = call_plugin(make, "backbone", name, **args)
+    if not isinstance(backbone, nn.Module):
+        got = type(backbone).__name__
+        raise UserError(f"{name!r} is no backbone: it returned a {got}, not a torch module")
+    return backbone
 
 
 def size_arguments(space: Space) -> dict[str, int]:

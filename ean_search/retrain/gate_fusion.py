@@ -113,7 +113,7 @@ def save_fused(checkpoint: Checkpoint, fused: FusedNetwork, threshold: float) ->
         fused: The outcome of `fuse_gates`.
         threshold: The threshold of `fuse_gates`, for the metrics.
     """
-    pruned = Checkpoint(checkpoint.pruned_folder.path)
+    pruned = Checkpoint(checkpoint.pruned_folder.path, checkpoint.trust)
     pruned.path.mkdir(exist_ok=True)
     changes = {"placement": str(fused.placement), "folded_from": str(checkpoint.trained_placement)}
     description = checkpoint.description.model_copy(update=changes)

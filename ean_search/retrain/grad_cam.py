@@ -61,7 +61,7 @@ def explain(
     Raises:
         UserError: If the run has no weights yet, or the images are too small for maps.
     """
-    experiment = load_experiment(run.experiment_file, {"device": find_device(device)})
+    experiment = load_experiment(run.experiment_file, {"device": find_device(device)}, run.trust)
     data, device = load_data(experiment.data), experiment.device
     batch, labels = next(iter(data.test.batches(images, device=device)))
     chosen = {"none": run.find("none"), "all": run.find("all"), str(placement): placement}

@@ -30,6 +30,7 @@ from ean_search.utils.files import check_same_settings, save_json, save_weights
 from ean_search.utils.progress import Progress, silent
 from ean_search.utils.provenance import provenance
 from ean_search.utils.tensorboard import log_scalars
+from ean_search.utils.trust import is_trusted, record_names
 
 log = logging.getLogger(__name__)
 # Fields of a description that do not change what is trained.
@@ -67,7 +68,7 @@ class RetrainingPlan:
     def checkpoint(self, placement: Placement, seed: int) -> Checkpoint:
         """Return the folder of one training; nothing is made."""
         folder = self.run.retrain_folder(self.recipe, self.pretrained is not None)
-        return Checkpoint(folder / Checkpoint.name(placement, seed))
+        return Checkpoint(folder / Checkpoint.name(placement, seed), self.run.trust)
 
     @property
     def _tensorboard_folder(self) -> Path:
@@ -103,6 +104,9 @@ class RetrainingPlan:
         """
         checkpoint = self.checkpoint(placement, seed)
         description = self.description(placement, seed)
+        # What this command names itself; `--trust` holds for one command only.
+        own = [name for name in description.plugins if not is_trusted(name, self.run.trust)]
+        record_names(self.run.path, own)
         with removed_after_failure(self.run, checkpoint):
             _check_same_settings(checkpoint, description)
             metrics = checkpoint.read_metrics()
@@ -179,7 +183,7 @@ def plan_retraining(
     if recipe is not None:
         fields = load_recipe(recipe).model_dump()
         changes = {f"retrain.{name}": value for name, value in fields.items()} | changes
-    experiment = load_experiment(run.experiment_file, changes)
+    experiment = load_experiment(run.experiment_file, changes, run.trust)
     experiment = experiment.model_copy(update={"device": find_device(experiment.device)})
     return RetrainingPlan(run, experiment, recipe, pretrained)
 

@@ -5,6 +5,7 @@ An experiment is read from YAML, from flags, or from both. A file may build on o
 spelled out.
 """
 
+from collections.abc import Collection
 from pathlib import Path
 from typing import Any, Literal
 
@@ -12,17 +13,31 @@ import yaml
 from pydantic import Field, field_validator, model_validator
 
 from ean_search.core.objective import Objective
-from ean_search.core.space import Space, load_space
+from ean_search.core.plugins import space_plugins
+from ean_search.core.space import Space, load_space, shipped_spaces
 from ean_search.core.trial import axis_field
-from ean_search.data.datasets import DataSource
+from ean_search.data.datasets import DataSource, imports_data
 from ean_search.evaluation.precision import Precision
 from ean_search.search.loop import SearchSettings
-from ean_search.search.searchers.registry import DEFAULT_SEARCHER, find_searcher, split_searcher
+from ean_search.search.searchers.registry import (
+    DEFAULT_SEARCHER,
+    find_searcher,
+    imports_searcher,
+    split_searcher,
+)
 from ean_search.training.recipe import Recipe
 from ean_search.training.supernet import SupernetSettings
 from ean_search.utils.config import FrozenConfig, parse_fields, read_yaml
 from ean_search.utils.errors import UserError
 from ean_search.utils.files import write_atomically
+from ean_search.utils.import_path import is_data_folder
+from ean_search.utils.trust import (
+    ForeignName,
+    PluginName,
+    mark_foreign,
+    recorded_names,
+    refuse_foreign,
+)
 
 
 def _spell_out_searcher(search: dict[str, Any]) -> dict[str, Any]:
@@ -61,7 +76,7 @@ class Search(FrozenConfig):
         verify: How many of the best placements to train stand-alone after the search.
     """
 
-    searcher: str = DEFAULT_SEARCHER
+    searcher: PluginName = DEFAULT_SEARCHER
     options: dict[str, Any] = {}
     budget: int = Field(default=64, ge=1)
     cohort: int | None = Field(default=None, ge=1)
@@ -100,7 +115,8 @@ class Search(FrozenConfig):
     @field_validator("searcher")
     @classmethod
     def _check_searcher(cls, name: str) -> str:
-        find_searcher(name)
+        if not isinstance(name, ForeignName):
+            find_searcher(name)
         return name
 
     @field_validator("objective")
@@ -172,26 +188,40 @@ class Experiment(FrozenConfig):
 
 
 def load_experiment(
-    path: Path | str | None = None, changes: dict[str, Any] | None = None
+    path: Path | str | None = None,
+    changes: dict[str, Any] | None = None,
+    trust: Collection[str] = (),
 ) -> Experiment:
     """Read an experiment from a file, from changes, or from both.
 
     Args:
         path: A YAML file of fields; None for the defaults.
         changes: Values by dotted field, such as {"search.budget": 32}; they override the file.
+        trust: Modules or plug-ins that a file in a run folder may name, beside those that this user
+            started the run with. Other files are the user's own.
 
     Raises:
-        UserError: If a file or a field is missing, unknown, or has a value that cannot work.
+        UserError: If a file or a field is missing, unknown, or has a value that cannot work, or if
+            a run folder names plug-ins that are not trusted.
 
     Example:
         >>> load_experiment(None, {"space": "tiny", "search.budget": 32})
     """
-    fields = _read(Path(path)) if path else {}
+    fields = _read(Path(path), frozenset(trust)) if path else {}
     for dotted, value in (changes or {}).items():
         for key in reversed(dotted.split(".")):
             value = {key: value}
         fields = _merge(fields, _spell_out_search(value))
-    return parse_fields(Experiment, fields, f"experiment {path}" if path else "experiment")
+    experiment = parse_fields(Experiment, fields, f"experiment {path}" if path else "experiment")
+    refuse_foreign(experiment_plugins(experiment))
+    return experiment
+
+
+def experiment_plugins(experiment: Experiment) -> list[str]:
+    """List the names in an experiment that stand for code outside the package."""
+    name, searcher = experiment.data.name, experiment.search.searcher
+    data, searchers = [name] * imports_data(name), [searcher] * imports_searcher(searcher)
+    return [*space_plugins(experiment.space), *data, *searchers]
 
 
 def save_experiment(experiment: Experiment, path: Path | str) -> None:
@@ -200,7 +230,7 @@ def save_experiment(experiment: Experiment, path: Path | str) -> None:
     write_atomically(Path(path), lambda part: part.write_text(text))
 
 
-def _read(path: Path) -> dict[str, Any]:
+def _read(path: Path, trust: frozenset[str]) -> dict[str, Any]:
     """Read the fields of a file and of the files it builds on."""
     if not path.is_file():
         raise UserError(f"no experiment file at {path}")
@@ -209,11 +239,22 @@ def _read(path: Path) -> dict[str, Any]:
         raise UserError(f"{path}: expected a mapping of fields, got {type(fields).__name__}")
     if isinstance(fields.get("space"), str):
         fields["space"] = {"base": fields["space"]}
+    if is_data_folder(path.parent):
+        _refuse_base(path, fields)
+        fields = mark_foreign(fields, trust | recorded_names(path))
     bases = fields.pop("base", [])
     merged: dict[str, Any] = {}
     for base in [bases] if isinstance(bases, str) else bases:
-        merged = _merge(merged, _read(path.parent / base))
+        merged = _merge(merged, _read(path.parent / base, trust))
     return _merge(merged, _spell_out_search(fields))
+
+
+def _refuse_base(path: Path, fields: dict[str, Any]) -> None:
+    """Refuse a run's experiment that builds on other files; saved ones spell everything out."""
+    space = fields.get("space")
+    base = space.get("base") if isinstance(space, dict) else None
+    if "base" in fields or base not in (None, *shipped_spaces()):
+        raise UserError(f"{path}: an experiment in a run folder builds on no other file (base)")
 
 
 def _spell_out_search(fields: dict[str, Any]) -> dict[str, Any]:

@@ -88,7 +88,7 @@ def _clear(run: Run, experiment: Experiment) -> None:
 
 def _trains_the_same(run: Run, experiment: Experiment) -> bool:
     try:
-        earlier = load_experiment(run.experiment_file)
+        earlier = load_experiment(run.experiment_file, trust=run.trust)
     except UserError:
         return False
     old, new = (e.model_dump(mode="json", include=NETWORK_FIELDS) for e in (earlier, experiment))

@@ -26,7 +26,12 @@ from ean_search.runs.evaluator_factory import (
     search_evaluator,
     training_evaluator,
 )
-from ean_search.runs.experiment import Experiment, load_experiment, save_experiment
+from ean_search.runs.experiment import (
+    Experiment,
+    experiment_plugins,
+    load_experiment,
+    save_experiment,
+)
 from ean_search.runs.final_evaluator import final_evaluator
 from ean_search.runs.new_folder import make_folder, refuse_used
 from ean_search.runs.plugins import check_plugins
@@ -44,6 +49,7 @@ from ean_search.utils.locks import only_writer
 from ean_search.utils.progress import Progress, silent
 from ean_search.utils.provenance import provenance
 from ean_search.utils.tensorboard import log_scalars
+from ean_search.utils.trust import RUN_ID, new_run_id, record_names
 
 log = logging.getLogger(__name__)
 
@@ -76,7 +82,8 @@ def start_run(
     check_plugins(experiment)
     check_experiment(experiment)
     run = make_folder(experiment, Path(path), numbered=numbered)
-    save_json(provenance(experiment.device), run.provenance_file)
+    save_json(provenance(experiment.device) | {RUN_ID: new_run_id()}, run.provenance_file)
+    record_names(run.path, experiment_plugins(experiment))
     save_experiment(experiment, run.experiment_file)
     return run
 
@@ -114,7 +121,8 @@ def do_run(
 
 def _do_stages(run: Run, progress: Progress, workers: Workers | None) -> None:
     with log_scalars(run.tensorboard_folder, progress) as logged_progress:
-        experiment = load_experiment(run.experiment_file, {"device": _available_device(run)})
+        changes = {"device": _available_device(run)}
+        experiment = load_experiment(run.experiment_file, changes, run.trust)
         check_plugins(experiment)  # a plug-in may have changed since the start
         workers = choose_workers(workers, experiment.device)
         data = load_data(experiment.data)

@@ -182,3 +182,14 @@ def cache_dir(*parts: str) -> Path:
     folder = Path(own_cache or Path(user_cache) / "ean-search").joinpath(*parts)
     folder.mkdir(parents=True, exist_ok=True)
     return folder
+
+
+def state_dir() -> Path:
+    """Return the folder of what this user did on this machine; it may not exist.
+
+    It is $EAN_SEARCH_STATE, or $XDG_STATE_HOME/ean-search, or ~/.local/state/ean-search: the first
+    whose variable is set.
+    """
+    own_state = os.environ.get("EAN_SEARCH_STATE")
+    user_state = os.environ.get("XDG_STATE_HOME") or Path.home() / ".local" / "state"
+    return Path(own_state or Path(user_state) / "ean-search")
