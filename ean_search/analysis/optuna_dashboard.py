@@ -25,6 +25,7 @@ from ean_search.analysis.run_folder import Run
 from ean_search.core.trial import Trial
 from ean_search.search.searchers.optuna_logging import silence_optuna
 from ean_search.utils.errors import UserError
+from ean_search.utils.safe_paths import refuse_links
 
 POLL_INTERVAL_SECONDS = 2.0  # between two looks at the trial log
 TIMES_NOTE = (  # for the dashboard's reader
@@ -43,6 +44,7 @@ class StudyMirror:
 
     def __init__(self, run: Run) -> None:
         self.run, self.cost_axis = run, run.cost_axis
+        refuse_links(run.path)
         names = ["none", *(attention.name for attention in run.space.attention)]
         self.choices = [f"{number} {name}" for number, name in enumerate(names)]
         journal = str(run.optuna_file)

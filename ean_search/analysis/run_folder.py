@@ -137,7 +137,7 @@ class Run:
             self.lock_file,
             *(self.path / name for name in RAY_FOLDERS),
         )
-        return entry in own or entry.suffix == ".part"
+        return entry in own or entry.suffix in (".part", ".lock")
 
     def retrain_folder(self, recipe: str | None = None, pretrained: bool = False) -> Path:
         """Return the folder of retrainings.

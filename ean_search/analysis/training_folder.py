@@ -38,6 +38,11 @@ class TrainingFolder:
         return self.path / "checkpoint.pt"
 
     @property
+    def lock_file(self) -> Path:
+        """The lock of the process that is training; beside the folder, only there meanwhile."""
+        return self.path.with_name(f".{self.path.name}.lock")
+
+    @property
     def export_folder(self) -> Path:
         """The network in formats that other programs open."""
         return self.path / "export"

@@ -168,6 +168,7 @@ def _racing(args: argparse.Namespace) -> None:
 
 
 def _searchers(args: argparse.Namespace) -> None:
+    from ean_search.analysis.matplotlib_figures import save_figure
     from ean_search.bench.plots import plot_regret
     from ean_search.bench.searchers import digest, summarise, trace_searchers
     from ean_search.bench.tasks import make_landscapes, make_tables
@@ -187,7 +188,7 @@ def _searchers(args: argparse.Namespace) -> None:
         )
     frame = summarise(traces)
     save_and_print(frame, args.output / "searchers.csv", digest(frame))
-    plot_regret(frame).savefig(args.output / "searchers.png")
+    save_figure(plot_regret(frame), args.output / "searchers.png")
 
 
 def _report(args: argparse.Namespace) -> None:

@@ -13,6 +13,7 @@ from ean_search.cli.flags import (
     save_and_print,
 )
 from ean_search.utils.errors import UserError
+from ean_search.utils.safe_paths import check_name
 from ean_search.utils.trust import mark_foreign
 
 if TYPE_CHECKING:
@@ -87,7 +88,7 @@ def _supernet(args: argparse.Namespace) -> None:
 
     experiment = _read_experiment(args, PlacementBench(args.table).metadata if args.table else None)
     plans = _plan(args, experiment)
-    name = Path(args.table).stem if args.table else experiment.space.name
+    name = Path(args.table).stem if args.table else check_name(experiment.space.name, "space")
     with show_progress() as progress:
         accuracies = _read_accuracies(args, experiment, name, progress)
         estimates = args.output / f"estimates_{name}.jsonl"
@@ -133,7 +134,7 @@ def _table(args: argparse.Namespace) -> None:
     from ean_search.search.tabular.placement_bench import PlacementBench
 
     experiment = _read_experiment(args)
-    name, folder = args.name or experiment.space.name, args.output
+    name, folder = check_name(args.name or experiment.space.name, "--name"), args.output
     paths = TablePaths(
         truth=args.truth or folder / f"truth_{name}.jsonl",
         estimates=folder / f"estimates_{name}.jsonl",

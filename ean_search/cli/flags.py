@@ -101,9 +101,10 @@ def read_space_flags(args: argparse.Namespace) -> dict[str, Any]:
 def save_and_print(frame: Any, path: Path, shown: Any = None) -> None:
     """Write a frame and show it, or what is to be seen of it."""
     from ean_search.cli.tables import print_frame
+    from ean_search.utils.files import save_csv
 
     path.parent.mkdir(parents=True, exist_ok=True)
-    frame.to_csv(path, index=False, float_format="%.5g")
+    save_csv(frame, path, "%.5g")
     print(f"\n{path}")
     shown = (frame if shown is None else shown).drop(columns="hardware", errors="ignore")
     print_frame(shown, path.name)

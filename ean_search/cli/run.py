@@ -133,7 +133,8 @@ def _experiment_changes(args: argparse.Namespace) -> dict[str, Any]:
 
 def _run(args: argparse.Namespace) -> None:
     from ean_search.runs.experiment import load_experiment
-    from ean_search.runs.pipeline import start_run
+    from ean_search.runs.new_folder import run_path
+    from ean_search.runs.pipeline import started_run
     from ean_search.runs.quick import quick_run
 
     if not args.space and not args.backbone and not args.experiment:
@@ -148,10 +149,10 @@ def _run(args: argparse.Namespace) -> None:
         say_quick(quick)
         experiment = load_experiment(args.experiment, changes | quick, args.trust)
     workers = read_workers(args)
-    name = args.name or datetime.now().strftime("%Y-%m-%d-%H%M%S")
-    folder = args.results / experiment.space.name / name
-    run = start_run(experiment, folder, numbered=args.name is None)
-    _proceed(run, workers, args.json)
+    name = args.name if args.name is not None else datetime.now().strftime("%Y-%m-%d-%H%M%S")
+    folder = run_path(args.results, experiment.space.name, name)
+    with started_run(experiment, folder, numbered=args.name is None) as run:
+        _proceed(run, workers, args.json)
 
 
 def _resume(args: argparse.Namespace) -> None:

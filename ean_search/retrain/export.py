@@ -35,6 +35,7 @@ from ean_search.retrain.export_check import (
 from ean_search.utils.errors import UserError, first_line
 from ean_search.utils.files import load_weights, save_json, write_atomically
 from ean_search.utils.registry import lookup
+from ean_search.utils.safe_paths import check_output, refuse_links
 from ean_search.utils.trust import trusting
 
 FORMATS = {
@@ -94,6 +95,8 @@ def export(
     """
     folder = Path(folder or checkpoint.export_folder)
     trained = checkpoint.description
+    if folder == checkpoint.export_folder:
+        refuse_links(checkpoint.path)
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
@@ -149,6 +152,8 @@ def _export_error(trained: TrainingDescription, form: str, error: Exception) -> 
 
 def write_timm(network: nn.Module, trained: TrainingDescription, path: Path) -> Forward:
     """Write a folder that `timm.create_model("local-dir:...", pretrained=True)` opens."""
+    if path.is_symlink() or path.is_file():
+        raise UserError(f"cannot write {path}: there is a file or a link, not a folder")
     part = path.with_name(path.name + ".part")
     shutil.rmtree(part, ignore_errors=True)
     part.mkdir()
@@ -234,6 +239,7 @@ def write_torch(network: nn.Module, trained: TrainingDescription, path: Path) ->
     """Write a program of torch.export, with any number of images."""
     example, shapes = _example(trained)
     program = torch.export.export(network, example, dynamic_shapes=shapes)
+    check_output(path)
     torch.export.save(program, path)  # refuses names that do not end in .pt2
     return torch.export.load(path).module()
 

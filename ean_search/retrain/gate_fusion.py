@@ -21,6 +21,7 @@ from ean_search.evaluation.shared_weights import top1_accuracy
 from ean_search.networks.builder import Slot, paths_before_pruning, prune, slots
 from ean_search.retrain.checkpoint import Checkpoint
 from ean_search.utils.files import save_json, save_weights
+from ean_search.utils.safe_paths import refuse_links
 
 MIN_ENERGY = 1e-30  # of a channel: keeps divisions by the energy of empty channels finite
 
@@ -114,6 +115,7 @@ def save_fused(checkpoint: Checkpoint, fused: FusedNetwork, threshold: float) ->
         threshold: The threshold of `fuse_gates`, for the metrics.
     """
     pruned = Checkpoint(checkpoint.pruned_folder.path, checkpoint.trust)
+    refuse_links(checkpoint.path)
     pruned.path.mkdir(exist_ok=True)
     changes = {"placement": str(fused.placement), "folded_from": str(checkpoint.trained_placement)}
     description = checkpoint.description.model_copy(update=changes)

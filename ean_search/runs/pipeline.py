@@ -4,7 +4,8 @@ A stage whose file exists is not done again, so a run is resumed by the same cal
 """
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -33,7 +34,7 @@ from ean_search.runs.experiment import (
     save_experiment,
 )
 from ean_search.runs.final_evaluator import final_evaluator
-from ean_search.runs.new_folder import make_folder, refuse_used
+from ean_search.runs.new_folder import new_folder, refuse_used
 from ean_search.runs.plugins import check_plugins
 from ean_search.runs.resolve_experiment import resolve
 from ean_search.runs.summary import conclude
@@ -48,6 +49,7 @@ from ean_search.utils.files import save_json
 from ean_search.utils.locks import only_writer
 from ean_search.utils.progress import Progress, silent
 from ean_search.utils.provenance import provenance
+from ean_search.utils.safe_paths import refuse_links
 from ean_search.utils.tensorboard import log_scalars
 from ean_search.utils.trust import RUN_ID, new_run_id, record_names
 
@@ -74,6 +76,15 @@ def start_run(
         >>> run = start_run(load_experiment("experiment.yaml"), "results/first")
         >>> do_run(run)
     """
+    with started_run(experiment, path, numbered=numbered) as run:
+        return run
+
+
+@contextmanager
+def started_run(
+    experiment: Experiment | Path | str, path: Path | str, *, numbered: bool = False
+) -> Iterator[Run]:
+    """Start a run like `start_run`, and keep other processes off it in the block."""
     if not numbered:
         refuse_used(Run(Path(path)))
     if not isinstance(experiment, Experiment):
@@ -81,11 +92,11 @@ def start_run(
     experiment = resolve(experiment)
     check_plugins(experiment)
     check_experiment(experiment)
-    run = make_folder(experiment, Path(path), numbered=numbered)
-    save_json(provenance(experiment.device) | {RUN_ID: new_run_id()}, run.provenance_file)
-    record_names(run.path, experiment_plugins(experiment))
-    save_experiment(experiment, run.experiment_file)
-    return run
+    with new_folder(experiment, Path(path), numbered=numbered) as run:
+        save_json(provenance(experiment.device) | {RUN_ID: new_run_id()}, run.provenance_file)
+        record_names(run.path, experiment_plugins(experiment))
+        save_experiment(experiment, run.experiment_file)
+        yield run
 
 
 def do_run(
@@ -115,6 +126,7 @@ def do_run(
     """
     run = load_run(run)
     with only_writer(run.lock_file, str(run.path)):
+        refuse_links(run.path)
         change_budget(run, budget, steps)
         _do_stages(run, progress, workers)
 

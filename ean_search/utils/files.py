@@ -11,6 +11,8 @@ from pathlib import Path
 from typing import Any
 
 from ean_search.utils.errors import UserError, first_line
+from ean_search.utils.locks import only_writer
+from ean_search.utils.safe_paths import check_output
 
 RESULTS_ROOT = Path("results")  # the folder of all runs, where no other is given
 
@@ -18,26 +20,37 @@ RESULTS_ROOT = Path("results")  # the folder of all runs, where no other is give
 def write_atomically(path: Path, write: Callable[[Path], Any]) -> None:
     """Write a temporary file next to `path`, flush it to the disk, and rename it to `path`.
 
-    Its permissions are those that the user's umask gives to new files, whatever `write` sets.
+    Its permissions are those that the user's umask gives to new files, whatever `write` sets. Of
+    several processes that write the same file, one waits for the other.
+
+    Raises:
+        UserError: If there is something else than an ordinary file.
     """
+    check_output(path)
     part = path.with_name(path.name + ".part")
-    part.unlink(missing_ok=True)
-    with part.open("wb") as file:
-        mode = stat.S_IMODE(os.fstat(file.fileno()).st_mode)
-    try:
-        write(part)
-    except BaseException:
-        part.unlink(missing_ok=True)
-        raise
-    part.chmod(mode)  # safetensors would leave 0600, which nobody else can read
-    with part.open("rb") as file:
-        os.fsync(file.fileno())
-    part.replace(path)
+    with only_writer(path.with_name(f".{path.name}.lock"), str(path), wait=True):
+        part.unlink(missing_ok=True)  # of a process that was killed
+        with part.open("xb") as file:
+            mode = stat.S_IMODE(os.fstat(file.fileno()).st_mode)
+        try:
+            write(part)
+        except BaseException:
+            part.unlink(missing_ok=True)
+            raise
+        part.chmod(mode)  # safetensors would leave 0600, which nobody else can read
+        with part.open("rb") as file:
+            os.fsync(file.fileno())
+        part.replace(path)
 
 
 def save_json(value: Any, path: Path) -> None:
     """Write a value as indented JSON, atomically."""
     write_atomically(path, lambda part: part.write_text(json.dumps(value, indent=2) + "\n"))
+
+
+def save_csv(frame: Any, path: Path, float_format: str | None = None) -> None:
+    """Write a frame as CSV without its index, atomically."""
+    write_atomically(path, lambda part: frame.to_csv(part, index=False, float_format=float_format))
 
 
 def read_json(path: Path) -> Any:

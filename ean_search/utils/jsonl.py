@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any, Generic, TypeVar
 
 from ean_search.utils.errors import UserError
+from ean_search.utils.safe_paths import open_to_append
 
 T = TypeVar("T")
 log = logging.getLogger(__name__)
@@ -28,7 +29,7 @@ class LogRows(Generic[T]):
 
 def append_row(path: Path, row: dict[str, Any]) -> None:
     """Append a row; other processes may append to the same file."""
-    with path.open("a+b", buffering=0) as file:
+    with open_to_append(path) as file:
         incomplete = file.seek(0, 2) > 0 and file.seek(-1, 2) >= 0 and file.read(1) != b"\n"
         file.write(b"\n" * incomplete + json.dumps(row).encode() + b"\n")
 

@@ -87,6 +87,8 @@ def imports_searcher(name: str) -> bool:
 
 def _check_kind(name: str, make: Any) -> None:
     """Refuse what makes no searcher, before it is called."""
+    if not callable(make):
+        raise UserError(f"{name!r} is no searcher: expected a class, got {make!r}")
     made = make if isinstance(make, type) else getattr(make, "__annotations__", {}).get("return")
     lacking = [m for m in ("ask", "tell") if not callable(getattr(made, m, None))]
     if lacking and not isinstance(made, str):  # text: an annotation that was not evaluated
