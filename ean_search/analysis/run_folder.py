@@ -23,6 +23,7 @@ from ean_search.utils.trust import PROVENANCE_NAME, mark_foreign, recorded_names
 
 # Ray's, while it trains the supernet or evaluates.
 RAY_FOLDERS = ("train", "tune")
+RAY_EVALUATIONS = ("tune", "verify")  # before the number of a Tuner
 COMPARISON_NAME = "comparison.csv"  # of retrained placements, in a folder of retrainings
 
 
@@ -137,7 +138,8 @@ class Run:
             self.lock_file,
             *(self.path / name for name in RAY_FOLDERS),
         )
-        return entry in own or entry.suffix in (".part", ".lock")
+        rays = entry.name.rpartition("-")[0] in RAY_EVALUATIONS
+        return entry in own or rays or entry.suffix in (".part", ".lock")
 
     def retrain_folder(self, recipe: str | None = None, pretrained: bool = False) -> Path:
         """Return the folder of retrainings.

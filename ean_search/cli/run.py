@@ -2,7 +2,6 @@
 
 import argparse
 import json
-import sys
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -19,8 +18,9 @@ from ean_search.cli.flags import (
     read_space_flags,
     say_quick,
 )
+from ean_search.cli.process import say
 from ean_search.cli.workers import add_workers_flags, flags_of, read_workers
-from ean_search.utils.errors import UserError
+from ean_search.utils.errors import UserError, system_failure
 from ean_search.utils.files import RESULTS_ROOT
 
 # Flags that stand for a field of the experiment: dotted field, type, help.
@@ -176,11 +176,13 @@ def _proceed(run: Any, workers: Any, as_json: bool, limits: dict[str, Any] | Non
         with show_progress(as_json) as progress:
             do_run(run, progress, workers, **(limits or {}))
     except KeyboardInterrupt:
-        print(f"\n{_how_to_go_on(run, workers)}", file=sys.stderr)
+        say(f"\n{_how_to_go_on(run, workers)}")
         raise
-    except Exception:  # what it says comes last
+    except Exception as error:  # what it says comes last
         if not run.trials_file.is_file():
-            print(_how_to_begin_again(run), file=sys.stderr)
+            say(_how_to_begin_again(run))
+        elif system_failure(error):
+            say(_how_to_go_on(run, workers))
         raise
     summary = json.loads(run.summary_file.read_text())
     if as_json:

@@ -13,7 +13,7 @@ from ean_search.core.space import Space
 from ean_search.core.trial import Trial
 from ean_search.utils.files import write_atomically
 from ean_search.utils.jsonl import LogRows, read_log
-from ean_search.utils.safe_paths import open_to_append
+from ean_search.utils.safe_paths import append, open_to_append
 
 log = logging.getLogger(__name__)
 
@@ -39,8 +39,7 @@ class TrialLog:
 
     def append(self, trial: Trial) -> None:
         """Add a trial; it is in the file even if this process is killed right afterwards."""
-        with open_to_append(self.path) as file:
-            file.write(trial.to_json().encode() + b"\n")
+        append(self.path, trial.to_json().encode() + b"\n")
         self.trials.append(trial)
 
     def sync(self) -> None:

@@ -1,6 +1,8 @@
 """Errors that the user can fix, and the wording of errors in one line."""
 
 import difflib
+import errno
+import os
 import sysconfig
 import traceback
 from collections.abc import Iterable
@@ -12,6 +14,18 @@ CODE_OF_OTHERS = (
     *(sysconfig.get_path(name) for name in ("stdlib", "purelib", "platlib")),
     "<frozen",
 )
+# What the operating system says in the message of somebody else's error.
+REASONS_TO_STOP = (
+    errno.ENOSPC,
+    errno.EDQUOT,
+    errno.EFBIG,
+    errno.EROFS,
+    errno.EMFILE,
+    errno.ENFILE,
+    errno.EACCES,
+    errno.EIO,
+)
+MAX_LINE_LENGTH = 300
 MAX_NAMES_LISTED = 60  # if there are more known names, a message gives only their number
 
 
@@ -39,6 +53,31 @@ def unknown_name(kind: str, name: str, known: Iterable[str]) -> UserError:
     hint = f"; did you mean {nearest[0]!r}?" if nearest else ";"
     names = ", ".join(known) if len(known) <= MAX_NAMES_LISTED else f"{len(known)} names"
     return UserError(f"unknown {kind} {name!r}{hint} known: {names}")
+
+
+def system_failure(error: BaseException) -> str | None:
+    """Describe an error of the operating system in one line: a full disk, a missing right.
+
+    Args:
+        error: What was raised; libraries may have put an error of their own around the system's.
+
+    Returns:
+        One line with the file, if it is known; None if the error is of another kind.
+    """
+    if isinstance(error, OSError):
+        reason = error.strerror or last_line(error)
+        files = [str(f) for f in (error.filename, error.filename2) if f is not None]
+        return ": ".join([" -> ".join(files), reason]) if files else reason
+    if isinstance(error.__cause__, OSError):
+        return system_failure(error.__cause__)
+    reasons = (os.strerror(number) for number in REASONS_TO_STOP)
+    return first_line(error, lines=3) if any(r in str(error) for r in reasons) else None
+
+
+def last_line(error: BaseException) -> str:
+    """Return the last line of an error's message, where a traceback of another process ends."""
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    return lines[-1][:MAX_LINE_LENGTH] if lines else type(error).__name__
 
 
 def first_line(error: BaseException, lines: int = 1) -> str:

@@ -113,7 +113,13 @@ def save_checkpoint(state: dict[str, Any], path: Path) -> None:
     """Write the state of a training, atomically."""
     import torch
 
-    write_atomically(path, lambda part: torch.save(state, part))
+    def write(part: Path) -> None:
+        try:
+            torch.save(state, part)
+        except RuntimeError as error:  # torch says less of the reason than the system
+            raise OSError(None, f"not written: {first_line(error)}", str(path)) from error
+
+    write_atomically(path, write)
 
 
 def load_checkpoint(path: Path) -> dict[str, Any]:

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any, Generic, TypeVar
 
 from ean_search.utils.errors import UserError
-from ean_search.utils.safe_paths import open_to_append
+from ean_search.utils.safe_paths import open_to_append, write_all
 
 T = TypeVar("T")
 log = logging.getLogger(__name__)
@@ -31,7 +31,7 @@ def append_row(path: Path, row: dict[str, Any]) -> None:
     """Append a row; other processes may append to the same file."""
     with open_to_append(path) as file:
         incomplete = file.seek(0, 2) > 0 and file.seek(-1, 2) >= 0 and file.read(1) != b"\n"
-        file.write(b"\n" * incomplete + json.dumps(row).encode() + b"\n")
+        write_all(file, b"\n" * incomplete + json.dumps(row).encode() + b"\n")
 
 
 def read_rows(path: Path) -> list[dict[str, Any]]:

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import IO
 
 from ean_search.utils.errors import UserError
-from ean_search.utils.safe_paths import open_to_append
+from ean_search.utils.safe_paths import open_to_append, write_all
 
 try:
     import fcntl
@@ -50,7 +50,7 @@ def only_writer(path: Path, what: str, *, wait: bool = False) -> Iterator[None]:
     if file is None or owner != threading.get_ident():
         file, count = _acquire(path, what, wait), 0
         file.truncate(0)
-        file.write(_describe_self().encode())
+        write_all(file, _describe_self().encode())
     _held[key] = (file, count + 1, threading.get_ident())
     try:
         yield

@@ -75,6 +75,23 @@ def make_folder(folder: Path) -> None:
     refuse_links(folder)
 
 
+def append(path: Path, data: bytes) -> None:
+    """Append to an ordinary file; it is in the file even if the process is killed right afterwards.
+
+    Raises:
+        UserError: If the path is a link or no ordinary file.
+        OSError: If not all of it could be written.
+    """
+    with open_to_append(path) as file:
+        write_all(file, data)
+
+
+def write_all(file: IO[bytes], data: bytes) -> None:
+    """Write to a file without a buffer, which may take a part only, as where a disk is full."""
+    while data:
+        data = data[file.write(data) :]
+
+
 def open_to_append(path: Path) -> IO[bytes]:
     """Open an ordinary file for reading and appending, without a buffer; make it if necessary.
 
