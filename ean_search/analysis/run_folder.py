@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Any
 
 import pandas as pd
-import yaml
 
 from ean_search.analysis.training_folder import DESCRIPTION_NAME, TrainingFolder
 from ean_search.analysis.trial_frame import trial_frame
@@ -17,9 +16,10 @@ from ean_search.core.trial import Trial, axis_field
 from ean_search.costs.table import CostTable
 from ean_search.search.trial_log import read_trials
 from ean_search.utils.config import parse_fields
-from ean_search.utils.errors import UserError
+from ean_search.utils.errors import UserError, shorten
 from ean_search.utils.import_path import treat_as_data
 from ean_search.utils.trust import PROVENANCE_NAME, mark_foreign, recorded_names
+from ean_search.utils.yaml_files import read_yaml
 
 # Ray's, while it trains the supernet or evaluates.
 RAY_FOLDERS = ("train", "tune")
@@ -197,7 +197,10 @@ class Run:
     @cached_property
     def fields(self) -> dict[str, Any]:
         """The fields of the experiment, as in its file; a stranger's plug-ins are marked."""
-        fields = yaml.safe_load(self.experiment_file.read_text())
+        fields = read_yaml(self.experiment_file)
+        for name in ("space", "search"):
+            if not isinstance(fields, dict) or not isinstance(fields.get(name), dict):
+                raise UserError(f"{self.experiment_file}: expected a mapping of fields in {name!r}")
         marked: dict[str, Any] = mark_foreign(fields, self.trust | recorded_names(self.path))
         return marked
 
@@ -214,7 +217,12 @@ class Run:
     @property
     def cost_axis(self) -> str:
         """The cost axis of the run's front, a field of `Cost`."""
-        return axis_field(self.fields["cost_axis"])
+        axis = self.fields.get("cost_axis")
+        if not isinstance(axis, str):
+            raise UserError(
+                f"{self.experiment_file}: cost_axis: expected text, got {shorten(axis)}"
+            )
+        return axis_field(axis)
 
     def read_trials(self) -> list[Trial]:
         """Read the trials so far, in their order."""
@@ -233,7 +241,9 @@ class Run:
 
     def read_costs(self) -> CostTable:
         """Read the table of costs that the trials were priced by."""
-        return CostTable.load(self.costs_file)
+        table = CostTable.load(self.costs_file)
+        table.check_fits(self.space.sites, self.space.choices, str(self.costs_file))
+        return table
 
     def frame(self) -> pd.DataFrame:
         """Return one row per trial, in their order; see `trial_frame` for the columns."""

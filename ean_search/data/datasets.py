@@ -18,7 +18,7 @@ from torch import Tensor
 from ean_search.data.cluttered import NUM_CLASSES, load_canvases
 from ean_search.data.options import read_options
 from ean_search.data.splits import MeanStd, Split, TensorSplit, crop_and_flip
-from ean_search.utils.config import FrozenConfig
+from ean_search.utils.config import MAX_COUNT, MAX_IMAGE_SIZE, MAX_PROCESSES, MAX_SEED, FrozenConfig
 from ean_search.utils.errors import UserError, first_line, unknown_name
 from ean_search.utils.registry import call_plugin, lookup
 from ean_search.utils.trust import PluginName
@@ -56,12 +56,12 @@ class DataSource(FrozenConfig):
 
     name: PluginName = "cluttered"
     root: str | None = None
-    image_size: int | None = Field(default=None, ge=8)
-    search_per_class: int | None = Field(default=None, ge=1)
-    train_per_class: int | None = Field(default=None, ge=2)
-    workers: int = Field(default=4, ge=0)
+    image_size: int | None = Field(default=None, ge=8, le=MAX_IMAGE_SIZE)
+    search_per_class: int | None = Field(default=None, ge=1, le=MAX_COUNT)
+    train_per_class: int | None = Field(default=None, ge=2, le=MAX_COUNT)
+    workers: int = Field(default=4, ge=0, le=MAX_PROCESSES)
     download: bool = False
-    seed: int = Field(default=0, ge=0)
+    seed: int = Field(default=0, ge=0, le=MAX_SEED)
     options: dict[str, Any] = {}
 
     @field_validator("name")

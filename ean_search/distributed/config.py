@@ -8,7 +8,7 @@ import math
 
 from pydantic import Field
 
-from ean_search.utils.config import FrozenConfig
+from ean_search.utils.config import MAX_COUNT, MAX_PROCESSES, FrozenConfig
 from ean_search.utils.device import count_cpus
 from ean_search.utils.errors import UserError, unknown_name
 
@@ -31,10 +31,10 @@ class Workers(FrozenConfig):
         >>> Workers(count=4, gpus=0.25)
     """
 
-    count: int = Field(default=1, ge=1)
-    cpus: float | None = Field(default=None, gt=0)
-    gpus: float | None = Field(default=None, ge=0)
-    max_failures: int = Field(default=3, ge=0)
+    count: int = Field(default=1, ge=1, le=MAX_PROCESSES)
+    cpus: float | None = Field(default=None, ge=0.01, le=MAX_PROCESSES)
+    gpus: float | None = Field(default=None, ge=0, le=MAX_PROCESSES)
+    max_failures: int = Field(default=3, ge=0, le=MAX_COUNT)
     address: str | None = None
     storage: str | None = None
 

@@ -27,8 +27,16 @@ from ean_search.search.searchers.registry import (
 )
 from ean_search.training.recipe import Recipe
 from ean_search.training.supernet import SupernetSettings
-from ean_search.utils.config import FrozenConfig, parse_fields, read_yaml
-from ean_search.utils.errors import UserError
+from ean_search.utils.config import (
+    MAX_BATCH_SIZE,
+    MAX_COUNT,
+    MAX_IMAGE_SIZE,
+    MAX_PROCESSES,
+    MAX_SEED,
+    FrozenConfig,
+    parse_fields,
+)
+from ean_search.utils.errors import UserError, shorten
 from ean_search.utils.files import write_atomically
 from ean_search.utils.import_path import is_data_folder
 from ean_search.utils.trust import (
@@ -38,6 +46,9 @@ from ean_search.utils.trust import (
     recorded_names,
     refuse_foreign,
 )
+from ean_search.utils.yaml_files import read_yaml
+
+MAX_COHORT = 10**5  # placements that are held in memory at once
 
 
 def _spell_out_searcher(search: dict[str, Any]) -> dict[str, Any]:
@@ -78,15 +89,15 @@ class Search(FrozenConfig):
 
     searcher: PluginName = DEFAULT_SEARCHER
     options: dict[str, Any] = {}
-    budget: int = Field(default=64, ge=1)
-    cohort: int | None = Field(default=None, ge=1)
-    steps: int | None = Field(default=None, ge=1)
+    budget: int = Field(default=64, ge=1, le=MAX_COUNT)
+    cohort: int | None = Field(default=None, ge=1, le=MAX_COHORT)
+    steps: int | None = Field(default=None, ge=1, le=MAX_COUNT)
     objective: str = "accuracy - 0.02 latency"
     limits: str = ""
     racing: bool = False
     evaluator: Literal["shared", "standalone"] = "shared"
     scheduler: str = "asha"
-    verify: int = Field(default=0, ge=0)
+    verify: int = Field(default=0, ge=0, le=MAX_COUNT)
 
     @property
     def goal(self) -> Objective:
@@ -162,13 +173,13 @@ class Experiment(FrozenConfig):
     standalone: Recipe = Recipe(epochs=3)
     retrain: Recipe = Recipe(epochs=8)
     cost_axis: str = "latency_ms"
-    cost_image_size: int | None = Field(default=None, ge=8)
-    cost_batch: int = Field(default=1, ge=1)
-    eval_batch: int = Field(default=256, ge=1)
-    recalibrate: int = Field(default=256, ge=0)
+    cost_image_size: int | None = Field(default=None, ge=8, le=MAX_IMAGE_SIZE)
+    cost_batch: int = Field(default=1, ge=1, le=MAX_BATCH_SIZE)
+    eval_batch: int = Field(default=256, ge=1, le=MAX_BATCH_SIZE)
+    recalibrate: int = Field(default=256, ge=0, le=MAX_COUNT)
     evaluation: Precision = Precision()
-    seed: int = Field(default=0, ge=0)
-    train_workers: int = Field(default=1, ge=1)
+    seed: int = Field(default=0, ge=0, le=MAX_SEED)
+    train_workers: int = Field(default=1, ge=1, le=MAX_PROCESSES)
     device: str = "auto"
 
     @field_validator("space", mode="before")
@@ -176,7 +187,7 @@ class Experiment(FrozenConfig):
     def _load_space(cls, value: Any) -> Any:
         if isinstance(value, str):
             return load_space(value)
-        if isinstance(value, dict) and "base" in value:
+        if isinstance(value, dict) and isinstance(value.get("base"), str):
             changes = {key: entry for key, entry in value.items() if key != "base"}
             return load_space(value["base"], **changes)
         return value
@@ -207,7 +218,7 @@ def load_experiment(
     Example:
         >>> load_experiment(None, {"space": "tiny", "search.budget": 32})
     """
-    fields = _read(Path(path), frozenset(trust)) if path else {}
+    fields = _read(Path(path), frozenset(trust), ()) if path else {}
     for dotted, value in (changes or {}).items():
         for key in reversed(dotted.split(".")):
             value = {key: value}
@@ -230,8 +241,10 @@ def save_experiment(experiment: Experiment, path: Path | str) -> None:
     write_atomically(Path(path), lambda part: part.write_text(text))
 
 
-def _read(path: Path, trust: frozenset[str]) -> dict[str, Any]:
-    """Read the fields of a file and of the files it builds on."""
+def _read(path: Path, trust: frozenset[str], above: tuple[Path, ...]) -> dict[str, Any]:
+    """Read the fields of a file and of the files it builds on, which must not build on it."""
+    if path.resolve() in above:
+        raise UserError(f"{path}: builds on itself (base)")
     if not path.is_file():
         raise UserError(f"no experiment file at {path}")
     fields = read_yaml(path)
@@ -244,8 +257,11 @@ def _read(path: Path, trust: frozenset[str]) -> dict[str, Any]:
         fields = mark_foreign(fields, trust | recorded_names(path))
     bases = fields.pop("base", [])
     merged: dict[str, Any] = {}
-    for base in [bases] if isinstance(bases, str) else bases:
-        merged = _merge(merged, _read(path.parent / base, trust))
+    bases = [bases] if isinstance(bases, str) else bases
+    if not isinstance(bases, list) or not all(isinstance(base, str) for base in bases):
+        raise UserError(f"{path}: base: expected files, got {shorten(bases)}")
+    for base in bases:
+        merged = _merge(merged, _read(path.parent / base, trust, (*above, path.resolve())))
     return _merge(merged, _spell_out_search(fields))
 
 

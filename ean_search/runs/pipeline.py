@@ -14,7 +14,6 @@ from ean_search.core.objective import Problem
 from ean_search.core.space import Placement
 from ean_search.core.trial import Cost
 from ean_search.costs.measure import measure_costs, price_list
-from ean_search.costs.table import CostTable
 from ean_search.data.datasets import Data, load_data
 from ean_search.distributed.config import Workers
 from ean_search.runs.change_budget import change_budget
@@ -143,7 +142,7 @@ def _do_stages(run: Run, progress: Progress, workers: Workers | None) -> None:
 
 def _available_device(run: Run) -> str:
     """Return the device a run was started on, or the CPU if this machine has no GPU."""
-    device: str = run.fields["device"]
+    device = str(run.fields.get("device"))
     available = find_device("auto")
     return available if device.startswith("cuda") and available == "cpu" else device
 
@@ -191,7 +190,7 @@ class _Stages:
                 device=experiment.device,
                 progress=self.progress,
             ).save(costs_file)
-        return price_list(experiment.space, CostTable.load(costs_file), self.data.classes)
+        return price_list(experiment.space, self.run.read_costs(), self.data.classes)
 
     def make_evaluator(self) -> LocalEvaluator:
         """Make the evaluator; with shared weights, this trains the weight-sharing network."""

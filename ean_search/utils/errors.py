@@ -3,10 +3,12 @@
 import difflib
 import errno
 import os
+import reprlib
 import sysconfig
 import traceback
 from collections.abc import Iterable
 from pathlib import Path
+from typing import Any
 
 # Where code of others is: this package, the standard library, and what was installed.
 CODE_OF_OTHERS = (
@@ -29,6 +31,10 @@ MAX_LINE_LENGTH = 300
 MAX_NAMES_LISTED = 60  # if there are more known names, a message gives only their number
 
 
+_SHORT = reprlib.Repr()
+_SHORT.maxstring = _SHORT.maxother = _SHORT.maxlong = 120
+
+
 class UserError(ValueError):
     """An error that the user can fix; the command line shows it as one line without a traceback."""
 
@@ -49,10 +55,10 @@ def unknown_name(kind: str, name: str, known: Iterable[str]) -> UserError:
         The error, to be raised by the caller.
     """
     known = sorted(known)
-    nearest = difflib.get_close_matches(name, known, n=1)
+    nearest = difflib.get_close_matches(name, known, n=1) if len(name) < MAX_LINE_LENGTH else []
     hint = f"; did you mean {nearest[0]!r}?" if nearest else ";"
     names = ", ".join(known) if len(known) <= MAX_NAMES_LISTED else f"{len(known)} names"
-    return UserError(f"unknown {kind} {name!r}{hint} known: {names}")
+    return UserError(f"unknown {kind} {shorten(name)}{hint} known: {names}")
 
 
 def system_failure(error: BaseException) -> str | None:
@@ -78,6 +84,12 @@ def last_line(error: BaseException) -> str:
     """Return the last line of an error's message, where a traceback of another process ends."""
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]
     return lines[-1][:MAX_LINE_LENGTH] if lines else type(error).__name__
+
+
+def shorten(value: Any) -> str:
+    """Write any value for a message; of a long one, only the beginning and the end."""
+    text = _SHORT.repr(value)
+    return text if len(text) <= MAX_LINE_LENGTH else f"{text[:MAX_LINE_LENGTH]}..."
 
 
 def first_line(error: BaseException, lines: int = 1) -> str:

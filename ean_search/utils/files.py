@@ -3,18 +3,22 @@
 Writing is atomic: a file is either complete or absent. Reading executes nothing in a file.
 """
 
+import hashlib
 import json
 import os
 import stat
-from collections.abc import Callable, Collection, Iterator
+import zipfile
+from collections.abc import Callable, Collection, Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
-from ean_search.utils.errors import UserError, first_line
+from ean_search.utils.errors import UserError, first_line, shorten
 from ean_search.utils.locks import only_writer
 from ean_search.utils.safe_paths import check_output
 
 RESULTS_ROOT = Path("results")  # the folder of all runs, where no other is given
+
+CHECKSUM_KEY = "sha256"  # of the metadata of a file of weights
 
 
 def write_atomically(path: Path, write: Callable[[Path], Any]) -> None:
@@ -54,8 +58,29 @@ def save_csv(frame: Any, path: Path, float_format: str | None = None) -> None:
 
 
 def read_json(path: Path) -> Any:
-    """Read a JSON file; return None if it does not exist."""
-    return json.loads(path.read_text()) if path.is_file() else None
+    """Read a JSON file; return None if it does not exist.
+
+    Raises:
+        UserError: If it is no JSON.
+    """
+    if not path.is_file():
+        return None
+    try:
+        return json.loads(path.read_text())
+    except (ValueError, RecursionError) as error:
+        raise UserError(f"{path} is not JSON: {first_line(error)}") from error
+
+
+def read_json_object(path: Path) -> dict[str, Any] | None:
+    """Read a JSON file that holds an object; return None if it does not exist.
+
+    Raises:
+        UserError: If it holds something else.
+    """
+    value = read_json(path)
+    if value is not None and not isinstance(value, dict):
+        raise UserError(f"{path}: expected an object, got {shorten(value)}")
+    return value
 
 
 def check_same_settings(
@@ -127,8 +152,13 @@ def load_checkpoint(path: Path) -> dict[str, Any]:
     import torch
 
     try:
+        with zipfile.ZipFile(path) as archive:
+            if (damaged := archive.testzip()) is not None:  # by the checksums in the archive
+                raise UserError(f"{damaged} in it is damaged")
         state: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
         return state
+    except OSError:
+        raise
     except Exception as error:  # a broken archive may raise errors of many classes
         raise UserError(
             f"{path} is not a readable checkpoint: {first_line(error, lines=3)}"
@@ -136,10 +166,14 @@ def load_checkpoint(path: Path) -> dict[str, Any]:
 
 
 def save_weights(network: Any, path: Path) -> None:
-    """Write the weights of a network to a safetensors file; shared tensors are stored once."""
+    """Write the weights of a network to a safetensors file; shared tensors are stored once.
+
+    The file holds a checksum of them.
+    """
     from safetensors.torch import save_model
 
-    write_atomically(path, lambda part: save_model(network, str(part)))
+    about = {CHECKSUM_KEY: _checksum(network.state_dict().values())}
+    write_atomically(path, lambda part: save_model(network, str(part), about))
 
 
 def load_weights(network: Any, path: Path) -> None:
@@ -152,21 +186,38 @@ def load_weights(network: Any, path: Path) -> None:
     Raises:
         UserError: If the file is missing or broken, or if it does not fit the network.
     """
-    from safetensors import SafetensorError
+    from safetensors import SafetensorError, safe_open
     from safetensors.torch import load_file
 
     if not path.is_file():
         raise UserError(f"no weights at {path}")
     try:
         weights = load_file(path)
+        with safe_open(path, "pt") as file:
+            checksum = (file.metadata() or {}).get(CHECKSUM_KEY)
     except (SafetensorError, OSError) as error:
         raise UserError(
             f"{path} is not a readable weight file: {first_line(error, lines=3)}"
         ) from error
+    if checksum not in (None, _checksum(weights.values())):
+        raise UserError(f"{path} is damaged: its weights are not those that were written")
     mismatches = _list_mismatches(network.state_dict(keep_vars=True), weights)
     if mismatches:
         raise UserError(f"{path} does not fit this network: {'; '.join(mismatches)}")
     network.load_state_dict(weights, strict=False)
+
+
+def _checksum(tensors: Iterable[Any]) -> str:
+    """Compute a checksum of tensors that depends neither on their order nor on their names."""
+    sums = {hashlib.sha256(_to_bytes(tensor)).hexdigest() for tensor in tensors}
+    return hashlib.sha256("".join(sorted(sums)).encode()).hexdigest()
+
+
+def _to_bytes(tensor: Any) -> Any:
+    import torch
+
+    flat = tensor.detach().cpu().contiguous().reshape(-1)
+    return flat.view(torch.uint8).numpy() if flat.numel() else b""
 
 
 def _list_mismatches(state: dict[str, Any], weights: dict[str, Any]) -> list[str]:
