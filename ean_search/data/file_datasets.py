@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Sized
+from pathlib import Path
 from typing import Any, cast
 
 import numpy as np
@@ -9,6 +10,7 @@ from timm.data.dataset_factory import create_dataset
 
 from ean_search.data.datasets import Data, DataSource, hold_out
 from ean_search.data.file_splits import LoaderSplit, Stream, StreamSplit
+from ean_search.data.image_files import FolderImages, check_image_folder
 from ean_search.data.image_folders import open_image_folders
 from ean_search.data.options import TimmOptions, read_options
 from ean_search.data.splits import Seed
@@ -101,8 +103,11 @@ def _create(source: DataSource, options: TimmOptions, split: str, **more: Any) -
     if "/" in name:  # a plain folder takes no download and no keys
         keys = {"input_key": options.input_key, "target_key": options.target_key}
         more |= keys | {"download": source.download}
+    else:
+        check_image_folder(Path(root or "."))
     try:
-        return create_dataset(name, root, split, **more)
+        dataset = create_dataset(name, root, split, **more)
+        return dataset if "/" in name else FolderImages(dataset.reader)
     except Exception as error:  # readers raise errors of many kinds
         raise UserError(f"{source.name}, split {split!r}: {first_line(error)}") from error
 
