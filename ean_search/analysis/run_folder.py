@@ -8,6 +8,7 @@ from typing import Any
 
 import pandas as pd
 
+from ean_search.analysis.run_format import check_run_format
 from ean_search.analysis.training_folder import DESCRIPTION_NAME, TrainingFolder
 from ean_search.analysis.trial_frame import trial_frame
 from ean_search.core import pareto
@@ -286,8 +287,7 @@ def load_run(path: str | Path | Run, trust: Collection[str] = ()) -> Run:
 
     Args:
         path: The folder that `ean-search run` made. A run is returned as it is.
-        trust: Modules, or plug-ins such as "my_attn:SimAM", that the run may import. Those of a run
-            that this user started on this machine need not be named.
+        trust: Modules, or plug-ins such as "my_attn:SimAM", that the run may import (SECURITY.md).
 
     Raises:
         UserError: If it has no `experiment.yaml`.
@@ -296,4 +296,5 @@ def load_run(path: str | Path | Run, trust: Collection[str] = ()) -> Run:
     treat_as_data(run.path)
     if not run.experiment_file.is_file():
         raise UserError(f"{run.path} is not a run folder: it has no {run.experiment_file.name}")
+    check_run_format(run.provenance_file)
     return run

@@ -99,6 +99,11 @@ def _add_resume_parser(commands: Any) -> None:
         "--budget", type=positive, help="search on, up to so many evaluations in all"
     )
     resume.add_argument("--steps", type=positive, help="search on, up to so many cohorts in all")
+    resume.add_argument(
+        "--force",
+        action="store_true",
+        help="go on with another device, number of threads or torch, though the history changes",
+    )
     add_trust_flag(resume)
     add_workers_flags(resume)
     add_json_flag(resume)
@@ -158,7 +163,7 @@ def _run(args: argparse.Namespace) -> None:
 def _resume(args: argparse.Namespace) -> None:
     from ean_search.analysis.run_folder import load_run
 
-    limits = {"budget": args.budget, "steps": args.steps}
+    limits = {"budget": args.budget, "steps": args.steps, "force": args.force}
     _proceed(load_run(args.run, args.trust), read_workers(args), args.json, limits)
 
 

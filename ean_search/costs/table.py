@@ -17,6 +17,7 @@ from ean_search.core.trial import Cost, is_finite_number
 from ean_search.costs.timing_quality import Timing
 from ean_search.utils.errors import UserError, first_line, shorten
 from ean_search.utils.files import save_json
+from ean_search.utils.formats import FORMAT_KEY, FORMATS, check_format
 
 MAX_SIZE = 10**6  # of images, batches and channels
 
@@ -149,7 +150,7 @@ class CostTable:
 
     def save(self, path: Path | str) -> None:
         """Write the table as JSON."""
-        save_json(asdict(self), Path(path))
+        save_json({FORMAT_KEY: FORMATS["cost table"], **asdict(self)}, Path(path))
 
     @classmethod
     def load(cls, path: Path | str) -> "CostTable":
@@ -163,6 +164,7 @@ class CostTable:
             raise UserError(f"no cost table at {path}")
         try:
             values = json.loads(path.read_text())
+            check_format(values.pop(FORMAT_KEY, None), "cost table", str(path))
             rows = values.pop("attachments")
             attachments = tuple(tuple(_read_attachment(entry) for entry in row) for row in rows)
             plain, timing = Cost(**values.pop("plain")), values.pop("timing", None)
@@ -170,6 +172,8 @@ class CostTable:
             table = cls(plain=plain, attachments=attachments, timing=timing, **values)
             table.check()
             return table
+        except UserError as error:
+            raise UserError(f"{path}: {str(error).removeprefix(f'{path}: ')}") from error
         except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
             raise UserError(f"{path} is not a cost table: {first_line(error)}") from error
 

@@ -2,6 +2,7 @@
 
 import logging
 import os
+import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -21,6 +22,7 @@ RAY_ENVIRONMENT = {
     "TUNE_PRINT_ALL_TRIAL_ERRORS": "0",
     "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",
 }
+CONNECT_SECONDS = 5.0
 QUIET_LOGGERS = ("ray", "ray.tune", "ray.train")
 
 
@@ -62,6 +64,7 @@ def _start(workers: Workers) -> None:
             logging_level=logging.ERROR,
         )
         return
+    _check_address(workers.address)
     environment = {"env_vars": RAY_ENVIRONMENT}
     try:
         ray.init(
@@ -72,6 +75,23 @@ def _start(workers: Workers) -> None:
         )
     except (ConnectionError, ValueError, RuntimeError) as error:
         raise UserError(f"no Ray cluster at {workers.address!r}: {first_line(error)}") from error
+
+
+def _check_address(address: str) -> None:
+    """Refuse a host and port where nobody listens; Ray would try for minutes.
+
+    Raises:
+        UserError: If there is nobody.
+    """
+    host, separator, port = address.removeprefix("ray://").rpartition(":")
+    if not separator:  # `auto`, and other words of Ray's
+        return
+    if not host or not port.isdecimal() or not 0 < int(port) < 2**16:
+        raise UserError(f"expected an address such as auto or 10.0.0.1:6379, got {address!r}")
+    try:
+        socket.create_connection((host.strip("[]"), int(port)), CONNECT_SECONDS).close()
+    except (OSError, UnicodeError) as error:
+        raise UserError(f"no Ray cluster at {address!r}: {first_line(error)}") from error
 
 
 def check_room(workers: Workers) -> None:

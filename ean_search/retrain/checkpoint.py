@@ -11,6 +11,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+from pydantic import field_validator
 from torch import Tensor, nn
 
 from ean_search.analysis.run_folder import Run
@@ -24,6 +25,7 @@ from ean_search.training.recipe import Recipe
 from ean_search.utils.config import FrozenConfig, parse_fields
 from ean_search.utils.errors import UserError
 from ean_search.utils.files import load_weights
+from ean_search.utils.formats import FORMATS, check_format
 from ean_search.utils.import_path import treat_as_data
 from ean_search.utils.trust import mark_foreign, recorded_names, refuse_foreign
 
@@ -43,6 +45,7 @@ class TrainingDescription(FrozenConfig):
         preprocessing: How images become tensors, in timm's words.
         folded_from: The placement that was trained, if gates were fused away since.
         class_names: The names of the classes, in the order of the logits, if the data has names.
+        format: The version of the description's format.
     """
 
     space: Space
@@ -55,6 +58,13 @@ class TrainingDescription(FrozenConfig):
     preprocessing: dict[str, Any] = {}
     folded_from: str | None = None
     class_names: tuple[str, ...] | None = None
+    format: int = FORMATS["training"]
+
+    @field_validator("format")
+    @classmethod
+    def _check_format(cls, version: int) -> int:
+        check_format(version, "training", "it")
+        return version
 
     @property
     def plugins(self) -> list[str]:

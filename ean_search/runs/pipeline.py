@@ -18,6 +18,7 @@ from ean_search.data.datasets import Data, load_data
 from ean_search.distributed.config import Workers
 from ean_search.runs.change_budget import change_budget
 from ean_search.runs.checks import check_experiment, check_limits
+from ean_search.runs.conditions import CONDITIONS_KEY, check_conditions, conditions
 from ean_search.runs.evaluator_factory import (
     LocalEvaluator,
     choose_workers,
@@ -44,7 +45,9 @@ from ean_search.search.searchers.registry import make_searcher
 from ean_search.search.trial_log import TrialLog
 from ean_search.search.trial_recorder import TrialRecorder, count_named
 from ean_search.utils.device import find_device
+from ean_search.utils.errors import UserError
 from ean_search.utils.files import save_json
+from ean_search.utils.formats import FORMAT_KEY, FORMATS
 from ean_search.utils.locks import only_writer
 from ean_search.utils.progress import Progress, silent
 from ean_search.utils.provenance import provenance
@@ -92,7 +95,9 @@ def started_run(
     check_plugins(experiment)
     check_experiment(experiment)
     with new_folder(experiment, Path(path), numbered=numbered) as run:
-        save_json(provenance(experiment.device) | {RUN_ID: new_run_id()}, run.provenance_file)
+        about = {FORMAT_KEY: FORMATS["run"], RUN_ID: new_run_id()}
+        about |= {CONDITIONS_KEY: conditions(experiment.device)}
+        save_json(provenance(experiment.device) | about, run.provenance_file)
         record_names(run.path, experiment_plugins(experiment))
         save_experiment(experiment, run.experiment_file)
         yield run
@@ -105,6 +110,7 @@ def do_run(
     *,
     budget: int | None = None,
     steps: int | None = None,
+    force: bool = False,
 ) -> None:
     """Do all stages of a run that are not done yet.
 
@@ -116,6 +122,8 @@ def do_run(
         budget: Search on, or less far, up to so many evaluations in all: the history is that of a
             run that was started with this budget. The experiment's own if None.
         steps: The same for the number of cohorts.
+        force: Go on with another device, number of threads or torch than the run began with,
+            though that changes its history.
 
     Raises:
         UserError: If another process is working on the run, or something cannot work.
@@ -127,13 +135,14 @@ def do_run(
     with only_writer(run.lock_file, str(run.path)):
         refuse_links(run.path)
         change_budget(run, budget, steps)
-        _do_stages(run, progress, workers)
+        _do_stages(run, progress, workers, force)
 
 
-def _do_stages(run: Run, progress: Progress, workers: Workers | None) -> None:
+def _do_stages(run: Run, progress: Progress, workers: Workers | None, force: bool) -> None:
     with log_scalars(run.tensorboard_folder, progress) as logged_progress:
         changes = {"device": _available_device(run)}
         experiment = load_experiment(run.experiment_file, changes, run.trust)
+        check_conditions(run, experiment.device, force=force)
         check_plugins(experiment)  # a plug-in may have changed since the start
         workers = choose_workers(workers, experiment.device)
         data = load_data(experiment.data)
@@ -181,6 +190,11 @@ class _Stages:
     def prices(self) -> Callable[[Placement], Cost]:
         """Measure the costs if necessary, and return what prices placements."""
         experiment, costs_file = self.experiment, self.run.costs_file
+        if not costs_file.is_file() and self.run.trials_file.is_file() and self.run.read_trials():
+            raise UserError(
+                f"{costs_file} is lost, and the trials so far were priced by it: put it back; "
+                "prices that are measured anew would mix two price lists"
+            )
         if not costs_file.is_file():
             measure_costs(
                 experiment.space,

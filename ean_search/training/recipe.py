@@ -21,7 +21,7 @@ from ean_search.utils.config import (
 from ean_search.utils.errors import UserError, unknown_name
 from ean_search.utils.yaml_files import read_yaml
 
-MAX_RATE = 1e6
+MAX_RATE = 1e38  # what float32 holds
 RECIPES_FOLDER = Path(__file__).parent / "recipes"
 
 

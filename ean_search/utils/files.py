@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from ean_search.utils.errors import UserError, first_line, shorten
+from ean_search.utils.formats import FORMAT_KEY, FORMATS, check_format
 from ean_search.utils.locks import only_writer
 from ean_search.utils.safe_paths import check_output
 
@@ -140,7 +141,7 @@ def save_checkpoint(state: dict[str, Any], path: Path) -> None:
 
     def write(part: Path) -> None:
         try:
-            torch.save(state, part)
+            torch.save(state | {FORMAT_KEY: FORMATS["checkpoint"]}, part)
         except RuntimeError as error:  # torch says less of the reason than the system
             raise OSError(None, f"not written: {first_line(error)}", str(path)) from error
 
@@ -156,6 +157,7 @@ def load_checkpoint(path: Path) -> dict[str, Any]:
             if (damaged := archive.testzip()) is not None:  # by the checksums in the archive
                 raise UserError(f"{damaged} in it is damaged")
         state: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
+        check_format(state.pop(FORMAT_KEY, None), "checkpoint", "it")
         return state
     except OSError:
         raise

@@ -74,6 +74,15 @@ def test_two_dashboards_do_not_write_a_trial_twice(run):
     assert len(first.study.trials) == 64
 
 
+@pytest.mark.parametrize(
+    ("host", "port"), [("", 0), (" ", 0), ("nowhere.invalid", 0), ("localhost", 99999)]
+)
+def test_hosts_and_ports_that_are_none_are_one_line(run, host, port):
+    server = optuna_dashboard.dashboard(run, host, port)
+    with pytest.raises(UserError, match=r"expected a host|cannot serve on"), server:
+        pass
+
+
 def test_failed_stopped_and_infeasible_trials_are_shown_as_such(run):
     lines = [json.loads(line) for line in run.trials_file.read_text().splitlines()]
     lines[3] |= {"status": "failed", "accuracy": None}

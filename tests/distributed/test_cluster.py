@@ -1,6 +1,7 @@
 """Starting Ray: no room is refused, and the environment is left as it was."""
 
 import os
+import time
 
 import pytest
 
@@ -21,6 +22,24 @@ def nodes(monkeypatch):
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("address", ["nowhere.invalid:1", "127.0.0.1:1", ":1", "x:y", "h:99999"])
+def test_an_address_where_nobody_listens_is_told_soon(address):
+    start = time.monotonic()
+    with (
+        pytest.raises(UserError, match=r"no Ray cluster|expected an address"),
+        cluster(Workers(count=1, address=address)),
+    ):
+        pass
+    assert time.monotonic() - start < 10
+
+
+def test_workers_are_not_started_in_a_run_folder(tmp_path, monkeypatch):
+    (tmp_path / "training.json").write_text("{}")
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(UserError, match="start from another one"), cluster(Workers(count=1)):
+        pass
+
+
 def test_workers_that_fit_nowhere_are_refused(ray_here):
     with pytest.raises(UserError, match="fits on no node"):
         check_room(Workers(count=1, cpus=1000))
