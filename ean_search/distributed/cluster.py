@@ -4,10 +4,12 @@ import logging
 import os
 import socket
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
+from unittest.mock import patch
 
 import ray
+from ray._private import ray_constants  # under no public name
 
 from ean_search.distributed.config import Workers
 from ean_search.utils.errors import UserError, first_line
@@ -22,6 +24,7 @@ RAY_ENVIRONMENT = {
     "TUNE_PRINT_ALL_TRIAL_ERRORS": "0",
     "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",
 }
+CLUSTERS_OF_RAY = ray_constants, "ENABLE_RAY_CLUSTER"
 CONNECT_SECONDS = 5.0
 QUIET_LOGGERS = ("ray", "ray.tune", "ray.train")
 
@@ -56,13 +59,15 @@ def cluster(workers: Workers) -> Iterator[None]:
 def _start(workers: Workers) -> None:
     """Start Ray on this machine, or connect to the cluster at the workers' address."""
     if workers.address is None:
-        ray.init(
-            "local",  # else Ray joins whatever cluster it finds on this machine
-            num_cpus=workers.cpus_here,
-            include_dashboard=False,
-            log_to_driver=False,
-            logging_level=logging.ERROR,
-        )
+        # Without clusters, as on macOS, Ray takes the loopback address as that of the machine.
+        with nullcontext() if workers.listen else patch.object(*CLUSTERS_OF_RAY, False):
+            ray.init(
+                "local",  # else Ray joins whatever cluster it finds on this machine
+                num_cpus=workers.cpus_here,
+                include_dashboard=False,
+                log_to_driver=False,
+                logging_level=logging.ERROR,
+            )
         return
     _check_address(workers.address)
     environment = {"env_vars": RAY_ENVIRONMENT}

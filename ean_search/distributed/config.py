@@ -26,6 +26,8 @@ class Workers(FrozenConfig):
         max_failures: How often a trial is started again after its worker died.
         address: Address of a running cluster, or `auto`; None starts Ray on this machine.
         storage: Folder or URL for Ray's files; the run's folder if None.
+        listen: Whether a Ray that is started here can be reached from other machines; by default
+            it listens on the loopback interface only.
 
     Example:
         >>> Workers(count=4, gpus=0.25)
@@ -37,6 +39,7 @@ class Workers(FrozenConfig):
     max_failures: int = Field(default=3, ge=0, le=MAX_COUNT)
     address: str | None = None
     storage: str | None = None
+    listen: bool = False
 
     @property
     def cpus_each(self) -> float:

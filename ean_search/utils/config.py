@@ -13,7 +13,7 @@ from ean_search.utils.yaml_files import parse_yaml
 MAX_IMAGE_SIZE = 4096  # pixels
 MAX_BATCH_SIZE = 2**16
 MAX_COUNT = 10**9  # of images, placements, epochs
-MAX_PROCESSES = 4096
+MAX_PROCESSES = 10_000
 MAX_SEED = 2**63 - 1
 
 

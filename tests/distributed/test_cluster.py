@@ -3,6 +3,7 @@
 import os
 import time
 
+import psutil
 import pytest
 
 from ean_search.distributed import cluster as cluster_module
@@ -31,6 +32,23 @@ def test_an_address_where_nobody_listens_is_told_soon(address):
     ):
         pass
     assert time.monotonic() - start < 10
+
+
+@pytest.mark.slow
+def test_ray_listens_on_loopback_only(ray_here):
+    processes = [p for p in psutil.process_iter() if is_of_ray(p)]
+    assert processes
+    own = [psutil.Process(), *processes]
+    listening = {c.laddr.ip for p in own for c in p.net_connections() if c.status == "LISTEN"}
+    assert listening
+    assert listening <= {"127.0.0.1", "::1", "::ffff:127.0.0.1"}
+
+
+def is_of_ray(process):
+    try:
+        return process.ppid() == os.getpid() and "ray" in " ".join(process.cmdline())
+    except psutil.Error:
+        return False
 
 
 def test_workers_are_not_started_in_a_run_folder(tmp_path, monkeypatch):
