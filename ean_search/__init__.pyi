@@ -45,5 +45,6 @@ from .testing.check_dataset import check_dataset as check_dataset
 from .testing.check_searcher import check_searcher as check_searcher
 from .training.recipe import Recipe as Recipe
 from .training.recipe import load_recipe as load_recipe
+from .utils.trust import trusting as trusting
 
 __version__: str

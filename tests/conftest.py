@@ -24,9 +24,10 @@ def pytest_configure():
 
 @pytest.fixture(scope="session", autouse=True)
 def cache(tmp_path_factory):
-    """Keep the user's cache out of the tests, and one cache for all of them."""
+    """Keep the user's cache and records out of the tests, and one cache for all of them."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("EAN_SEARCH_CACHE", str(tmp_path_factory.mktemp("cache")))
+        patch.setenv("EAN_SEARCH_STATE", str(tmp_path_factory.mktemp("state")))
         yield
 
 

@@ -5,7 +5,9 @@ import hashlib
 import importlib.util
 import pickle
 import struct
-from collections.abc import Collection, Iterable, Sequence
+import threading
+from collections.abc import Collection, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from types import ModuleType
 
@@ -195,6 +197,28 @@ def write_checkpoint(path: Path, description, change=lambda network: None):
     save_json(description.model_dump(mode="json"), checkpoint.description_file)
     save_json({"test_accuracy": 0.5}, checkpoint.metrics_file)
     return checkpoint
+
+
+@contextmanager
+def held_elsewhere(lock_file: Path) -> Iterator[None]:
+    """Let another thread hold a lock in the block, as another process would."""
+    from ean_search.utils.locks import only_writer
+
+    held, done = threading.Event(), threading.Event()
+
+    def hold() -> None:
+        with only_writer(lock_file, "it"):
+            held.set()
+            done.wait()
+
+    thread = threading.Thread(target=hold)
+    thread.start()
+    held.wait()
+    try:
+        yield
+    finally:
+        done.set()
+        thread.join()
 
 
 def read_split(split: Split, **options) -> tuple[torch.Tensor, torch.Tensor]:

@@ -26,7 +26,11 @@ from ean_search.analysis.figure_layout import (
 )
 from ean_search.analysis.palette import COLOURS, EMPTY, FAINT, INK, attention_colour, series_colour
 from ean_search.core.space import Placement
+from ean_search.utils.files import write_atomically
+from ean_search.utils.import_path import is_data_folder
 
+if is_data_folder(Path.cwd()):  # its matplotlibrc was read, and may be a stranger's
+    matplotlib.rcdefaults()
 NAMED_COLOUR = COLOURS[5]
 MIN_STRIP_ROWS = 8  # room for so many strips, so that a single one is not blown up
 
@@ -282,5 +286,7 @@ def _mark_stages(
 
 def save_figure(figure: Figure, path: Path) -> None:
     """Write a figure to a PNG or SVG file, without the date and version that change its bytes."""
+    kind = path.suffix.removeprefix(".")
+    without = {"Date" if kind == "svg" else "Software": None}
     with matplotlib.rc_context({"svg.hashsalt": "ean-search"}):
-        figure.savefig(path, metadata={"Date" if path.suffix == ".svg" else "Software": None})
+        write_atomically(path, lambda part: figure.savefig(part, format=kind, metadata=without))

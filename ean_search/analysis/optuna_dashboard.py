@@ -24,7 +24,8 @@ from optuna.trial import FrozenTrial, TrialState, create_trial
 from ean_search.analysis.run_folder import Run
 from ean_search.core.trial import Trial
 from ean_search.search.searchers.optuna_logging import silence_optuna
-from ean_search.utils.errors import UserError
+from ean_search.utils.errors import UserError, first_line
+from ean_search.utils.safe_paths import refuse_links
 
 POLL_INTERVAL_SECONDS = 2.0  # between two looks at the trial log
 TIMES_NOTE = (  # for the dashboard's reader
@@ -43,6 +44,7 @@ class StudyMirror:
 
     def __init__(self, run: Run) -> None:
         self.run, self.cost_axis = run, run.cost_axis
+        refuse_links(run.path)
         names = ["none", *(attention.name for attention in run.space.attention)]
         self.choices = [f"{number} {name}" for number, name in enumerate(names)]
         journal = str(run.optuna_file)
@@ -150,13 +152,15 @@ def dashboard(run: Run, host: str, port: int) -> Iterator[WSGIServer]:
     Raises:
         UserError: If optuna-dashboard is not installed or the port is in use.
     """
+    if not host.strip():  # sockets would take it for all interfaces
+        raise UserError("expected a host to serve on, such as localhost, or 0.0.0.0 for everybody")
     make_app = _import_wsgi()  # first: without it, nothing is written
     mirror, stop = StudyMirror(run), threading.Event()
     mirror.update()
     try:
         server = make_server(host, port, make_app(mirror.storage), _ThreadingServer, _SilentHandler)
-    except OSError as error:
-        raise UserError(f"cannot serve on {host}:{port}: {error.strerror}") from error
+    except (OSError, OverflowError, UnicodeError) as error:
+        raise UserError(f"cannot serve on {host}:{port}: {first_line(error)}") from error
     follower = threading.Thread(target=mirror.follow, args=(stop,), daemon=True)
     follower.start()
     try:

@@ -18,7 +18,7 @@ from ean_search.core.space import Placement, Space
 from ean_search.core.trial import Cost, EvaluationResult, Trial
 from ean_search.search.loop import SearchSettings, run_search
 from ean_search.search.searchers.base import Searcher
-from ean_search.search.searchers.registry import make_searcher
+from ean_search.search.searchers.registry import imports_searcher, make_searcher
 from ean_search.search.trial_log import InMemoryTrialLog
 
 PROPOSALS_PER_SHARE = 16  # latest proposals that a share is taken of
@@ -67,12 +67,14 @@ def replay_policy(run: Run) -> pd.DataFrame | None:
 
     Returns:
         A frame as `policy_frame` describes it, or None if the searcher has no policy or the run
-        has no trials.
+        has no trials. A searcher outside the package is not imported, so it has none here.
 
     Raises:
         UserError: If the trials are not those that the searcher proposes.
     """
     trials, fields = run.read_trials(), run.fields["search"]
+    if imports_searcher(fields["searcher"]):
+        return None
     objective = Objective.parse(fields["objective"], fields["limits"])
     problem = Problem(run.space, objective, _logged_price(run, trials))
     searcher = make_searcher(fields["searcher"], problem, **fields["options"])

@@ -1,13 +1,14 @@
 """Run folders: the only code that knows where the files of a run lie."""
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
-import yaml
 
+from ean_search.analysis.run_format import check_run_format
 from ean_search.analysis.training_folder import DESCRIPTION_NAME, TrainingFolder
 from ean_search.analysis.trial_frame import trial_frame
 from ean_search.core import pareto
@@ -16,16 +17,24 @@ from ean_search.core.trial import Trial, axis_field
 from ean_search.costs.table import CostTable
 from ean_search.search.trial_log import read_trials
 from ean_search.utils.config import parse_fields
-from ean_search.utils.errors import UserError
+from ean_search.utils.errors import UserError, shorten
+from ean_search.utils.import_path import treat_as_data
+from ean_search.utils.trust import PROVENANCE_NAME, mark_foreign, recorded_names
+from ean_search.utils.yaml_files import read_yaml
 
 # Ray's, while it trains the supernet or evaluates.
 RAY_FOLDERS = ("train", "tune")
+RAY_EVALUATIONS = ("tune", "verify")  # before the number of a Tuner
 COMPARISON_NAME = "comparison.csv"  # of retrained placements, in a folder of retrainings
 
 
 @dataclass(frozen=True)
 class Run:
     """The folder of one run: paths of its files, and their contents as values and frames.
+
+    Attributes:
+        path: The folder.
+        trust: Modules and plug-ins that may be imported though the run may be a stranger's.
 
     Example:
         >>> run = load_run("results/example")
@@ -34,6 +43,7 @@ class Run:
     """
 
     path: Path
+    trust: frozenset[str] = frozenset()
 
     @property
     def experiment_file(self) -> Path:
@@ -43,7 +53,7 @@ class Run:
     @property
     def provenance_file(self) -> Path:
         """The versions and the hardware that the run was started with."""
-        return self.path / "provenance.json"
+        return self.path / PROVENANCE_NAME
 
     @property
     def costs_file(self) -> Path:
@@ -135,7 +145,8 @@ class Run:
             self.lock_file,
             *(self.path / name for name in RAY_FOLDERS),
         )
-        return entry in own or entry.suffix == ".part"
+        rays = entry.name.rpartition("-")[0] in RAY_EVALUATIONS
+        return entry in own or rays or entry.suffix in (".part", ".lock")
 
     def retrain_folder(self, recipe: str | None = None, pretrained: bool = False) -> Path:
         """Return the folder of retrainings.
@@ -189,9 +200,13 @@ class Run:
 
     @cached_property
     def fields(self) -> dict[str, Any]:
-        """The fields of the experiment, as in its file."""
-        fields: dict[str, Any] = yaml.safe_load(self.experiment_file.read_text())
-        return fields
+        """The fields of the experiment, as in its file; a stranger's plug-ins are marked."""
+        fields = read_yaml(self.experiment_file)
+        for name in ("space", "search"):
+            if not isinstance(fields, dict) or not isinstance(fields.get(name), dict):
+                raise UserError(f"{self.experiment_file}: expected a mapping of fields in {name!r}")
+        marked: dict[str, Any] = mark_foreign(fields, self.trust | recorded_names(self.path))
+        return marked
 
     @cached_property
     def space(self) -> Space:
@@ -206,7 +221,12 @@ class Run:
     @property
     def cost_axis(self) -> str:
         """The cost axis of the run's front, a field of `Cost`."""
-        return axis_field(self.fields["cost_axis"])
+        axis = self.fields.get("cost_axis")
+        if not isinstance(axis, str):
+            raise UserError(
+                f"{self.experiment_file}: cost_axis: expected text, got {shorten(axis)}"
+            )
+        return axis_field(axis)
 
     def read_warm_start(self) -> list[Trial]:
         """Read the trials of another run that the searcher learnt from first."""
@@ -229,7 +249,9 @@ class Run:
 
     def read_costs(self) -> CostTable:
         """Read the table of costs that the trials were priced by."""
-        return CostTable.load(self.costs_file)
+        table = CostTable.load(self.costs_file)
+        table.check_fits(self.space.sites, self.space.choices, str(self.costs_file))
+        return table
 
     def frame(self) -> pd.DataFrame:
         """Return one row per trial, in their order; see `trial_frame` for the columns."""
@@ -267,16 +289,19 @@ class Run:
         return self.space.parse(row["placement"])
 
 
-def load_run(path: str | Path | Run) -> Run:
+def load_run(path: str | Path | Run, trust: Collection[str] = ()) -> Run:
     """Open a run's folder.
 
     Args:
         path: The folder that `ean-search run` made. A run is returned as it is.
+        trust: Modules, or plug-ins such as "my_attn:SimAM", that the run may import (SECURITY.md).
 
     Raises:
         UserError: If it has no `experiment.yaml`.
     """
-    run = path if isinstance(path, Run) else Run(Path(path))
+    run = path if isinstance(path, Run) else Run(Path(path), frozenset(trust))
+    treat_as_data(run.path)
     if not run.experiment_file.is_file():
         raise UserError(f"{run.path} is not a run folder: it has no {run.experiment_file.name}")
+    check_run_format(run.provenance_file)
     return run

@@ -19,6 +19,7 @@ from ean_search.analysis.run_analysis import RunAnalysis
 from ean_search.analysis.run_folder import Run
 from ean_search.analysis.significance import standard_error
 from ean_search.core.space import Placement
+from ean_search.utils.safe_paths import make_folder
 
 FILE_TYPES = ("png", "svg")
 
@@ -66,7 +67,7 @@ def write_pictures(analyses: Sequence[RunAnalysis], folder: Path) -> list[Path]:
     Returns:
         The files.
     """
-    folder.mkdir(parents=True, exist_ok=True)
+    make_folder(folder)
     paths = []
     for name, figure in _figures(analyses):
         for file_type in FILE_TYPES:

@@ -5,8 +5,8 @@ from pathlib import Path
 from typing import Any
 
 from ean_search.core.space import Placement
-from ean_search.utils.errors import UserError
-from ean_search.utils.files import read_json
+from ean_search.utils.errors import UserError, shorten
+from ean_search.utils.files import read_json_object
 
 DESCRIPTION_NAME = "training.json"  # a folder without it is not that of a training
 
@@ -38,6 +38,11 @@ class TrainingFolder:
         return self.path / "checkpoint.pt"
 
     @property
+    def lock_file(self) -> Path:
+        """The lock of the process that is training; beside the folder, only there meanwhile."""
+        return self.path.with_name(f".{self.path.name}.lock")
+
+    @property
     def export_folder(self) -> Path:
         """The network in formats that other programs open."""
         return self.path / "export"
@@ -65,7 +70,12 @@ class TrainingFolder:
     @property
     def seed(self) -> int:
         """The seed of the training."""
-        return int(self.read_description()["seed"])
+        seed = self.read_description()["seed"]
+        if not isinstance(seed, int):
+            raise UserError(
+                f"{self.description_file}: seed: expected a number, got {shorten(seed)}"
+            )
+        return seed
 
     def recipe_below(self, root: Path) -> str | None:
         """Return the recipe's name, a part of the path below `root`; None for the run's own."""
@@ -76,15 +86,17 @@ class TrainingFolder:
 
     def read_description(self) -> dict[str, Any]:
         """Read what is trained, on what data, and how."""
-        description: dict[str, Any] | None = read_json(self.description_file)
+        description = read_json_object(self.description_file)
         if description is None:
             raise UserError(f"{self.path} is not a training's folder: it has no {DESCRIPTION_NAME}")
+        for name in ("placement", "seed"):
+            if name not in description:
+                raise UserError(f"{self.description_file}: the field {name!r} is missing")
         return description
 
     def read_metrics(self) -> dict[str, Any] | None:
         """Read the results, or return None if the training is not finished."""
-        metrics: dict[str, Any] | None = read_json(self.metrics_file)
-        return metrics
+        return read_json_object(self.metrics_file)
 
     @staticmethod
     def name(placement: Placement, seed: int) -> str:

@@ -54,7 +54,11 @@ def find_attention(name: str | type[nn.Module]) -> type[Attention]:
     if not isinstance(name, str):
         return as_attention(name)
     if name in ATTENTIONS or ":" in name:
-        return as_attention(lookup(name, ATTENTIONS, "attention"))
+        kind = lookup(name, ATTENTIONS, "attention")
+        try:
+            return as_attention(kind)
+        except UserError as error:
+            raise UserError(f"{name!r} is no attention: {error}") from error
     if name not in TIMM_ATTENTIONS:
         raise unknown_name("attention", name, [*ATTENTIONS, *TIMM_ATTENTIONS])
     return as_attention(get_attn(name))

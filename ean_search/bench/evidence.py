@@ -11,7 +11,7 @@ import pandas as pd
 from ean_search.analysis.run_folder import Run
 from ean_search.retrain.compare import compare, each_training, save_comparison, select_placements
 from ean_search.retrain.retrain import plan_retraining
-from ean_search.runs.experiment import Experiment, load_experiment
+from ean_search.runs.experiment import Experiment, experiment_plugins, load_experiment
 from ean_search.runs.pipeline import do_run, start_run
 from ean_search.runs.resolve_experiment import resolve
 from ean_search.utils.errors import UserError
@@ -91,6 +91,7 @@ def _start_or_resume(experiment: Experiment, folder: Path) -> Run:
     run = Run(folder)
     if not run.experiment_file.is_file():
         return start_run(experiment, folder)
-    if load_experiment(run.experiment_file, {}) != resolve(experiment):
+    stored = load_experiment(run.experiment_file, {}, experiment_plugins(experiment))
+    if stored != resolve(experiment):
         raise UserError(f"{folder} holds another experiment; choose another --name")
     return run

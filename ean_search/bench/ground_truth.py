@@ -20,13 +20,14 @@ from ean_search.core.space import Placement, Space
 from ean_search.data.datasets import Data, load_data
 from ean_search.evaluation.shared_weights import top1_accuracy
 from ean_search.networks.builder import build, prune
-from ean_search.runs.experiment import Experiment, load_experiment
+from ean_search.runs.experiment import Experiment, experiment_plugins, load_experiment
 from ean_search.runs.resolve_experiment import resolve
 from ean_search.training.trainer import TrainingContext, fit
 from ean_search.utils.errors import UserError
 from ean_search.utils.files import check_same_settings
 from ean_search.utils.jsonl import append_row, read_rows
 from ean_search.utils.progress import Progress, silent
+from ean_search.utils.trust import mark_foreign
 
 T = TypeVar("T")
 MAX_PLACEMENTS = 1024  # of a space whose placements are all trained
@@ -82,11 +83,17 @@ def _train_one(experiment: Experiment, data: Data, placement: Placement, seed: i
 def check_origin(experiment: Experiment, path: Path) -> None:
     """Write the settings behind a file beside it, or refuse to add results of other settings."""
     origin_file = path.with_name(f"{path.stem}_origin.json")
+
+    def read() -> dict[str, Any]:
+        stored = json.loads(origin_file.read_text())
+        own = mark_foreign(stored, experiment_plugins(experiment))
+        return _origin(resolve(load_experiment(None, own)))
+
     check_same_settings(
         _origin(experiment),
         origin_file,
         advice=f"{path} was made with them, so name another file",
-        read=lambda: _origin(resolve(load_experiment(None, json.loads(origin_file.read_text())))),
+        read=read,
     )
 
 

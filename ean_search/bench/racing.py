@@ -51,7 +51,7 @@ def bench_racing(run: Run, *, races: int = 500, batch: int = 100) -> pd.DataFram
 def _read_answers(run: Run) -> tuple[np.ndarray, np.ndarray]:
     """Evaluate a run's placements; return their answers, and what their costs add to rewards."""
     placements = [run.space.parse(text) for text in run.frame().placement]
-    experiment = load_experiment(run.experiment_file, {"device": "cpu"})
+    experiment = load_experiment(run.experiment_file, {"device": "cpu"}, run.trust)
     data = load_data(experiment.data)
     right = record_answers(make_shared_evaluator(run, experiment, data, None, silent), placements)
     problem = Problem(

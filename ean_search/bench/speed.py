@@ -90,7 +90,7 @@ def _network_and_split(
         generator = torch.Generator().manual_seed(0)
         noise = torch.randn(256, 3, 64, 64, generator=generator)
         return build(space, classes=10), space, TensorSplit(noise, torch.zeros(256).long())
-    experiment = load_experiment(run.experiment_file, {"device": device})
+    experiment = load_experiment(run.experiment_file, {"device": device}, run.trust)
     shared = make_shared_evaluator(run, experiment, load_data(experiment.data), None, silent)
     return shared.network, run.space, shared.split
 

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from ean_search.cli.bench_train import add_training_benches
-from ean_search.cli.flags import positive, save_and_print
+from ean_search.cli.flags import add_trust_flag, positive, save_and_print
 
 
 def add_bench_parser(commands: Any) -> Any:
@@ -28,6 +28,7 @@ def _add_speed(kinds: Any) -> Any:
     _add_timing_flags(speed, "of the timed cohorts")
     speed.add_argument("--compile", action="store_true", help="time compiled networks, too")
     speed.add_argument("--device", default="auto")
+    add_trust_flag(speed)
     speed.set_defaults(command=_speed)
     return speed
 
@@ -60,6 +61,7 @@ def _add_racing(kinds: Any) -> Any:
     racing = kinds.add_parser("racing", help="how often racing loses a winner, on a finished run")
     racing.add_argument("run", type=Path)
     racing.add_argument("--races", type=positive, default=500)
+    add_trust_flag(racing)
     racing.set_defaults(command=_racing)
     return racing
 
@@ -120,7 +122,7 @@ def _speed(args: argparse.Namespace) -> None:
         for name, frame in bench_speed(
             probe(load_space(args.space)),
             timing,
-            run=load_run(args.run) if args.run else None,
+            run=load_run(args.run, args.trust) if args.run else None,
             compiled=args.compile,
             progress=progress,
         ):
@@ -160,10 +162,13 @@ def _racing(args: argparse.Namespace) -> None:
     from ean_search.analysis.run_folder import load_run
     from ean_search.bench.racing import bench_racing
 
-    save_and_print(bench_racing(load_run(args.run), races=args.races), args.output / "racing.csv")
+    save_and_print(
+        bench_racing(load_run(args.run, args.trust), races=args.races), args.output / "racing.csv"
+    )
 
 
 def _searchers(args: argparse.Namespace) -> None:
+    from ean_search.analysis.matplotlib_figures import save_figure
     from ean_search.bench.noninferiority import compare_with_default
     from ean_search.bench.plots import plot_regret
     from ean_search.bench.searchers import digest, summarise, trace_searchers
@@ -189,7 +194,7 @@ def _searchers(args: argparse.Namespace) -> None:
     save_and_print(frame, args.output / "searchers.csv", digest(frame))
     if len(verdicts):
         save_and_print(verdicts, args.output / "searchers_default.csv")
-    plot_regret(frame).savefig(args.output / "searchers.png")
+    save_figure(plot_regret(frame), args.output / "searchers.png")
     log.unlink()
 
 

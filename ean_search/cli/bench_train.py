@@ -5,8 +5,16 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ean_search.cli.explain_columns import note_columns
-from ean_search.cli.flags import add_set_flag, positive, read_set_flag, save_and_print
+from ean_search.cli.flags import (
+    add_set_flag,
+    add_trust_flag,
+    positive,
+    read_set_flag,
+    save_and_print,
+)
 from ean_search.utils.errors import UserError
+from ean_search.utils.safe_paths import check_name
+from ean_search.utils.trust import mark_foreign
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -62,6 +70,7 @@ def _add_training_flags(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--device", default="auto")
     add_set_flag(parser)
+    add_trust_flag(parser)
 
 
 def _part(text: str) -> tuple[int, int]:
@@ -79,7 +88,7 @@ def _supernet(args: argparse.Namespace) -> None:
 
     experiment = _read_experiment(args, PlacementBench(args.table).metadata if args.table else None)
     plans = _plan(args, experiment)
-    name = Path(args.table).stem if args.table else experiment.space.name
+    name = Path(args.table).stem if args.table else check_name(experiment.space.name, "space")
     with show_progress() as progress:
         accuracies = _read_accuracies(args, experiment, name, progress)
         estimates = args.output / f"estimates_{name}.jsonl"
@@ -125,7 +134,7 @@ def _table(args: argparse.Namespace) -> None:
     from ean_search.search.tabular.placement_bench import PlacementBench
 
     experiment = _read_experiment(args)
-    name, folder = args.name or experiment.space.name, args.output
+    name, folder = check_name(args.name or experiment.space.name, "--name"), args.output
     paths = TablePaths(
         truth=args.truth or folder / f"truth_{name}.jsonl",
         estimates=folder / f"estimates_{name}.jsonl",
@@ -176,11 +185,11 @@ def _read_experiment(
     # Parts run side by side: each takes its share of the cores.
     torch.set_num_threads(max(1, torch.get_num_threads() // args.part[1]))
     args.output.mkdir(parents=True, exist_ok=True)
-    changes = metadata["experiment"] if metadata else {}
+    changes = mark_foreign(metadata["experiment"], args.trust) if metadata else {}
     if not metadata and not args.experiment:
         changes = {"space": {"base": args.space}}
     changes = changes | {"device": args.device} | read_set_flag(args)
-    return resolve(load_experiment(args.experiment, changes))
+    return resolve(load_experiment(args.experiment, changes, args.trust))
 
 
 def _print_noise(noise: dict[str, float]) -> None:

@@ -26,13 +26,14 @@ def _evidence(args: argparse.Namespace) -> None:
     from ean_search.bench.evidence import add_rows, bench_evidence
     from ean_search.cli.progress import show_progress
     from ean_search.runs.experiment import load_experiment
+    from ean_search.runs.new_folder import run_path
 
     name = args.name or args.experiment.stem
     experiment = load_experiment(args.experiment, read_set_flag(args))
     with show_progress() as progress:
         frame = bench_evidence(
             experiment,
-            args.output / experiment.space.name / name,
+            run_path(args.output, experiment.space.name, name),
             args.compare,
             name=name,
             placement=args.placement,

@@ -5,6 +5,7 @@ import logging
 from pathlib import Path
 from typing import Any
 
+from ean_search.cli.flags import add_trust_flag
 from ean_search.cli.formats import for_each_format, read_formats
 from ean_search.cli.retrain import warn_of_unfinished
 
@@ -40,19 +41,20 @@ def add_trained_flags(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--placement", help="of a run's retrained ones, if there are several")
     parser.add_argument("--recipe", help="that it was retrained by")
     parser.add_argument("--seed", type=int, help="the lowest there is, if none")
+    add_trust_flag(parser)
 
 
 def find_checkpoint(args: argparse.Namespace) -> Any:
     """Open the retrained network that the flags name."""
-    from ean_search.analysis.run_folder import Run
+    from ean_search.analysis.run_folder import Run, load_run
     from ean_search.retrain.checkpoint import find_only_placement, find_trained, open_checkpoint
 
-    run = Run(args.source)
-    if not run.experiment_file.is_file():
-        checkpoint = open_checkpoint(args.source)
+    if not Run(args.source).experiment_file.is_file():
+        checkpoint = open_checkpoint(args.source, args.trust)
         if args.placement:  # says what does not fit, if it is not the trained one
             checkpoint.network(checkpoint.description.space.parse(args.placement))
         return checkpoint
+    run = load_run(args.source, args.trust)
     placement = None if args.placement else find_only_placement(run, args.recipe, args.seed)
     if placement is None:
         name = args.placement or "best"

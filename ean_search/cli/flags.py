@@ -7,6 +7,7 @@ from typing import Any
 
 from ean_search.cli.explain_columns import note_file
 from ean_search.utils.errors import UserError
+from ean_search.utils.trust import read_trust
 
 log = logging.getLogger(__name__)
 
@@ -41,6 +42,18 @@ def add_space_flags(parser: argparse.ArgumentParser) -> None:
 def add_json_flag(parser: argparse.ArgumentParser) -> None:
     """Let scripts read what is said."""
     parser.add_argument("--json", action="store_true", help="print events, one JSON a line")
+
+
+def add_trust_flag(parser: argparse.ArgumentParser) -> None:
+    """Let plug-ins be trusted that a file of somebody else's names."""
+    parser.add_argument(
+        "--trust",
+        action="extend",
+        type=read_trust,
+        default=[],
+        metavar="NAMES",
+        help="modules that the folder may name and import: my_attn,my_data (see SECURITY.md)",
+    )
 
 
 def add_quick_flag(parser: argparse.ArgumentParser, sets: str, winners: str) -> None:
@@ -94,9 +107,10 @@ def read_space_flags(args: argparse.Namespace) -> dict[str, Any]:
 def save_and_print(frame: Any, path: Path, shown: Any = None) -> None:
     """Write a frame and show it, or what is to be seen of it."""
     from ean_search.cli.tables import print_frame
+    from ean_search.utils.files import save_csv
 
     path.parent.mkdir(parents=True, exist_ok=True)
-    frame.to_csv(path, index=False, float_format="%.5g")
+    save_csv(frame, path, "%.5g")
     print(f"\n{path}")
     shown = (frame if shown is None else shown).drop(columns="hardware", errors="ignore")
     print_frame(shown, path.name)

@@ -4,11 +4,9 @@ Heavy imports sit inside the commands, so that `--help` answers at once.
 """
 
 import argparse
-import logging
-import os
-import select
 import sys
 from collections.abc import Sequence
+from pathlib import Path
 
 from ean_search.cli.bench import add_bench_parser
 from ean_search.cli.evidence import add_evidence_parser
@@ -16,12 +14,14 @@ from ean_search.cli.explain_columns import add_explain_columns, explain_columns
 from ean_search.cli.export import add_export_parser
 from ean_search.cli.new import add_new_parser
 from ean_search.cli.pick import add_pick_parser
+from ean_search.cli.process import fail, prepare_process, readers_are_gone, say
 from ean_search.cli.report import add_report_parsers
 from ean_search.cli.retrain import add_retrain_parser
 from ean_search.cli.run import add_run_parsers
 from ean_search.cli.spaces import add_space_parsers
 from ean_search.cli.transfer import add_transfer_parser
-from ean_search.utils.errors import UserError
+from ean_search.utils.errors import UserError, system_failure
+from ean_search.utils.import_path import find_plugins_in
 from ean_search.utils.runtime import keep_freed_memory
 
 
@@ -33,39 +33,36 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
     Returns:
         The exit code: 0, 1 if nobody reads the output any more (`| head`), 2 for an error that the
-        user can mend, 130 after Ctrl-C.
+        user can mend, such as a full disk, 130 after Ctrl-C.
     """
-    args = make_parser().parse_args(arguments)
-    sys.path.insert(0, "")  # `my_module:MySearcher` is looked for where the user stands
-    logging.basicConfig(format="%(message)s", stream=sys.stderr)
-    logging.getLogger("ean_search").setLevel(logging.INFO)  # libraries speak up from warnings on
-    keep_freed_memory()
+    prepare_process()
     try:
-        with explain_columns(args):
-            args.command(args)
-        sys.stdout.flush()
+        return _run_command(arguments)
     except BrokenPipeError:
-        if not _readers_are_gone():
-            raise
-        return 1  # as rich does, where a table breaks off
+        if readers_are_gone():
+            return 1  # as rich does, where a table breaks off
+        return fail("a process at the other end of a pipe has ended")
     except UserError as error:
-        print(f"ean-search: {error}", file=sys.stderr)
-        return 2
+        return fail(str(error))
     except KeyboardInterrupt:
-        print("\nstopped", file=sys.stderr)
+        say("\nstopped")
         return 130
+    except Exception as error:
+        reason = system_failure(error)
+        if reason is None:
+            raise
+        return fail(reason)
+
+
+def _run_command(arguments: Sequence[str] | None) -> int:
+    args = make_parser().parse_args(arguments)
+    find_plugins_in(Path.cwd())  # `my_module:MySearcher` is looked for where the user stands
+    keep_freed_memory()
+    with explain_columns(args):
+        args.command(args)
+    if sys.stdout is not None:
+        sys.stdout.flush()
     return 0
-
-
-def _readers_are_gone() -> bool:
-    """Say whether nobody reads the output any more; then the rest of it goes nowhere."""
-    poller = select.poll()
-    for stream in (sys.stdout, sys.stderr):
-        poller.register(stream.fileno(), 0)  # 0: errors only
-    broken = [number for number, _ in poller.poll(0)]
-    for number in broken:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), number)
-    return bool(broken)
 
 
 def make_parser() -> argparse.ArgumentParser:

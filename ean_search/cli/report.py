@@ -4,7 +4,7 @@ import argparse
 from pathlib import Path
 from typing import Any
 
-from ean_search.cli.flags import positive
+from ean_search.cli.flags import add_trust_flag, positive
 
 
 def add_report_parsers(commands: Any) -> None:
@@ -30,6 +30,7 @@ def add_report_parsers(commands: Any) -> None:
     explain.add_argument("--placement", default="best", help="best, knee, a name or a placement")
     explain.add_argument("--images", type=positive, default=6, help="the test split's first ones")
     explain.add_argument("--device", default="auto")
+    add_trust_flag(explain)
     explain.set_defaults(command=_explain)
 
 
@@ -66,7 +67,7 @@ def _explain(args: argparse.Namespace) -> None:
     from ean_search.cli.tables import print_frame
     from ean_search.retrain.grad_cam import explain
 
-    run = load_run(args.run)
+    run = load_run(args.run, args.trust)
     placement = run.find(args.placement)
     found = explain(run, placement, images=args.images, device=args.device)
     print_frame(found.frame, "explained")

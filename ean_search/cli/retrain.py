@@ -11,6 +11,7 @@ from ean_search.cli.flags import (
     add_json_flag,
     add_quick_flag,
     add_set_flag,
+    add_trust_flag,
     positive,
     read_set_flag,
     say_quick,
@@ -51,6 +52,7 @@ def add_retrain_parser(commands: Any) -> None:
         retrain, "few epochs, few images of each class, batches that fit", "other flags win"
     )
     add_set_flag(retrain)
+    add_trust_flag(retrain)
     add_json_flag(retrain)
     retrain.set_defaults(command=_retrain)
 
@@ -59,7 +61,7 @@ def _retrain(args: argparse.Namespace) -> None:
     from ean_search.analysis.run_folder import load_run
     from ean_search.retrain.retrain import plan_retraining
 
-    run = load_run(args.run)
+    run = load_run(args.run, args.trust)
     warn_of_unfinished(run, args.placement)
     changes = _read_changes(args)
     plan = plan_retraining(run, changes, args.recipe, args.pretrained)

@@ -2,7 +2,6 @@
 
 import argparse
 import json
-import sys
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -13,13 +12,15 @@ from ean_search.cli.flags import (
     add_quick_flag,
     add_set_flag,
     add_space_flags,
+    add_trust_flag,
     positive,
     read_set_flag,
     read_space_flags,
     say_quick,
 )
+from ean_search.cli.process import say
 from ean_search.cli.workers import add_workers_flags, flags_of, read_workers
-from ean_search.utils.errors import UserError
+from ean_search.utils.errors import UserError, system_failure
 from ean_search.utils.files import RESULTS_ROOT
 
 # Flags that stand for a field of the experiment: dotted field, type, help.
@@ -78,6 +79,7 @@ def add_run_parsers(commands: Any) -> None:
     add_space_flags(run)
     run.add_argument("--experiment", type=Path, help="experiment YAML; flags override it")
     run.add_argument("--name", help="name of the run's folder; date and time if none")
+    add_trust_flag(run)
     run.add_argument("--results", type=Path, default=RESULTS_ROOT, help="folder of all runs")
     _add_experiment_flags(run)
     add_quick_flag(
@@ -100,6 +102,12 @@ def _add_resume_parser(commands: Any) -> None:
         "--budget", type=positive, help="search on, up to so many evaluations in all"
     )
     resume.add_argument("--steps", type=positive, help="search on, up to so many cohorts in all")
+    resume.add_argument(
+        "--force",
+        action="store_true",
+        help="go on with another device, number of threads or torch, though the history changes",
+    )
+    add_trust_flag(resume)
     add_workers_flags(resume)
     add_json_flag(resume)
     resume.set_defaults(command=_resume)
@@ -133,7 +141,8 @@ def _experiment_changes(args: argparse.Namespace) -> dict[str, Any]:
 
 def _run(args: argparse.Namespace) -> None:
     from ean_search.runs.experiment import given_fields, load_experiment
-    from ean_search.runs.pipeline import start_run
+    from ean_search.runs.new_folder import run_path
+    from ean_search.runs.pipeline import started_run
     from ean_search.runs.quick import quick_run
 
     if not args.space and not args.backbone and not args.experiment:
@@ -142,23 +151,23 @@ def _run(args: argparse.Namespace) -> None:
             "`ean-search spaces` lists spaces"
         )
     changes = _experiment_changes(args)
-    experiment = load_experiment(args.experiment, changes)
+    experiment = load_experiment(args.experiment, changes, args.trust)
     if args.quick:
         quick = quick_run(experiment, given_fields(args.experiment, changes))
         say_quick(quick)
-        experiment = load_experiment(args.experiment, changes | quick)
+        experiment = load_experiment(args.experiment, changes | quick, args.trust)
     workers = read_workers(args)
-    name = args.name or datetime.now().strftime("%Y-%m-%d-%H%M%S")
-    folder = args.results / experiment.space.name / name
-    run = start_run(experiment, folder, numbered=args.name is None)
-    _proceed(run, workers, args.json)
+    name = args.name if args.name is not None else datetime.now().strftime("%Y-%m-%d-%H%M%S")
+    folder = run_path(args.results, experiment.space.name, name)
+    with started_run(experiment, folder, numbered=args.name is None) as run:
+        _proceed(run, workers, args.json)
 
 
 def _resume(args: argparse.Namespace) -> None:
     from ean_search.analysis.run_folder import load_run
 
-    limits = {"budget": args.budget, "steps": args.steps}
-    _proceed(load_run(args.run), read_workers(args), args.json, limits)
+    limits = {"budget": args.budget, "steps": args.steps, "force": args.force}
+    _proceed(load_run(args.run, args.trust), read_workers(args), args.json, limits)
 
 
 def _proceed(run: Any, workers: Any, as_json: bool, limits: dict[str, Any] | None = None) -> None:
@@ -175,11 +184,13 @@ def _proceed(run: Any, workers: Any, as_json: bool, limits: dict[str, Any] | Non
         with show_progress(as_json) as progress:
             do_run(run, progress, workers, **(limits or {}))
     except KeyboardInterrupt:
-        print(f"\n{_how_to_go_on(run, workers)}", file=sys.stderr)
+        say(f"\n{_how_to_go_on(run, workers)}")
         raise
-    except Exception:  # what it says comes last
+    except Exception as error:  # what it says comes last
         if not run.trials_file.is_file():
-            print(_how_to_begin_again(run), file=sys.stderr)
+            say(_how_to_begin_again(run))
+        elif system_failure(error):
+            say(_how_to_go_on(run, workers))
         raise
     summary = json.loads(run.summary_file.read_text())
     if as_json:

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from ean_search.cli.explain_columns import note_file
-from ean_search.cli.flags import positive
+from ean_search.cli.flags import add_trust_flag, positive
 
 SCRATCH_SEEDS = 3  # where there are no retrainings whose seeds could be taken
 
@@ -33,6 +33,7 @@ def add_transfer_parser(commands: Any) -> None:
     transfer.add_argument("--images", type=positive, help="training scenes; a quarter as many test")
     transfer.add_argument("--data-root", help="of the data to classify")
     transfer.add_argument("--device")
+    add_trust_flag(transfer)
     transfer.set_defaults(command=_transfer)
 
 
@@ -45,7 +46,7 @@ def _transfer(args: argparse.Namespace) -> None:
     from ean_search.retrain.trained import choose_trainings
     from ean_search.retrain.transfer.runner import Transfer, transfer
 
-    run, task = load_run(args.run), _make_task(args)
+    run, task = load_run(args.run, args.trust), _make_task(args)
     changes = {"seed": args.seed, "device": args.device}
     changes = {field: value for field, value in changes.items() if value is not None}
     plan = plan_retraining(run, changes, args.recipe)

@@ -12,6 +12,7 @@ FLAGS: dict[str, tuple[str, type, str]] = {
     "--cpus-per-worker": ("cpus", float, "CPUs, and torch threads, of a worker"),
     "--max-failures": ("max_failures", int, "times that a trial whose worker died starts again"),
     "--address": ("address", str, "Ray cluster to join: auto or HOST:PORT"),
+    "--listen": ("listen", bool, "let other machines reach the Ray that is started here"),
     "--storage-path": ("storage", str, "folder or URL for Ray's files; the run's folder if none"),
 }
 
@@ -20,7 +21,10 @@ def add_workers_flags(parser: argparse.ArgumentParser) -> None:
     """Describe the flags, as a group of their own."""
     group = parser.add_argument_group("where the work is done (changes nothing of what is found)")
     for flag, (_, kind, text) in FLAGS.items():
-        group.add_argument(flag, type=kind, help=text)
+        if kind is bool:
+            group.add_argument(flag, action="store_true", default=None, help=text)
+        else:
+            group.add_argument(flag, type=kind, help=text)
 
 
 def read_workers(args: argparse.Namespace) -> Workers | None:
@@ -40,4 +44,7 @@ def read_workers(args: argparse.Namespace) -> Workers | None:
 def flags_of(workers: Workers | None) -> str:
     """Write workers as the flags that ask for them."""
     given = {} if workers is None else workers.model_dump(exclude_unset=True)
-    return "".join(f" {flag} {given[f]}" for flag, (f, _, _) in FLAGS.items() if f in given)
+    values = {
+        f: "" if kind is bool else f" {given[f]}" for f, kind, _ in FLAGS.values() if f in given
+    }
+    return "".join(f" {flag}{values[f]}" for flag, (f, _, _) in FLAGS.items() if f in values)

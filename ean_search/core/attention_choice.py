@@ -3,6 +3,7 @@
 from typing import Any
 
 from ean_search.utils.config import FrozenConfig
+from ean_search.utils.trust import PluginName
 
 OWN = "own"  # the attention that stands for what the backbone has itself
 
@@ -10,7 +11,7 @@ OWN = "own"  # the attention that stands for what the backbone has itself
 class AttentionChoice(FrozenConfig):
     """An attention that a site may have: its registered name and the options to build it with."""
 
-    name: str
+    name: PluginName
     options: dict[str, Any] = {}
 
 

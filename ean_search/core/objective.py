@@ -9,6 +9,7 @@ Limits are a short string too, such as `latency < 1.10x, sites <= 8`. A limit is
 an x, a multiple of the cost of the plain backbone.
 """
 
+import math
 import operator
 import re
 from collections.abc import Callable
@@ -17,9 +18,10 @@ from functools import cached_property
 
 from ean_search.core.space import Placement, Space
 from ean_search.core.trial import Cost, axis_field
-from ean_search.utils.errors import UserError
+from ean_search.utils.errors import UserError, shorten
 
 NUMBER = r"\d+(?:\.\d*)?(?:e-?\d+)?|\.\d+"
+MAX_WEIGHT = 1e6
 TERM = re.compile(rf"-\s*(?:({NUMBER})\s*\*?\s*)?([a-z_]+)")
 LIMIT = re.compile(rf"([a-z_]+)\s*(<=|<|>=|>)\s*({NUMBER})(x?)")
 COMPARE = {"<": operator.lt, "<=": operator.le, ">": operator.gt, ">=": operator.ge}
@@ -178,8 +180,13 @@ def _parse_reward(text: str) -> tuple[tuple[str, float], ...]:
     terms = body.removeprefix("accuracy").strip()
     weighted_axes = TERM.findall(terms)
     if not body.startswith("accuracy") or TERM.sub("", terms).strip():
-        raise UserError(f"expected an objective like 'accuracy - 0.05 latency', got {text!r}")
-    return tuple((axis_field(axis), float(weight or 1)) for weight, axis in weighted_axes)
+        raise UserError(
+            f"expected an objective like 'accuracy - 0.05 latency', got {shorten(text)}"
+        )
+    weights = tuple((axis_field(axis), float(weight or 1)) for weight, axis in weighted_axes)
+    if any(weight > MAX_WEIGHT for _, weight in weights):
+        raise UserError(f"expected weights of at most {MAX_WEIGHT:g}, got {shorten(text)}")
+    return weights
 
 
 def _parse_limits(text: str) -> tuple[Limit, ...]:
@@ -188,8 +195,10 @@ def _parse_limits(text: str) -> tuple[Limit, ...]:
         match = LIMIT.fullmatch(part)
         if not match:
             raise UserError(
-                f"expected a limit like 'latency < 1.10x' or 'sites <= 8', got {part!r}"
+                f"expected a limit like 'latency < 1.10x' or 'sites <= 8', got {shorten(part)}"
             )
         axis, sign, value, times = match.groups()
+        if not math.isfinite(float(value)):
+            raise UserError(f"expected a limit that is a finite number, got {shorten(part)}")
         limits.append(Limit(axis_field(axis), sign, float(value), bool(times)))
     return tuple(limits)

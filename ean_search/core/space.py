@@ -10,14 +10,16 @@ import math
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import numpy as np
 from pydantic import Field, field_validator
 
 from ean_search.core.attention_choice import OWN, AttentionChoice, read_choice
-from ean_search.utils.config import FrozenConfig, find_yaml, list_yaml, parse_fields, read_yaml
-from ean_search.utils.errors import UserError
+from ean_search.utils.config import MAX_IMAGE_SIZE, FrozenConfig, find_yaml, list_yaml, parse_fields
+from ean_search.utils.errors import UserError, shorten
+from ean_search.utils.trust import PluginName
+from ean_search.utils.yaml_files import read_yaml
 
 # setup.cfg maps this package to the folder search_spaces/ at the top of the repository.
 SHIPPED = Path(*importlib.import_module("ean_search.search_spaces").__path__)
@@ -98,16 +100,16 @@ class Space(FrozenConfig):
     """
 
     name: str
-    backbone: str
+    backbone: PluginName
     backbone_args: dict[str, Any] = {}
     attention: tuple[AttentionChoice, ...] = Field(min_length=1, max_length=len(DIGITS) - 1)
     position: Literal["auto", "residual", "block", "qkv", "mixer", "sublayer"] = "auto"
     sharing: Literal["stage", "whole", "none"] = "stage"
     own_attention: Literal["keep", "remove"] = "keep"
     unit_gate: bool = False
-    image_size: int = Field(default=224, ge=8)
+    image_size: int = Field(default=224, ge=8, le=MAX_IMAGE_SIZE)
     stage_length: int | None = Field(default=None, ge=1)
-    stages: tuple[int, ...] = ()
+    stages: tuple[Annotated[int, Field(ge=1, le=1000)], ...] = Field(default=(), max_length=1000)
     placements: dict[str, str] = {}
 
     @field_validator("attention", mode="before")
@@ -115,6 +117,14 @@ class Space(FrozenConfig):
     def _read_attention(cls, value: Any) -> Any:
         entries = value if isinstance(value, list | tuple) else [value]
         return [read_choice(entry) for entry in entries]
+
+    @field_validator("placements")
+    @classmethod
+    def _check_placements(cls, placements: dict[str, str]) -> dict[str, str]:
+        for name, text in placements.items():
+            if not set(text) <= set(DIGITS + "-"):
+                raise UserError(f"expected digits, got {shorten(text)} for {shorten(name)}")
+        return placements
 
     @property
     def sites(self) -> int:
@@ -259,9 +269,6 @@ def load_space(source: str | Path | Space, **changes: Any) -> Space:
         source: The name of a shipped space, or the path of a YAML file. A space is returned as it
             is, but for the changes.
         changes: Fields of `Space` with values that replace those of the file.
-
-    Returns:
-        The space.
 
     Raises:
         UserError: If there is no such space or file, or a field of it is wrong.

@@ -1,12 +1,13 @@
 """Costs, evaluation results and trials, as values; a trial is stored as one line of JSON."""
 
 import json
-from dataclasses import asdict, dataclass, fields
-from typing import Any, Literal
+from dataclasses import MISSING, asdict, dataclass, fields
+from typing import Any, Literal, get_args
 
 from ean_search.core.space import Placement, Space
-from ean_search.utils.errors import UserError, unknown_name
+from ean_search.utils.errors import UserError, first_line, shorten, unknown_name
 
+MAX_NUMBER = 1e300  # of any quantity that is stored
 Status = Literal["done", "failed", "infeasible", "stopped"]  # stopped: dropped early by racing
 
 
@@ -121,8 +122,59 @@ class Trial:
             UserError: If the line is no trial of this space.
         """
         try:
-            values = json.loads(line)
-            cost = Cost(**values.pop("cost"))
-            return cls(placement=space.parse(values.pop("placement")), cost=cost, **values)
-        except (TypeError, KeyError, AttributeError, json.JSONDecodeError) as error:
-            raise UserError(f"not a trial: {error}") from error
+            values = dict(json.loads(line))
+            placement, cost = values.pop("placement", None), values.pop("cost", None)
+            _expect("placement", placement, isinstance(placement, str), "text")
+            _expect("cost", cost, isinstance(cost, dict), "an object")
+            whole_cost = _make("cost", Cost, cost)
+            values |= {"placement": space.parse(placement), "cost": whole_cost}
+            trial: Trial = _make("trial", cls, values)
+        except (TypeError, ValueError, RecursionError) as error:
+            raise UserError(f"not a trial: {first_line(error)}") from error
+        _check(trial)
+        return trial
+
+
+def _make(what: str, kind: type, values: dict[str, Any]) -> Any:
+    """Make a value of its fields; the message says which are missing or unknown."""
+    known = {f.name: f for f in fields(kind)}
+    needed = {name for name, f in known.items() if f.default is MISSING}
+    for names, problem in (
+        (needed - set(values), "missing"),
+        (set(values) - set(known), "unknown"),
+    ):
+        if names:
+            raise UserError(f"{what}: the field {shorten(min(names))} is {problem}")
+    return kind(**values)
+
+
+def _check(trial: Trial) -> None:
+    """Refuse values that no search writes; the message names the field."""
+    costs = {f"cost.{f.name}": getattr(trial.cost, f.name) for f in fields(Cost)}
+    for name, value in costs.items():
+        _expect(
+            name, value, is_finite_number(value, whole=not name.endswith("_ms")), "a finite number"
+        )
+    _expect("number", trial.number, is_finite_number(trial.number, whole=True), "a whole number")
+    _expect("step", trial.step, is_finite_number(trial.step, whole=True), "a whole number")
+    _expect("status", trial.status, trial.status in get_args(Status), "a status")
+    share = is_finite_number(trial.accuracy) and 0 <= (trial.accuracy or 0) <= 1
+    known = share or (trial.accuracy is None and trial.status != "done")
+    _expect("accuracy", trial.accuracy, known, "a number from 0 to 1")
+    _expect("reward", trial.reward, is_finite_number(trial.reward), "a finite number")
+    _expect("seconds", trial.seconds, is_finite_number(trial.seconds), "a finite number")
+    _expect("note", trial.note, isinstance(trial.note, str), "text")
+    attached = trial.placement.attached
+    _expect("cost.sites", trial.cost.sites, trial.cost.sites == attached, f"{attached}")
+
+
+def is_finite_number(value: Any, whole: bool = False) -> bool:
+    """Say whether a value that was read is a number, and neither infinite nor NaN."""
+    if isinstance(value, bool) or not isinstance(value, int if whole else int | float):
+        return False
+    return abs(value) <= MAX_NUMBER  # NaN is not
+
+
+def _expect(field: str, value: Any, holds: bool, what: str) -> None:
+    if not holds:
+        raise UserError(f"{field}: expected {what}, got {shorten(value)}")

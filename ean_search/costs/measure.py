@@ -28,7 +28,9 @@ from ean_search.costs.timing_quality import Times, time_with_care
 from ean_search.networks.builder import build, prune, slots
 from ean_search.networks.forward_check import check_forward
 from ean_search.networks.plain_backbone import blank_image, image_channels
+from ean_search.utils.errors import UserError
 from ean_search.utils.files import cache_dir
+from ean_search.utils.locks import only_writer
 from ean_search.utils.progress import Progress, silent
 from ean_search.utils.provenance import hardware
 
@@ -69,7 +71,9 @@ def measure_costs(
     space = space if image_size is None else space.model_copy(update={"image_size": image_size})
     request = _Request(space, classes, batch_size, device, rounds)
     file = request.cache_file
-    return CostTable.load(file) if file.is_file() else request.measure(progress)
+    # Two processes that time at once disturb each other.
+    with only_writer(file.with_suffix(".lock"), f"costs of {space.name}", wait=True):
+        return request.cached() or request.measure(progress)
 
 
 def retime_costs(
@@ -107,6 +111,16 @@ class _Request:
         """The file in which the table is cached."""
         settings = f"{self.classes} {self.batch_size} {self.rounds}"
         return _cache_file(self.space, f"{settings} {hardware(self.device)} {torch.__version__}")
+
+    def cached(self) -> CostTable | None:
+        """Read the table from the cache; None if it is not there, or not whole."""
+        if not self.cache_file.is_file():
+            return None
+        try:
+            return CostTable.load(self.cache_file)
+        except UserError as error:
+            log.warning("%s: it is measured again", error)
+            return None
 
     def measure(self, progress: Progress) -> CostTable:
         """Count and time, and cache the table if its latencies can be trusted."""

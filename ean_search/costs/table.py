@@ -13,10 +13,13 @@ from pathlib import Path
 from typing import Any
 
 from ean_search.core.space import Placement, as_placement
-from ean_search.core.trial import Cost
+from ean_search.core.trial import Cost, is_finite_number
 from ean_search.costs.timing_quality import Timing
-from ean_search.utils.errors import UserError
+from ean_search.utils.errors import UserError, first_line, shorten
 from ean_search.utils.files import save_json
+from ean_search.utils.formats import FORMAT_KEY, FORMATS, check_format
+
+MAX_SIZE = 10**6  # of images, batches and channels
 
 
 @dataclass(frozen=True)
@@ -114,9 +117,40 @@ class CostTable:
             activation_bytes=self.plain.activation_bytes + sum(a.activation_bytes for a in used),
         )
 
+    def check(self) -> None:
+        """Check the values of a table that was read.
+
+        Raises:
+            UserError: If one is no finite number, or out of range; it names the field.
+        """
+        _check_numbers("plain", self.plain)
+        for site, row in enumerate(self.attachments, 1):
+            for choice, attachment in enumerate(row, 1):
+                _check_numbers(f"site {site}, choice {choice}", attachment)
+        if self.timing is not None:
+            _check_numbers("timing", self.timing)
+        for name in ("image_size", "batch_size", "channels"):
+            value = getattr(self, name)
+            if not (is_finite_number(value, whole=True) and 1 <= value <= MAX_SIZE):
+                raise UserError(f"{name}: expected a number from 1 on, got {shorten(value)}")
+        if not isinstance(self.hardware, str):
+            raise UserError(f"hardware: expected text, got {shorten(self.hardware)}")
+
+    def check_fits(self, sites: int, choices: int, where: str) -> None:
+        """Check that the table is of a space with so many sites and choices.
+
+        Raises:
+            UserError: If not; `where`, the table's file, is the beginning of the message.
+        """
+        if len(self.attachments) != sites or any(len(r) != choices - 1 for r in self.attachments):
+            raise UserError(
+                f"{where}: a table of {len(self.attachments)} sites is not of this space, which "
+                f"has {sites} sites and {choices} choices"
+            )
+
     def save(self, path: Path | str) -> None:
         """Write the table as JSON."""
-        save_json(asdict(self), Path(path))
+        save_json({FORMAT_KEY: FORMATS["cost table"], **asdict(self)}, Path(path))
 
     @classmethod
     def load(cls, path: Path | str) -> "CostTable":
@@ -130,13 +164,26 @@ class CostTable:
             raise UserError(f"no cost table at {path}")
         try:
             values = json.loads(path.read_text())
+            check_format(values.pop(FORMAT_KEY, None), "cost table", str(path))
             rows = values.pop("attachments")
             attachments = tuple(tuple(_read_attachment(entry) for entry in row) for row in rows)
             plain, timing = Cost(**values.pop("plain")), values.pop("timing", None)
             timing = Timing(**timing) if timing else None  # earlier versions did not note it
-            return cls(plain=plain, attachments=attachments, timing=timing, **values)
-        except (ValueError, TypeError, KeyError) as error:
-            raise UserError(f"{path} is not a cost table: {error}") from error
+            table = cls(plain=plain, attachments=attachments, timing=timing, **values)
+            table.check()
+            return table
+        except UserError as error:
+            raise UserError(f"{path}: {str(error).removeprefix(f'{path}: ')}") from error
+        except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
+            raise UserError(f"{path} is not a cost table: {first_line(error)}") from error
+
+
+def _check_numbers(where: str, part: Any) -> None:
+    """Refuse fields that are no finite numbers."""
+    for name, value in asdict(part).items():
+        numbers = [n for pair in value for n in pair] if isinstance(value, tuple) else [value]
+        if name not in ("writes_only", "date") and not all(map(is_finite_number, numbers)):
+            raise UserError(f"{where}: {name}: expected a finite number, got {shorten(value)}")
 
 
 def _without_unread_writers(used: list[Attachment]) -> list[Attachment]:

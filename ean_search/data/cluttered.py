@@ -40,16 +40,21 @@ CANVASES_PER_CHUNK = 1000
 Arrays = dict[str, np.ndarray]  # train_images, train_labels, test_images, test_labels
 
 
+MAX_CANVASES = 10**6
+
+
 class ClutteredOptions(FrozenConfig):
     """How many canvases there are, and how hard they are to classify."""
 
-    train: int = Field(default=12_000, ge=10)
-    test: int = Field(default=2_000, ge=10)
+    train: int = Field(default=12_000, ge=10, le=MAX_CANVASES)
+    test: int = Field(default=2_000, ge=10, le=MAX_CANVASES)
     digits: int = Field(default=2, ge=1, le=NUM_COLOURS)  # on each canvas
     digit_size: float = Field(default=0.55, gt=0, le=1)  # as a share of the canvas
-    tint: float = Field(default=0.06, ge=0)  # of the mean; black is 0, white is 1
-    noise: float = Field(default=0.08, ge=0)  # standard deviation of each of 8 x 8 noise cells
-    clutter: int = Field(default=1, ge=0)  # grey, half-sized digits on each canvas
+    tint: float = Field(default=0.06, ge=0, le=10)  # of the mean; black is 0, white is 1
+    noise: float = Field(
+        default=0.08, ge=0, le=10
+    )  # standard deviation of each of 8 x 8 noise cells
+    clutter: int = Field(default=1, ge=0, le=100)  # grey, half-sized digits on each canvas
 
 
 @dataclass(frozen=True)

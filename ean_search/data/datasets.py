@@ -18,9 +18,10 @@ from torch import Tensor
 from ean_search.data.cluttered import NUM_CLASSES, load_canvases
 from ean_search.data.options import read_options
 from ean_search.data.splits import MeanStd, Split, TensorSplit, crop_and_flip
-from ean_search.utils.config import FrozenConfig
+from ean_search.utils.config import MAX_COUNT, MAX_IMAGE_SIZE, MAX_PROCESSES, MAX_SEED, FrozenConfig
 from ean_search.utils.errors import UserError, first_line, unknown_name
-from ean_search.utils.registry import lookup
+from ean_search.utils.registry import call_plugin, lookup
+from ean_search.utils.trust import PluginName
 
 CIFAR_MEAN_STD = (0.4914, 0.4822, 0.4465), (0.2023, 0.1994, 0.2010)
 CANVAS_MEAN_STD = (0.5, 0.5, 0.5), (0.25, 0.25, 0.25)
@@ -54,15 +55,15 @@ class DataSource(FrozenConfig):
         options: Options of the data set by name; see options.py.
     """
 
-    name: str = "cluttered"
+    name: PluginName = "cluttered"
     root: str | None = None
-    image_size: int | None = Field(default=None, ge=8)
-    search_per_class: int | None = Field(default=None, ge=1)
-    train_per_class: int | None = Field(default=None, ge=2)
-    test_per_class: int | None = Field(default=None, ge=1)
-    workers: int = Field(default=4, ge=0)
+    image_size: int | None = Field(default=None, ge=8, le=MAX_IMAGE_SIZE)
+    search_per_class: int | None = Field(default=None, ge=1, le=MAX_COUNT)
+    train_per_class: int | None = Field(default=None, ge=2, le=MAX_COUNT)
+    test_per_class: int | None = Field(default=None, ge=1, le=MAX_COUNT)
+    workers: int = Field(default=4, ge=0, le=MAX_PROCESSES)
     download: bool = False
-    seed: int = Field(default=0, ge=0)
+    seed: int = Field(default=0, ge=0, le=MAX_SEED)
     options: dict[str, Any] = {}
 
     @field_validator("name")
@@ -121,8 +122,19 @@ def load_data(source: DataSource) -> Data:
         >>> data = load_data(DataSource(name="imagefolder", root="photos", image_size=160))
         >>> images, labels = next(data.train.batches(64, shuffle=(0,)))
     """
-    name = "timm" if source.name.startswith("timm:") else source.name
-    return cast(Data, lookup(name, DATA_SETS, "data set")(source))
+    if not imports_data(source.name):
+        name = source.name.partition(":")[0]
+        return cast(Data, lookup(name, DATA_SETS, "data set")(source))
+    load = lookup(source.name, {}, "data set")
+    data = call_plugin(load, "data set", source.name, source)
+    if not isinstance(data, Data):
+        raise UserError(f"data set {source.name!r} returns {type(data).__name__}, not Data")
+    return data
+
+
+def imports_data(name: str) -> bool:
+    """Say whether a name stands for code outside the package and timm."""
+    return ":" in name and not name.startswith("timm:")
 
 
 def hold_out(

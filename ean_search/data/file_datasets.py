@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Sized
+from pathlib import Path
 from typing import Any, cast
 
 import numpy as np
@@ -9,12 +10,14 @@ from timm.data.dataset_factory import create_dataset
 
 from ean_search.data.datasets import Data, DataSource, first_of_each_class, hold_out
 from ean_search.data.file_splits import LoaderSplit, Stream, StreamSplit
+from ean_search.data.image_files import FolderImages, check_image_folder
 from ean_search.data.image_folders import open_image_folders
 from ean_search.data.options import TimmOptions, read_options
 from ean_search.data.splits import Seed
 from ean_search.data.transforms import make_transform
 from ean_search.utils.errors import UserError, first_line
 from ean_search.utils.seeding import derive_seed
+from ean_search.utils.trust import refuse_foreign
 
 STREAM_READERS = "hfids", "tfds", "wds"  # timm's readers that cannot index their images
 REMOTE_READERS = "hfds", "hfids", "tfds"  # timm's readers whose root may be missing
@@ -41,6 +44,8 @@ def load_timm(source: DataSource) -> Data:
         UserError: If timm cannot read it, or its train and test split are the same files.
     """
     options = read_options(source.name, source.options)
+    if _reader_name(source) == "wds":  # lists of files there may name programs to run
+        refuse_foreign([source.name])
     if _reader_name(source) in STREAM_READERS:
         return _load_streams(source, options)
     if options.max_images is not None:
@@ -106,8 +111,11 @@ def _create(source: DataSource, options: TimmOptions, split: str, **more: Any) -
     if "/" in name:  # a plain folder takes no download and no keys
         keys = {"input_key": options.input_key, "target_key": options.target_key}
         more |= keys | {"download": source.download}
+    else:
+        check_image_folder(Path(root or "."))
     try:
-        return create_dataset(name, root, split, **more)
+        dataset = create_dataset(name, root, split, **more)
+        return dataset if "/" in name else FolderImages(dataset.reader)
     except Exception as error:  # readers raise errors of many kinds
         raise UserError(f"{source.name}, split {split!r}: {first_line(error)}") from error
 

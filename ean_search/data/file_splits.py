@@ -14,9 +14,10 @@ import torch
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset, IterableDataset, default_collate
 
+from ean_search.data.image_files import BROKEN_IMAGE_ERRORS, no_bombs, to_rgb
 from ean_search.data.splits import Batches, Seed, Split, TensorSplit
 from ean_search.utils.device import count_cpus
-from ean_search.utils.errors import UserError
+from ean_search.utils.errors import UserError, first_line
 from ean_search.utils.seeding import derive_seed, seeded
 
 Transform = Callable[[Any], Tensor]  # from a PIL image to a normalised tensor
@@ -194,12 +195,13 @@ class _Decoder(Dataset[Item]):
     def __getitem__(self, key: tuple[int, int]) -> Item:
         index, seed = key
         try:
-            image, label = self.dataset[index]
-            image = image.convert("RGB")
-        except (OSError, SyntaxError, EOFError) as error:  # PIL raises these at broken files
+            with no_bombs():
+                image, label = self.dataset[index]
+                image = to_rgb(image)
+        except BROKEN_IMAGE_ERRORS as error:
             samples = getattr(self.dataset, "samples", None)
             where = samples[index][0] if samples else f"number {index}"
-            return UserError(f"cannot read the image {where}: {error}")
+            return UserError(f"cannot read the image {where}: {first_line(error)}")
         with seeded(seed):
             return self.transform(image), int(label)
 

@@ -9,6 +9,7 @@ import numpy as np
 from torchvision.datasets import ImageFolder
 from torchvision.datasets.folder import IMG_EXTENSIONS
 
+from ean_search.data.image_files import check_image_folder, open_image
 from ean_search.utils.errors import UserError
 
 TEST_FOLDERS = "val", "validation", "test"
@@ -45,9 +46,13 @@ def open_image_folders(
     if problems:
         raise UserError(f"images at {root}: {'; '.join(problems)}")
     if test:
-        return ImageFolder(str(train)), ImageFolder(str(test))
+        return _open(train), _open(test)
     assert val_split is not None, "without a folder for the test there is a share for it"
-    return divide(ImageFolder(str(train)), val_split, seed)
+    return divide(_open(train), val_split, seed)
+
+
+def _open(folder: Path) -> ImageFolder:
+    return ImageFolder(str(folder), loader=open_image)
 
 
 def divide(folder: ImageFolder, share: float, seed: int) -> tuple[ImageFolder, ImageFolder]:
@@ -95,6 +100,7 @@ def _problems(folder: Path) -> Iterator[str]:
     if not folder.is_dir():
         yield f"no folder {folder.name}{_advice(folder)}"
         return
+    check_image_folder(folder)  # first: a loop of links would be followed for ever
     classes = _classes(folder)
     if not classes:
         yield f"no folder of a class in {folder}"

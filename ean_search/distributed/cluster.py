@@ -2,13 +2,18 @@
 
 import logging
 import os
+import socket
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
+from pathlib import Path
+from unittest.mock import patch
 
 import ray
+from ray._private import ray_constants  # under no public name
 
 from ean_search.distributed.config import Workers
 from ean_search.utils.errors import UserError, first_line
+from ean_search.utils.import_path import is_data_folder
 
 # One folder and three files per trial are too much for trials of milliseconds. Workers stay in the
 # user's working directory, so that relative paths to data mean the same everywhere.
@@ -19,6 +24,8 @@ RAY_ENVIRONMENT = {
     "TUNE_PRINT_ALL_TRIAL_ERRORS": "0",
     "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",
 }
+CLUSTERS_OF_RAY = ray_constants, "ENABLE_RAY_CLUSTER"
+CONNECT_SECONDS = 5.0
 QUIET_LOGGERS = ("ray", "ray.tune", "ray.train")
 
 
@@ -32,6 +39,11 @@ def cluster(workers: Workers) -> Iterator[None]:
     Raises:
         UserError: If there is no cluster at the address, or no node has room for a worker.
     """
+    if is_data_folder(Path.cwd()):
+        raise UserError(
+            f"{Path.cwd()} is a run's folder, and Ray's workers import from the folder where they "
+            "are started: start from another one"
+        )
     with _environment(RAY_ENVIRONMENT | {"TUNE_MAX_PENDING_TRIALS_PG": str(workers.count)}):
         if ray.is_initialized():
             yield
@@ -47,14 +59,17 @@ def cluster(workers: Workers) -> Iterator[None]:
 def _start(workers: Workers) -> None:
     """Start Ray on this machine, or connect to the cluster at the workers' address."""
     if workers.address is None:
-        ray.init(
-            "local",  # else Ray joins whatever cluster it finds on this machine
-            num_cpus=workers.cpus_here,
-            include_dashboard=False,
-            log_to_driver=False,
-            logging_level=logging.ERROR,
-        )
+        # Without clusters, as on macOS, Ray takes the loopback address as that of the machine.
+        with nullcontext() if workers.listen else patch.object(*CLUSTERS_OF_RAY, False):
+            ray.init(
+                "local",  # else Ray joins whatever cluster it finds on this machine
+                num_cpus=workers.cpus_here,
+                include_dashboard=False,
+                log_to_driver=False,
+                logging_level=logging.ERROR,
+            )
         return
+    _check_address(workers.address)
     environment = {"env_vars": RAY_ENVIRONMENT}
     try:
         ray.init(
@@ -65,6 +80,23 @@ def _start(workers: Workers) -> None:
         )
     except (ConnectionError, ValueError, RuntimeError) as error:
         raise UserError(f"no Ray cluster at {workers.address!r}: {first_line(error)}") from error
+
+
+def _check_address(address: str) -> None:
+    """Refuse a host and port where nobody listens; Ray would try for minutes.
+
+    Raises:
+        UserError: If there is nobody.
+    """
+    host, separator, port = address.removeprefix("ray://").rpartition(":")
+    if not separator:  # `auto`, and other words of Ray's
+        return
+    if not host or not port.isdecimal() or not 0 < int(port) < 2**16:
+        raise UserError(f"expected an address such as auto or 10.0.0.1:6379, got {address!r}")
+    try:
+        socket.create_connection((host.strip("[]"), int(port)), CONNECT_SECONDS).close()
+    except (OSError, UnicodeError) as error:
+        raise UserError(f"no Ray cluster at {address!r}: {first_line(error)}") from error
 
 
 def check_room(workers: Workers) -> None:

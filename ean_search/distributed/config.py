@@ -8,7 +8,7 @@ import math
 
 from pydantic import Field
 
-from ean_search.utils.config import FrozenConfig
+from ean_search.utils.config import MAX_COUNT, MAX_PROCESSES, FrozenConfig
 from ean_search.utils.device import count_cpus
 from ean_search.utils.errors import UserError, unknown_name
 
@@ -26,17 +26,20 @@ class Workers(FrozenConfig):
         max_failures: How often a trial is started again after its worker died.
         address: Address of a running cluster, or `auto`; None starts Ray on this machine.
         storage: Folder or URL for Ray's files; the run's folder if None.
+        listen: Whether a Ray that is started here can be reached from other machines; by default
+            it listens on the loopback interface only.
 
     Example:
         >>> Workers(count=4, gpus=0.25)
     """
 
-    count: int = Field(default=1, ge=1)
-    cpus: float | None = Field(default=None, gt=0)
-    gpus: float | None = Field(default=None, ge=0)
-    max_failures: int = Field(default=3, ge=0)
+    count: int = Field(default=1, ge=1, le=MAX_PROCESSES)
+    cpus: float | None = Field(default=None, ge=0.01, le=MAX_PROCESSES)
+    gpus: float | None = Field(default=None, ge=0, le=MAX_PROCESSES)
+    max_failures: int = Field(default=3, ge=0, le=MAX_COUNT)
     address: str | None = None
     storage: str | None = None
+    listen: bool = False
 
     @property
     def cpus_each(self) -> float:

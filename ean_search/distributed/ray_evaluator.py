@@ -19,7 +19,6 @@ from typing import Any
 import ray
 from ray import tune
 from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
-from tensorboardX import SummaryWriter
 
 from ean_search.analysis.run_folder import Run
 from ean_search.core.space import Placement, Space
@@ -33,6 +32,7 @@ from ean_search.distributed.schedulers import make_scheduler
 from ean_search.distributed.trainable import make_trainable
 from ean_search.distributed.tune_adapters import ChunkOutcome, PlaceholderSearcher, ResultCallback
 from ean_search.evaluation.standalone import checkpoint_of, remove_if_empty
+from ean_search.utils.tensorboard import ScalarWriter
 
 DEFAULT_NAME = "tune"  # of the folders that Ray users know how to read
 MAX_TRIALS_PER_TUNER = 1000  # what a Tuner writes down grows with its trials, 9 kB for each
@@ -44,7 +44,7 @@ class _Session:
     """What is at work from the first cohort on."""
 
     queue: Any  # handle of the ChunkQueue actor
-    writer: SummaryWriter
+    writer: ScalarWriter
     tuner_thread: threading.Thread
 
 
@@ -128,7 +128,7 @@ class RayEvaluator:
                 self._take_in(self._next_outcome(session), session)
             result = results[place]
             if result.accuracy is not None:
-                session.writer.add_scalar("accuracy", result.accuracy, self.done)
+                session.writer.add("accuracy", result.accuracy, self.done)
             self.done += 1
             yield result
             checkpoint_of(self._checkpoints_folder, placement).unlink(missing_ok=True)
@@ -163,7 +163,7 @@ class RayEvaluator:
     def _start(self) -> _Session:
         """Start Ray, the queue and the thread of Tuners."""
         self._stack.enter_context(cluster(self.workers))
-        writer = SummaryWriter(str(Run(self.folder).tensorboard_folder / self.name))
+        writer = ScalarWriter(Run(self.folder).tensorboard_folder / self.name)
         self._stack.callback(writer.close)
         for old in self.folder.glob(f"{self.name}-*"):  # the results of a session before this one
             shutil.rmtree(old)

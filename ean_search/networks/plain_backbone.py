@@ -20,10 +20,13 @@ import ean_search.networks.backbones.t2t_vit  # noqa: F401  # timm knows its mod
 from ean_search.core.space import Space
 from ean_search.networks.backbones.registry import BACKBONES
 from ean_search.utils.errors import UserError, describe_crash, unknown_name
-from ean_search.utils.registry import lookup
+from ean_search.utils.registry import call_plugin, lookup
+from ean_search.utils.trust import refuse_foreign
 
 MAX_SIZES_TRIED = 8  # to find some that work
 MAX_SIZES_NAMED = 3
+# By which timm would read files that a space has no business to name.
+FILE_ARGUMENTS = {"checkpoint_path", "pretrained_cfg", "pretrained_cfg_overlay"}
 USUAL_STRIDES = (16, 32)  # in pixels: what most backbones divide their images into
 
 
@@ -39,8 +42,13 @@ def make_backbone(space: Space, classes: int) -> nn.Module:
         UserError: If there is no such backbone, or it does not take the arguments or the size.
     """
     name, args = space.backbone, {"num_classes": classes, **space.backbone_args}
+    refuse_foreign([name])
     if not _is_timm(name):
-        return lookup(name, BACKBONES, "backbone")(**args)
+        return _make_own(name, args)
+    if loading := FILE_ARGUMENTS & set(args):
+        raise UserError(
+            f"backbone_args: {min(loading)} would read a file; weights come by --pretrained FILE"
+        )
     if not is_model(name.split(".")[0]) and ":" not in name:
         raise unknown_name("backbone", name, [*timm.list_models(), *BACKBONES])
     args |= size_arguments(space)
@@ -59,6 +67,18 @@ def blank_image(space: Space) -> Tensor:
     """Return one black image of the size that the space's networks take."""
     channels = image_channels(space.backbone_args)
     return torch.zeros(1, channels, space.image_size, space.image_size)
+
+
+def _make_own(name: str, args: dict[str, Any]) -> nn.Module:
+    """Make a backbone that is not timm's."""
+    make = lookup(name, BACKBONES, "backbone")
+    if isinstance(make, type) and not issubclass(make, nn.Module):
+        raise UserError(f"{name!r} is no backbone: expected torch modules, got {make!r}")
+    backbone = call_plugin(make, "backbone", name, **args)
+    if not isinstance(backbone, nn.Module):
+        got = type(backbone).__name__
+        raise UserError(f"{name!r} is no backbone: it returned a {got}, not a torch module")
+    return backbone
 
 
 def size_arguments(space: Space) -> dict[str, int]:

@@ -127,6 +127,6 @@ def _file_weights(path: Path) -> Mapping[str, Tensor]:
     if not path.is_file():
         raise UserError(f"no pretrained weights at {path}")
     try:
-        return load_state_dict(str(path))
+        return load_state_dict(str(path), weights_only=True)
     except Exception as error:  # whatever a broken file makes its reader raise
         raise UserError(f"{path} holds no weights that can be read: {error}") from error

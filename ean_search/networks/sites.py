@@ -16,6 +16,7 @@ from torch import Tensor, nn
 
 from ean_search.attention.registry import find_attention
 from ean_search.core.attention_choice import OWN, AttentionChoice
+from ean_search.core.plugins import space_plugins
 from ean_search.core.space import Space, load_space
 from ean_search.networks.folding import norms_before
 from ean_search.networks.plain_backbone import (
@@ -26,6 +27,7 @@ from ean_search.networks.plain_backbone import (
 from ean_search.networks.positions.registry import find_position
 from ean_search.networks.site import Site, class_name, describe_site
 from ean_search.utils.errors import UserError
+from ean_search.utils.trust import refuse_foreign
 
 
 class _Recorder(nn.Module):
@@ -55,6 +57,7 @@ def find_sites(space: Space) -> tuple[Site, ...]:
     Raises:
         UserError: If there is no such position, or the backbone cannot be built.
     """
+    refuse_foreign(space_plugins(space))  # in JSON, names do not say whose they are
     plain = {"name": "", "stages": (), "placements": {}}
     return _find_sites(space.model_copy(update=plain).model_dump_json())
 

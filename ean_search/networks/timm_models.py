@@ -11,6 +11,7 @@ pretrained_cfg, and those of the backbone.
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 from timm.models import (
@@ -24,11 +25,13 @@ from timm.models import (
 from timm.models._features import FeatureGetterNet, FeatureListNet  # under no public name
 from torch import nn
 
-from ean_search.core.space import Space, load_space
+from ean_search.core.plugins import space_plugins
+from ean_search.core.space import Space, load_space, shipped_spaces
 from ean_search.networks.builder import build, prune
 from ean_search.networks.sites import probe
 from ean_search.utils.config import parse_fields
 from ean_search.utils.errors import UserError
+from ean_search.utils.trust import mark_foreign, recorded_names, refuse_foreign, trusted_in_block
 
 GENERIC_MODEL = "ean_model"  # of any backbone
 MODELS = {
@@ -92,6 +95,8 @@ def make_network(
     if {**own, **arguments} != start.backbone_args or changes:
         other = {"backbone_args": {**own, **arguments}, "stages": (), "placements": {}}
         start = start.model_copy(update=other)
+    advice = "build it in a block `with ean_search.trusting({!r}):`"
+    refuse_foreign(space_plugins(start), "this model", advice)
     probed = probe(start)
     return prune(build(probed, num_classes), probed.parse(placement), fold=False)
 
@@ -132,6 +137,7 @@ def _make_entry_point(name: str, space: str | None) -> Callable[..., nn.Module]:
         cache_dir: Any = None,
         **arguments: Any,
     ) -> nn.Module:
+        arguments |= _stored_arguments(arguments, pretrained_cfg)
         return build_model_with_cfg(
             make,
             name,
@@ -147,6 +153,21 @@ def _make_entry_point(name: str, space: str | None) -> Callable[..., nn.Module]:
     create.__name__ = create.__qualname__ = name
     create.__doc__ = f"Build {space or 'any backbone'} with the attention of `placement`."
     return create
+
+
+def _stored_arguments(arguments: dict[str, Any], pretrained_cfg: Any) -> dict[str, Any]:
+    """Return the arguments that timm read from a file, with a stranger's plug-ins marked.
+
+    timm gives them twice: among the arguments, and as `pretrained_model_args`.
+    """
+    given = arguments.get("pretrained_model_args") or {}
+    stored = {key: value for key, value in given.items() if arguments.get(key) == value}
+    if stored.get("space") not in (None, *shipped_spaces()):
+        raise UserError(f"this model names a file of a space, {stored['space']!r}: not read")
+    folder = pretrained_cfg.get("file") if isinstance(pretrained_cfg, dict) else None
+    own = recorded_names(Path(folder)) if isinstance(folder, str) else frozenset[str]()
+    marked: dict[str, Any] = mark_foreign(stored, trusted_in_block() | own)
+    return marked
 
 
 _configs: dict[str, PretrainedCfg | dict[str, Any]] = {

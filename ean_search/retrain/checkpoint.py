@@ -4,25 +4,30 @@ The folder holds all that is needed to build the network again, also without the
 """
 
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+from pydantic import field_validator
 from torch import Tensor, nn
 
 from ean_search.analysis.run_folder import Run
 from ean_search.analysis.training_folder import TrainingFolder
+from ean_search.core.plugins import space_plugins
 from ean_search.core.space import Placement, Space
-from ean_search.data.datasets import Data, DataSource
+from ean_search.data.datasets import Data, DataSource, imports_data
 from ean_search.data.splits import TensorSplit
 from ean_search.networks.builder import build, paths_before_pruning, place, prune
 from ean_search.training.recipe import Recipe
 from ean_search.utils.config import FrozenConfig, parse_fields
 from ean_search.utils.errors import UserError
 from ean_search.utils.files import load_weights
+from ean_search.utils.formats import FORMATS, check_format
+from ean_search.utils.import_path import treat_as_data
+from ean_search.utils.trust import mark_foreign, recorded_names, refuse_foreign
 
 
 class TrainingDescription(FrozenConfig):
@@ -40,6 +45,7 @@ class TrainingDescription(FrozenConfig):
         preprocessing: How images become tensors, in timm's words.
         folded_from: The placement that was trained, if gates were fused away since.
         class_names: The names of the classes, in the order of the logits, if the data has names.
+        format: The version of the description's format.
     """
 
     space: Space
@@ -52,18 +58,36 @@ class TrainingDescription(FrozenConfig):
     preprocessing: dict[str, Any] = {}
     folded_from: str | None = None
     class_names: tuple[str, ...] | None = None
+    format: int = FORMATS["training"]
+
+    @field_validator("format")
+    @classmethod
+    def _check_format(cls, version: int) -> int:
+        check_format(version, "training", "it")
+        return version
+
+    @property
+    def plugins(self) -> list[str]:
+        """Return the names in it that stand for code outside the package."""
+        return [*space_plugins(self.space), *[self.data.name] * imports_data(self.data.name)]
 
 
 @dataclass(frozen=True)
 class Checkpoint(TrainingFolder):
-    """The folder of one training, with the network that was trained."""
+    """The folder of one training, with the network that was trained.
+
+    Attributes:
+        path: The folder.
+        trust: Modules and plug-ins that may be imported though the training may be a stranger's.
+    """
+
+    trust: frozenset[str] = frozenset()
 
     @cached_property
     def description(self) -> TrainingDescription:
-        """The description of the training."""
-        return parse_fields(
-            TrainingDescription, self.read_description(), str(self.description_file)
-        )
+        """The description of the training; without trust, it names no plug-ins."""
+        trusted = self.trust | recorded_names(self.path)
+        return read_description(self.read_description(), str(self.description_file), trusted)
 
     @property
     def trained_placement(self) -> Placement:
@@ -101,17 +125,35 @@ class Checkpoint(TrainingFolder):
         return place(network, self.trained_placement).eval()
 
 
+def read_description(fields: Any, what: str, trusted: Collection[str]) -> TrainingDescription:
+    """Read the description of a training that may be a stranger's.
+
+    Args:
+        fields: Its fields.
+        what: Where they stand, for error messages.
+        trusted: Modules or plug-ins that it may name.
+
+    Raises:
+        UserError: If a field is wrong, or names a plug-in that is not trusted.
+    """
+    description = parse_fields(TrainingDescription, mark_foreign(fields, trusted), what)
+    refuse_foreign(description.plugins, "this training")
+    return description
+
+
 def _own_tensors(module: nn.Module) -> Iterator[tuple[str, Tensor]]:
     """Yield the parameters and buffers of a module, without those of its parts."""
     yield from module.named_parameters(recurse=False)
     yield from module.named_buffers(recurse=False)
 
 
-def open_checkpoint(path: str | Path | Checkpoint) -> Checkpoint:
+def open_checkpoint(path: str | Path | Checkpoint, trust: Collection[str] = ()) -> Checkpoint:
     """Open the folder of a training.
 
     Args:
         path: The folder, or the file of weights in it. A checkpoint is returned as it is.
+        trust: Modules, or plug-ins such as "my_attn:SimAM", that it may import. Those of a run that
+            this user started on this machine need not be named.
 
     Raises:
         UserError: If the folder is not of a training, or the training is not finished.
@@ -119,8 +161,11 @@ def open_checkpoint(path: str | Path | Checkpoint) -> Checkpoint:
     Example:
         >>> network = open_checkpoint("results/tiny/first/retrain/1-0-1-0-seed0").network()
     """
+    if isinstance(path, Checkpoint):
+        trust = path.trust
     path = path.path if isinstance(path, Checkpoint) else Path(path)
-    checkpoint = Checkpoint(path.parent if path.is_file() else path)
+    checkpoint = Checkpoint(path.parent if path.is_file() else path, frozenset(trust))
+    treat_as_data(checkpoint.path)
     if not checkpoint.description_file.is_file():
         missing = checkpoint.description_file.name
         raise UserError(f"{path} is not a retrained network: no {missing} there")
@@ -151,7 +196,7 @@ def find_trained(
         others = sorted({training.seed for training in run.trainings(placement, recipe=recipe)})
         known = f" with seed {seed}, only with {', '.join(map(str, others))}" if others else ""
         raise UserError(f"{placement} is not retrained yet{known}: {command}")
-    return Checkpoint(min(trainings, key=lambda training: training.seed).path)
+    return Checkpoint(min(trainings, key=lambda training: training.seed).path, run.trust)
 
 
 def find_only_placement(

@@ -23,6 +23,7 @@ from ean_search.costs.network_latency import measure_latency
 from ean_search.networks.builder import build, prune
 from ean_search.retrain.retrain import RetrainingPlan
 from ean_search.utils.errors import UserError
+from ean_search.utils.files import save_csv
 from ean_search.utils.progress import Progress, silent
 
 log = logging.getLogger(__name__)
@@ -178,8 +179,8 @@ def save_comparison(plan: RetrainingPlan, frame: pd.DataFrame, trainings: pd.Dat
     """Write both tables beside the trainings, and return the path of the comparison."""
     folder = plan.checkpoint(plan.space.named["none"], 0).path.parent
     folder.mkdir(parents=True, exist_ok=True)
-    trainings.to_csv(folder / "trainings.csv", index=False)
-    frame.to_csv(folder / COMPARISON_NAME, index=False, float_format="%.6g")
+    save_csv(trainings, folder / "trainings.csv")
+    save_csv(frame, folder / COMPARISON_NAME, "%.6g")
     return folder / COMPARISON_NAME
 
 

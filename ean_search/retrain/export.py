@@ -8,6 +8,7 @@ import json
 import shutil
 import tempfile
 import warnings
+from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -21,7 +22,7 @@ from torch import Tensor, nn
 from ean_search.core.space import load_space
 from ean_search.networks.builder import build, fold_placement, prune
 from ean_search.networks.timm_models import GENERIC_MODEL, MODELS, SPACE_FIELDS, backbone_cfg
-from ean_search.retrain.checkpoint import Checkpoint, TrainingDescription
+from ean_search.retrain.checkpoint import Checkpoint, TrainingDescription, read_description
 from ean_search.retrain.export_check import (
     Agreement,
     Examples,
@@ -34,6 +35,8 @@ from ean_search.retrain.export_check import (
 from ean_search.utils.errors import UserError, first_line
 from ean_search.utils.files import load_weights, save_json, write_atomically
 from ean_search.utils.registry import lookup
+from ean_search.utils.safe_paths import check_output, refuse_links
+from ean_search.utils.trust import trusting
 
 FORMATS = {
     "timm": "ean_search.retrain.export:write_timm",
@@ -92,6 +95,8 @@ def export(
     """
     folder = Path(folder or checkpoint.export_folder)
     trained = checkpoint.description
+    if folder == checkpoint.export_folder:
+        refuse_links(checkpoint.path)
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
@@ -163,6 +168,8 @@ def _export_error(trained: TrainingDescription, form: str, error: Exception) -> 
 
 def write_timm(network: nn.Module, trained: TrainingDescription, path: Path) -> Forward:
     """Write a folder that `timm.create_model("local-dir:...", pretrained=True)` opens."""
+    if path.is_symlink() or path.is_file():
+        raise UserError(f"cannot write {path}: there is a file or a link, not a folder")
     part = path.with_name(path.name + ".part")
     shutil.rmtree(part, ignore_errors=True)
     part.mkdir()
@@ -171,7 +178,8 @@ def write_timm(network: nn.Module, trained: TrainingDescription, path: Path) -> 
     (part / "README.md").write_text(_model_card(trained, path.name))
     shutil.rmtree(path, ignore_errors=True)
     part.replace(path)
-    model: nn.Module = timm.create_model(f"local-dir:{path}", pretrained=True)
+    with trusting(*trained.plugins):
+        model: nn.Module = timm.create_model(f"local-dir:{path}", pretrained=True)
     return model.eval()
 
 
@@ -247,6 +255,7 @@ def write_torch(network: nn.Module, trained: TrainingDescription, path: Path) ->
     """Write a program of torch.export, with any number of images."""
     example, shapes = _example(trained)
     program = torch.export.export(network, example, dynamic_shapes=shapes)
+    check_output(path)
     torch.export.save(program, path)  # refuses names that do not end in .pt2
     return torch.export.load(path).module()
 
@@ -254,21 +263,25 @@ def write_torch(network: nn.Module, trained: TrainingDescription, path: Path) ->
 def write_safetensors(network: nn.Module, trained: TrainingDescription, path: Path) -> Forward:
     """Write the weights, with the description of the network as the file's metadata."""
     _save_copies(network, path, {"ean_search": trained.model_dump_json()})
-    return read_safetensors(path)
+    return read_safetensors(path, trained.plugins)
 
 
-def read_safetensors(path: Path | str) -> nn.Module:
+def read_safetensors(path: Path | str, trust: Collection[str] = ()) -> nn.Module:
     """Build the network that an exported file of weights belongs to, and load the weights.
 
+    Args:
+        path: The file.
+        trust: Modules, or plug-ins such as "my_attn:SimAM", that the file may name.
+
     Raises:
-        UserError: If the file has no description of its network.
+        UserError: If the file has no description of its network, or names others.
     """
     path = Path(path)
     with safe_open(path, "pt") as file:
         description = (file.metadata() or {}).get("ean_search")
     if description is None:
         raise UserError(f"{path} does not say what network it belongs to")
-    trained = TrainingDescription.model_validate(json.loads(description))
+    trained = read_description(json.loads(description), str(path), trust)
     network = prune(
         build(trained.space, trained.classes), trained.space.parse(trained.placement), fold=False
     )

@@ -22,6 +22,7 @@ from ean_search.networks.builder import Slot, prune, slots
 from ean_search.networks.folding import foldable_factor, scale_norm, takes_factors
 from ean_search.retrain.checkpoint import Checkpoint
 from ean_search.utils.files import save_json, save_weights
+from ean_search.utils.safe_paths import refuse_links
 
 MIN_ENERGY = 1e-30  # of a channel: keeps divisions by the energy of empty channels finite
 
@@ -115,7 +116,8 @@ def save_fused(checkpoint: Checkpoint, fused: FusedNetwork, threshold: float) ->
         fused: The outcome of `fuse_gates`.
         threshold: The threshold of `fuse_gates`, for the metrics.
     """
-    pruned = Checkpoint(checkpoint.pruned_folder.path)
+    pruned = Checkpoint(checkpoint.pruned_folder.path, checkpoint.trust)
+    refuse_links(checkpoint.path)
     pruned.path.mkdir(exist_ok=True)
     changes = {"placement": str(fused.placement), "folded_from": str(checkpoint.trained_placement)}
     description = checkpoint.description.model_copy(update=changes)

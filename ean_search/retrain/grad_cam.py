@@ -24,7 +24,8 @@ from ean_search.networks.sites import find_sites
 from ean_search.runs.experiment import load_experiment
 from ean_search.utils.device import find_device
 from ean_search.utils.errors import UserError
-from ean_search.utils.files import load_weights
+from ean_search.utils.files import load_weights, save_csv
+from ean_search.utils.safe_paths import refuse_links
 
 MIN_MAP_PIXELS = 4  # of a map's height and width: smaller maps show no places
 
@@ -61,7 +62,7 @@ def explain(
     Raises:
         UserError: If the run has no weights yet, or the images are too small for maps.
     """
-    experiment = load_experiment(run.experiment_file, {"device": find_device(device)})
+    experiment = load_experiment(run.experiment_file, {"device": find_device(device)}, run.trust)
     data, device = load_data(experiment.data), experiment.device
     batch, labels = next(iter(data.test.batches(images, device=device)))
     chosen = {"none": run.find("none"), "all": run.find("all"), str(placement): placement}
@@ -76,9 +77,10 @@ def explain(
     frame, title = pd.DataFrame(rows), f"Grad-CAM of {layer} for the label; {weights}"
     figure = plot_maps(_to_pictures(batch), labels.tolist(), maps, frame, title=title)
     picture = run.grad_cam_folder / f"{placement}.png"
+    refuse_links(run.path)
     picture.parent.mkdir(exist_ok=True)
     save_figure(figure, picture)
-    frame.to_csv(picture.with_suffix(".csv"), index=False)
+    save_csv(frame, picture.with_suffix(".csv"))
     return Explanation(frame, picture, weights, layer)
 
 

@@ -27,9 +27,12 @@ from ean_search.training.recipe import load_recipe
 from ean_search.training.trainer import TrainingContext
 from ean_search.utils.device import find_device
 from ean_search.utils.files import check_same_settings, save_json, save_weights
+from ean_search.utils.locks import only_writer
 from ean_search.utils.progress import Progress, silent
 from ean_search.utils.provenance import provenance
+from ean_search.utils.safe_paths import refuse_links
 from ean_search.utils.tensorboard import log_scalars
+from ean_search.utils.trust import is_trusted, record_names
 
 log = logging.getLogger(__name__)
 # Fields of a description that do not change what is trained.
@@ -66,7 +69,7 @@ class RetrainingPlan:
 
     def checkpoint(self, placement: Placement, seed: int) -> Checkpoint:
         """Return the folder of one training; nothing is made."""
-        return Checkpoint(self._folder / Checkpoint.name(placement, seed))
+        return Checkpoint(self._folder / Checkpoint.name(placement, seed), self.run.trust)
 
     @property
     def _folder(self) -> Path:
@@ -103,9 +106,15 @@ class RetrainingPlan:
         """
         checkpoint = self.checkpoint(placement, seed)
         description = self.description(placement, seed)
-        with removed_after_failure(self.run, checkpoint):
+        # What this command names itself; `--trust` holds for one command only.
+        own = [name for name in description.plugins if not is_trusted(name, self.run.trust)]
+        record_names(self.run.path, own)
+        if checkpoint.is_finished:  # reading needs no lock, and no right to write
             _check_same_settings(checkpoint, description)
-            metrics = checkpoint.read_metrics()
+            return (checkpoint.read_metrics() or {}) | {"folder": str(checkpoint.path)}
+        with only_training(self.run, checkpoint):
+            _check_same_settings(checkpoint, description)
+            metrics = checkpoint.read_metrics()  # of a process that has just ended
             if metrics is None:
                 network = self.network(placement, seed)
                 scalars = self.run.scalars_folder(self._folder)
@@ -180,7 +189,7 @@ def plan_retraining(
     if recipe is not None:
         fields = load_recipe(recipe).model_dump()
         changes = {f"retrain.{name}": value for name, value in fields.items()} | changes
-    experiment = load_experiment(run.experiment_file, changes)
+    experiment = load_experiment(run.experiment_file, changes, run.trust)
     experiment = experiment.model_copy(update={"device": find_device(experiment.device)})
     return RetrainingPlan(run, experiment, recipe, pretrained)
 
@@ -229,23 +238,40 @@ def retrain_placement(
 
 
 @contextmanager
-def removed_after_failure(run: Run, training: TrainingFolder) -> Iterator[None]:
-    """Remove the folder that a training made, and the empty ones around it, if it ends early.
+def only_training(run: Run, training: TrainingFolder) -> Iterator[None]:
+    """Keep other processes off the folder of a training in the block.
+
+    If the block ends early, the folder that it made is removed, and the empty ones around it.
 
     Args:
         run: The run whose folder keeps the training.
         training: Its folder; it stays if it existed before, or holds a state to go on from.
+
+    Raises:
+        UserError: If another process is training there; it says which one.
     """
+    refuse_links(run.path)
+    try:
+        with (
+            only_writer(training.lock_file, str(training.path)),
+            _removed_after_failure(training),
+        ):
+            yield
+    finally:
+        for parent in training.path.parents:
+            if parent == run.path or not parent.is_dir() or any(parent.iterdir()):
+                break
+            parent.rmdir()
+
+
+@contextmanager
+def _removed_after_failure(training: TrainingFolder) -> Iterator[None]:
     is_new = not training.path.exists()
     try:
         yield
     except BaseException:  # Ctrl-C, too: a folder without a state would only be in the way
         if is_new and not training.state_file.exists() and not training.is_finished:
             shutil.rmtree(training.path, ignore_errors=True)
-            for parent in training.path.parents:
-                if parent == run.path or not parent.is_dir() or any(parent.iterdir()):
-                    break
-                parent.rmdir()
         raise
 
 

@@ -22,8 +22,8 @@ def change_budget(run: Run, budget: int | None = None, steps: int | None = None)
     """
     changes: dict[str, Any] = {"search.budget": budget, "search.steps": steps}
     changes = {field: value for field, value in changes.items() if value is not None}
-    old = load_experiment(run.experiment_file)
-    new = load_experiment(run.experiment_file, changes)
+    old = load_experiment(run.experiment_file, trust=run.trust)
+    new = load_experiment(run.experiment_file, changes, run.trust)
     if new == old:
         return
     _check_farther(run, run.read_trials(), old.search, new.search)

@@ -5,7 +5,7 @@ An experiment is read from YAML, from flags, or from both. A file may build on o
 spelled out.
 """
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from pathlib import Path
 from typing import Any, Literal
 
@@ -13,17 +13,42 @@ import yaml
 from pydantic import Field, field_validator, model_validator
 
 from ean_search.core.objective import Objective
-from ean_search.core.space import Space, load_space
+from ean_search.core.plugins import space_plugins
+from ean_search.core.space import Space, load_space, shipped_spaces
 from ean_search.core.trial import axis_field
-from ean_search.data.datasets import DataSource
+from ean_search.data.datasets import DataSource, imports_data
 from ean_search.evaluation.precision import Precision
 from ean_search.search.loop import SearchSettings
-from ean_search.search.searchers.registry import DEFAULT_SEARCHER, find_searcher, split_searcher
+from ean_search.search.searchers.registry import (
+    DEFAULT_SEARCHER,
+    find_searcher,
+    imports_searcher,
+    split_searcher,
+)
 from ean_search.training.recipe import Recipe
 from ean_search.training.supernet import SupernetSettings
-from ean_search.utils.config import FrozenConfig, parse_fields, read_yaml
-from ean_search.utils.errors import UserError
+from ean_search.utils.config import (
+    MAX_BATCH_SIZE,
+    MAX_COUNT,
+    MAX_IMAGE_SIZE,
+    MAX_PROCESSES,
+    MAX_SEED,
+    FrozenConfig,
+    parse_fields,
+)
+from ean_search.utils.errors import UserError, shorten
 from ean_search.utils.files import write_atomically
+from ean_search.utils.import_path import is_data_folder
+from ean_search.utils.trust import (
+    ForeignName,
+    PluginName,
+    mark_foreign,
+    recorded_names,
+    refuse_foreign,
+)
+from ean_search.utils.yaml_files import read_yaml
+
+MAX_COHORT = 10**5  # placements that are held in memory at once
 
 
 def _spell_out_searcher(search: dict[str, Any]) -> dict[str, Any]:
@@ -64,17 +89,17 @@ class Search(FrozenConfig):
             learns first; they are copied when the run starts.
     """
 
-    searcher: str = DEFAULT_SEARCHER
+    searcher: PluginName = DEFAULT_SEARCHER
     options: dict[str, Any] = {}
-    budget: int = Field(default=64, ge=1)
-    cohort: int | None = Field(default=None, ge=1)
-    steps: int | None = Field(default=None, ge=1)
+    budget: int = Field(default=64, ge=1, le=MAX_COUNT)
+    cohort: int | None = Field(default=None, ge=1, le=MAX_COHORT)
+    steps: int | None = Field(default=None, ge=1, le=MAX_COUNT)
     objective: str = "accuracy - 0.02 latency"
     limits: str = ""
     racing: bool = False
     evaluator: Literal["shared", "standalone"] = "shared"
     scheduler: str = "asha"
-    verify: int = Field(default=0, ge=0)
+    verify: int = Field(default=0, ge=0, le=MAX_COUNT)
     warm_start: str | None = None
 
     @property
@@ -104,7 +129,8 @@ class Search(FrozenConfig):
     @field_validator("searcher")
     @classmethod
     def _check_searcher(cls, name: str) -> str:
-        find_searcher(name)
+        if not isinstance(name, ForeignName):
+            find_searcher(name)
         return name
 
     @field_validator("objective")
@@ -150,13 +176,13 @@ class Experiment(FrozenConfig):
     standalone: Recipe = Recipe(epochs=3)
     retrain: Recipe = Recipe(epochs=8)
     cost_axis: str = "latency_ms"
-    cost_image_size: int | None = Field(default=None, ge=8)
-    cost_batch: int = Field(default=1, ge=1)
-    eval_batch: int = Field(default=256, ge=1)
-    recalibrate: int = Field(default=256, ge=0)
+    cost_image_size: int | None = Field(default=None, ge=8, le=MAX_IMAGE_SIZE)
+    cost_batch: int = Field(default=1, ge=1, le=MAX_BATCH_SIZE)
+    eval_batch: int = Field(default=256, ge=1, le=MAX_BATCH_SIZE)
+    recalibrate: int = Field(default=256, ge=0, le=MAX_COUNT)
     evaluation: Precision = Precision()
-    seed: int = Field(default=0, ge=0)
-    train_workers: int = Field(default=1, ge=1)
+    seed: int = Field(default=0, ge=0, le=MAX_SEED)
+    train_workers: int = Field(default=1, ge=1, le=MAX_PROCESSES)
     device: str = "auto"
 
     @field_validator("space", mode="before")
@@ -164,7 +190,7 @@ class Experiment(FrozenConfig):
     def _load_space(cls, value: Any) -> Any:
         if isinstance(value, str):
             return load_space(value)
-        if isinstance(value, dict) and "base" in value:
+        if isinstance(value, dict) and isinstance(value.get("base"), str):
             changes = {key: entry for key, entry in value.items() if key != "base"}
             return load_space(value["base"], **changes)
         return value
@@ -176,22 +202,36 @@ class Experiment(FrozenConfig):
 
 
 def load_experiment(
-    path: Path | str | None = None, changes: dict[str, Any] | None = None
+    path: Path | str | None = None,
+    changes: dict[str, Any] | None = None,
+    trust: Collection[str] = (),
 ) -> Experiment:
     """Read an experiment from a file, from changes, or from both.
 
     Args:
         path: A YAML file of fields; None for the defaults.
         changes: Values by dotted field, such as {"search.budget": 32}; they override the file.
+        trust: Modules or plug-ins that a file in a run folder may name, beside those that this user
+            started the run with. Other files are the user's own.
 
     Raises:
-        UserError: If a file or a field is missing, unknown, or has a value that cannot work.
+        UserError: If a file or a field is missing, unknown, or has a value that cannot work, or if
+            a run folder names plug-ins that are not trusted.
 
     Example:
         >>> load_experiment(None, {"space": "tiny", "search.budget": 32})
     """
-    fields = _gather(path, changes or {})
-    return parse_fields(Experiment, fields, f"experiment {path}" if path else "experiment")
+    fields = _gather(path, changes or {}, trust)
+    experiment = parse_fields(Experiment, fields, f"experiment {path}" if path else "experiment")
+    refuse_foreign(experiment_plugins(experiment))
+    return experiment
+
+
+def experiment_plugins(experiment: Experiment) -> list[str]:
+    """List the names in an experiment that stand for code outside the package."""
+    name, searcher = experiment.data.name, experiment.search.searcher
+    data, searchers = [name] * imports_data(name), [searcher] * imports_searcher(searcher)
+    return [*space_plugins(experiment.space), *data, *searchers]
 
 
 def given_fields(path: Path | str | None, changes: dict[str, Any]) -> frozenset[str]:
@@ -208,9 +248,11 @@ def given_fields(path: Path | str | None, changes: dict[str, Any]) -> frozenset[
     return frozenset(_leaves(_gather(path, changes)))
 
 
-def _gather(path: Path | str | None, changes: dict[str, Any]) -> dict[str, Any]:
+def _gather(
+    path: Path | str | None, changes: dict[str, Any], trust: Collection[str] = ()
+) -> dict[str, Any]:
     """Read the fields of a file, and change them."""
-    fields = _read(Path(path)) if path else {}
+    fields = _read(Path(path), frozenset(trust), ()) if path else {}
     for dotted, value in changes.items():
         for key in reversed(dotted.split(".")):
             value = {key: value}
@@ -233,8 +275,10 @@ def save_experiment(experiment: Experiment, path: Path | str) -> None:
     write_atomically(Path(path), lambda part: part.write_text(text))
 
 
-def _read(path: Path) -> dict[str, Any]:
-    """Read the fields of a file and of the files it builds on."""
+def _read(path: Path, trust: frozenset[str], above: tuple[Path, ...]) -> dict[str, Any]:
+    """Read the fields of a file and of the files it builds on, which must not build on it."""
+    if path.resolve() in above:
+        raise UserError(f"{path}: builds on itself (base)")
     if not path.is_file():
         raise UserError(f"no experiment file at {path}")
     fields = read_yaml(path)
@@ -242,11 +286,25 @@ def _read(path: Path) -> dict[str, Any]:
         raise UserError(f"{path}: expected a mapping of fields, got {type(fields).__name__}")
     if isinstance(fields.get("space"), str):
         fields["space"] = {"base": fields["space"]}
+    if is_data_folder(path.parent):
+        _refuse_base(path, fields)
+        fields = mark_foreign(fields, trust | recorded_names(path))
     bases = fields.pop("base", [])
     merged: dict[str, Any] = {}
-    for base in [bases] if isinstance(bases, str) else bases:
-        merged = _merge(merged, _read(path.parent / base))
+    bases = [bases] if isinstance(bases, str) else bases
+    if not isinstance(bases, list) or not all(isinstance(base, str) for base in bases):
+        raise UserError(f"{path}: base: expected files, got {shorten(bases)}")
+    for base in bases:
+        merged = _merge(merged, _read(path.parent / base, trust, (*above, path.resolve())))
     return _merge(merged, _spell_out_search(fields))
+
+
+def _refuse_base(path: Path, fields: dict[str, Any]) -> None:
+    """Refuse a run's experiment that builds on other files; saved ones spell everything out."""
+    space = fields.get("space")
+    base = space.get("base") if isinstance(space, dict) else None
+    if "base" in fields or base not in (None, *shipped_spaces()):
+        raise UserError(f"{path}: an experiment in a run folder builds on no other file (base)")
 
 
 def _spell_out_search(fields: dict[str, Any]) -> dict[str, Any]:

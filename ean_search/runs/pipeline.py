@@ -4,7 +4,8 @@ A stage whose file exists is not done again, so a run is resumed by the same cal
 """
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,11 +14,11 @@ from ean_search.core.objective import Problem
 from ean_search.core.space import Placement
 from ean_search.core.trial import Cost
 from ean_search.costs.measure import measure_costs, price_list
-from ean_search.costs.table import CostTable
 from ean_search.data.datasets import Data, load_data
 from ean_search.distributed.config import Workers
 from ean_search.runs.change_budget import change_budget
 from ean_search.runs.checks import check_experiment, check_limits
+from ean_search.runs.conditions import CONDITIONS_KEY, check_conditions, conditions
 from ean_search.runs.evaluator_factory import (
     LocalEvaluator,
     choose_workers,
@@ -26,9 +27,14 @@ from ean_search.runs.evaluator_factory import (
     search_evaluator,
     training_evaluator,
 )
-from ean_search.runs.experiment import Experiment, load_experiment, save_experiment
+from ean_search.runs.experiment import (
+    Experiment,
+    experiment_plugins,
+    load_experiment,
+    save_experiment,
+)
 from ean_search.runs.final_evaluator import final_evaluator
-from ean_search.runs.new_folder import make_folder, refuse_used
+from ean_search.runs.new_folder import new_folder, refuse_used
 from ean_search.runs.plugins import check_plugins
 from ean_search.runs.resolve_experiment import resolve
 from ean_search.runs.summary import conclude
@@ -40,11 +46,15 @@ from ean_search.search.searchers.registry import make_searcher
 from ean_search.search.trial_log import TrialLog
 from ean_search.search.trial_recorder import TrialRecorder, count_named
 from ean_search.utils.device import find_device
+from ean_search.utils.errors import UserError
 from ean_search.utils.files import save_json
+from ean_search.utils.formats import FORMAT_KEY, FORMATS
 from ean_search.utils.locks import only_writer
 from ean_search.utils.progress import Progress, silent
 from ean_search.utils.provenance import provenance
+from ean_search.utils.safe_paths import refuse_links
 from ean_search.utils.tensorboard import log_scalars
+from ean_search.utils.trust import RUN_ID, new_run_id, record_names
 
 log = logging.getLogger(__name__)
 
@@ -69,6 +79,15 @@ def start_run(
         >>> run = start_run(load_experiment("experiment.yaml"), "results/first")
         >>> do_run(run)
     """
+    with started_run(experiment, path, numbered=numbered) as run:
+        return run
+
+
+@contextmanager
+def started_run(
+    experiment: Experiment | Path | str, path: Path | str, *, numbered: bool = False
+) -> Iterator[Run]:
+    """Start a run like `start_run`, and keep other processes off it in the block."""
     if not numbered:
         refuse_used(Run(Path(path)))
     if not isinstance(experiment, Experiment):
@@ -76,12 +95,15 @@ def start_run(
     experiment = resolve(experiment)
     check_plugins(experiment)
     check_experiment(experiment)
-    run = make_folder(experiment, Path(path), numbered=numbered)
-    save_json(provenance(experiment.device), run.provenance_file)
-    if experiment.search.warm_start:
-        copy_trials(experiment.search.warm_start, run)
-    save_experiment(experiment, run.experiment_file)
-    return run
+    with new_folder(experiment, Path(path), numbered=numbered) as run:
+        about = {FORMAT_KEY: FORMATS["run"], RUN_ID: new_run_id()}
+        about |= {CONDITIONS_KEY: conditions(experiment.device)}
+        save_json(provenance(experiment.device) | about, run.provenance_file)
+        record_names(run.path, experiment_plugins(experiment))
+        if experiment.search.warm_start:
+            copy_trials(experiment.search.warm_start, run)
+        save_experiment(experiment, run.experiment_file)
+        yield run
 
 
 def do_run(
@@ -91,6 +113,7 @@ def do_run(
     *,
     budget: int | None = None,
     steps: int | None = None,
+    force: bool = False,
 ) -> None:
     """Do all stages of a run that are not done yet.
 
@@ -102,6 +125,8 @@ def do_run(
         budget: Search on, or less far, up to so many evaluations in all: the history is that of a
             run that was started with this budget. The experiment's own if None.
         steps: The same for the number of cohorts.
+        force: Go on with another device, number of threads or torch than the run began with,
+            though that changes its history.
 
     Raises:
         UserError: If another process is working on the run, or something cannot work.
@@ -111,13 +136,16 @@ def do_run(
     """
     run = load_run(run)
     with only_writer(run.lock_file, str(run.path)):
+        refuse_links(run.path)
         change_budget(run, budget, steps)
-        _do_stages(run, progress, workers)
+        _do_stages(run, progress, workers, force)
 
 
-def _do_stages(run: Run, progress: Progress, workers: Workers | None) -> None:
+def _do_stages(run: Run, progress: Progress, workers: Workers | None, force: bool) -> None:
     with log_scalars(run.tensorboard_folder, progress) as logged_progress:
-        experiment = load_experiment(run.experiment_file, {"device": _available_device(run)})
+        changes = {"device": _available_device(run)}
+        experiment = load_experiment(run.experiment_file, changes, run.trust)
+        check_conditions(run, experiment.device, force=force)
         check_plugins(experiment)  # a plug-in may have changed since the start
         workers = choose_workers(workers, experiment.device)
         data = load_data(experiment.data)
@@ -126,7 +154,7 @@ def _do_stages(run: Run, progress: Progress, workers: Workers | None) -> None:
 
 def _available_device(run: Run) -> str:
     """Return the device a run was started on, or the CPU if this machine has no GPU."""
-    device: str = run.fields["device"]
+    device = str(run.fields.get("device"))
     available = find_device("auto")
     return available if device.startswith("cuda") and available == "cpu" else device
 
@@ -167,6 +195,11 @@ class _Stages:
     def prices(self) -> Callable[[Placement], Cost]:
         """Measure the costs if necessary, and return what prices placements."""
         experiment, costs_file = self.experiment, self.run.costs_file
+        if not costs_file.is_file() and self.run.trials_file.is_file() and self.run.read_trials():
+            raise UserError(
+                f"{costs_file} is lost, and the trials so far were priced by it: put it back; "
+                "prices that are measured anew would mix two price lists"
+            )
         if not costs_file.is_file():
             measure_costs(
                 experiment.space,
@@ -176,7 +209,7 @@ class _Stages:
                 device=experiment.device,
                 progress=self.progress,
             ).save(costs_file)
-        return price_list(experiment.space, CostTable.load(costs_file), self.data.classes)
+        return price_list(experiment.space, self.run.read_costs(), self.data.classes)
 
     def make_evaluator(self) -> LocalEvaluator:
         """Make the evaluator; with shared weights, this trains the weight-sharing network."""

@@ -22,7 +22,7 @@ from ean_search.runs.experiment import Experiment
 from ean_search.runs.final_evaluator import FinalEvaluator
 from ean_search.runs.front_latency import measure_front
 from ean_search.utils.errors import UserError
-from ean_search.utils.files import RESULTS_ROOT, save_json
+from ean_search.utils.files import RESULTS_ROOT, save_csv, save_json
 from ean_search.utils.progress import Progress
 
 LONGER_TRAINING = 4  # times as many epochs, if the run's were too few to tell anything
@@ -59,7 +59,7 @@ def conclude(
         raise UserError(f"no placement of {where} is within the limits: loosen --budget-cost")
     measured = measure_front(run, problem, evaluator, progress)
     front = measured.front()
-    front.to_csv(run.front_table, index=False)
+    save_csv(front, run.front_table)
     comparison = _compare(run, experiment.seed, problem, evaluator, progress)
     measurements = {"comparison": comparison, "verified": _verified(run)}
     summary = _settings(run, experiment, ending, evaluator.images) | measurements

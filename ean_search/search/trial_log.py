@@ -9,10 +9,12 @@ import os
 from collections.abc import Sequence
 from pathlib import Path
 
-from ean_search.core.space import Space
+from ean_search.core.space import Placement, Space
 from ean_search.core.trial import Trial
+from ean_search.utils.errors import UserError
 from ean_search.utils.files import write_atomically
 from ean_search.utils.jsonl import LogRows, read_log
+from ean_search.utils.safe_paths import append, open_to_append
 
 log = logging.getLogger(__name__)
 
@@ -38,14 +40,13 @@ class TrialLog:
 
     def append(self, trial: Trial) -> None:
         """Add a trial; it is in the file even if this process is killed right afterwards."""
-        with self.path.open("ab") as file:
-            file.write(trial.to_json().encode() + b"\n")
+        append(self.path, trial.to_json().encode() + b"\n")
         self.trials.append(trial)
 
     def sync(self) -> None:
         """Wait until all trials are on the disk, so that they survive a power failure."""
         if self.path.is_file():
-            with self.path.open("ab") as file:
+            with open_to_append(self.path) as file:
                 os.fsync(file.fileno())
 
 
@@ -84,4 +85,17 @@ def drop_last_step(path: Path, space: Space) -> None:
 
 
 def _read(path: Path, space: Space) -> LogRows[Trial]:
-    return read_log(path, lambda line: Trial.from_json(line, space))
+    seen: dict[Placement, int] = {}
+
+    def parse(line: str) -> Trial:
+        trial = Trial.from_json(line, space)
+        if trial.number != len(seen):
+            raise UserError(f"number: expected {len(seen)}, got {trial.number}")
+        if trial.placement in seen:
+            raise UserError(
+                f"placement: {trial.placement} is that of trial {seen[trial.placement]}"
+            )
+        seen[trial.placement] = trial.number
+        return trial
+
+    return read_log(path, parse)

@@ -90,7 +90,8 @@ def write_plugin(kind: str, name: str, folder: Path) -> Path:
     if path.suffix == ".py":
         _check_hides_nothing(name, text)
     try:
-        path.write_text(fill_in(text, name), encoding="utf-8")
+        with path.open("x", encoding="utf-8") as file:
+            file.write(fill_in(text, name))
     except OSError as error:
         raise UserError(f"cannot write {path}: {error.strerror}") from error
     return path

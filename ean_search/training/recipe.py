@@ -10,9 +10,18 @@ from pydantic import Field, field_validator, model_validator
 from timm.optim import list_optimizers
 
 from ean_search.data.transforms import Augment
-from ean_search.utils.config import FrozenConfig, find_yaml, list_yaml, parse_fields, read_yaml
+from ean_search.utils.config import (
+    MAX_BATCH_SIZE,
+    MAX_COUNT,
+    FrozenConfig,
+    find_yaml,
+    list_yaml,
+    parse_fields,
+)
 from ean_search.utils.errors import UserError, unknown_name
+from ean_search.utils.yaml_files import read_yaml
 
+MAX_RATE = 1e38  # what float32 holds
 RECIPES_FOLDER = Path(__file__).parent / "recipes"
 
 
@@ -47,27 +56,27 @@ class Recipe(FrozenConfig):
         compile: Whether to compile the network.
     """
 
-    epochs: int = Field(default=3, ge=1)
-    batch_size: int = Field(default=64, ge=2)
-    accumulate: int = Field(default=1, ge=1)
+    epochs: int = Field(default=3, ge=1, le=MAX_COUNT)
+    batch_size: int = Field(default=64, ge=2, le=MAX_BATCH_SIZE)
+    accumulate: int = Field(default=1, ge=1, le=MAX_BATCH_SIZE)
     optimizer: str = "adamw"
-    lr: float = Field(default=2e-3, gt=0)
-    momentum: float = 0.9
-    weight_decay: float = 0.02
+    lr: float = Field(default=2e-3, gt=0, le=MAX_RATE)
+    momentum: float = Field(default=0.9, ge=0, lt=1)
+    weight_decay: float = Field(default=0.02, ge=0, le=MAX_RATE)
     decay_norms: bool = False
     schedule: Literal["cosine", "step"] = "cosine"
     milestones: tuple[int, ...] = ()
-    gamma: float = 0.1
-    min_lr: float = Field(default=0.0, ge=0)
+    gamma: float = Field(default=0.1, ge=0, le=1)
+    min_lr: float = Field(default=0.0, ge=0, le=MAX_RATE)
     warmup_epochs: float = Field(default=1, ge=0)
     loss: Literal["cross-entropy", "binary"] = "cross-entropy"
     label_smoothing: float = Field(default=0.0, ge=0, lt=1)
-    mixup: float = Field(default=0.0, ge=0)
-    cutmix: float = Field(default=0.0, ge=0)
+    mixup: float = Field(default=0.0, ge=0, le=MAX_RATE)
+    cutmix: float = Field(default=0.0, ge=0, le=MAX_RATE)
     augment: Augment = Augment()
     ema: float | None = Field(default=None, gt=0, lt=1)
     ema_warmup: bool = True
-    clip_grad: float | None = None
+    clip_grad: float | None = Field(default=None, gt=0)
     amp: bool = True
     amp_dtype: Literal["auto", "bfloat16", "float16"] = "auto"
     channels_last: bool = False

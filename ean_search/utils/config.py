@@ -4,16 +4,23 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any, TypeVar
 
-import yaml
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from ean_search.utils.errors import UserError, unknown_name
+from ean_search.utils.errors import UserError, shorten, unknown_name
+from ean_search.utils.yaml_files import parse_yaml
+
+# Bounds of numbers beyond which only time and memory are lost.
+MAX_IMAGE_SIZE = 4096  # pixels
+MAX_BATCH_SIZE = 2**16
+MAX_COUNT = 10**9  # of images, placements, epochs
+MAX_PROCESSES = 10_000
+MAX_SEED = 2**63 - 1
 
 
 class FrozenConfig(BaseModel):
     """Base class of configurations: immutable after construction, and unknown fields are errors."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
 
 F = TypeVar("F", bound=FrozenConfig)
@@ -45,15 +52,7 @@ def parse_fields(kind: type[F], fields: Any, what: str) -> F:
         if fault["type"] == "missing":
             raise UserError(f"{what}: the field {where!r} is missing") from error
         reason = fault["msg"].removeprefix("Value error, ")
-        raise UserError(f"{what}: {where}: {reason}; got {fault['input']!r}") from error
-
-
-def read_yaml(path: Path) -> Any:
-    """Read a YAML file; raise a UserError of one line if it is not YAML."""
-    try:
-        return yaml.safe_load(path.read_text())
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise UserError(f"{path} is not YAML: {' '.join(str(error).split())}") from error
+        raise UserError(f"{what}: {where}: {reason}; got {shorten(fault['input'])}") from error
 
 
 def find_yaml(source: str | Path, shipped: Path, kind: str) -> Path:
@@ -93,10 +92,7 @@ def read_value(text: str) -> Any:
         >>> read_value("true"), read_value("1e-3"), read_value("[2, 4]")
         (True, 0.001, [2, 4])
     """
-    try:
-        value = yaml.safe_load(text)
-    except yaml.YAMLError as error:
-        raise UserError(f"{text!r} is not YAML: {' '.join(str(error).split())}") from error
+    value = parse_yaml(text, shorten(text))
     with suppress(TypeError, ValueError):
         return float(value) if isinstance(value, str) else value
     return value

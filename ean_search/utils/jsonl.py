@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any, Generic, TypeVar
 
 from ean_search.utils.errors import UserError
+from ean_search.utils.safe_paths import open_to_append, write_all
 
 T = TypeVar("T")
 log = logging.getLogger(__name__)
@@ -28,9 +29,9 @@ class LogRows(Generic[T]):
 
 def append_row(path: Path, row: dict[str, Any]) -> None:
     """Append a row; other processes may append to the same file."""
-    with path.open("a+b", buffering=0) as file:
+    with open_to_append(path) as file:
         incomplete = file.seek(0, 2) > 0 and file.seek(-1, 2) >= 0 and file.read(1) != b"\n"
-        file.write(b"\n" * incomplete + json.dumps(row).encode() + b"\n")
+        write_all(file, b"\n" * incomplete + json.dumps(row).encode() + b"\n")
 
 
 def read_rows(path: Path) -> list[dict[str, Any]]:
@@ -38,8 +39,11 @@ def read_rows(path: Path) -> list[dict[str, Any]]:
     rows = []
     for number, line in enumerate(_lines(path), 1):
         try:
-            rows.append(json.loads(line))
-        except ValueError:
+            row = json.loads(line)
+            if not isinstance(row, dict):
+                raise ValueError("expected an object")
+            rows.append(row)
+        except (ValueError, RecursionError):
             log.warning("%s, line %d: dropped, it was not written to the end", path, number)
     return rows
 
@@ -66,11 +70,19 @@ def read_log(path: Path, parse: Callable[[str], T]) -> LogRows[T]:
                 raise UserError("the line has no end")
             rows.append(parse(line.decode()))
         except ValueError as error:
-            if number == len(lines):
+            if number == len(lines) and not (line.endswith(b"\n") and _is_json(line)):
                 break
             raise UserError(f"{path}, line {number}: {error}. Nothing was changed") from error
         complete_bytes += len(line)
     return LogRows(rows, complete_bytes)
+
+
+def _is_json(line: bytes) -> bool:
+    try:
+        json.loads(line)
+    except (ValueError, RecursionError):
+        return False
+    return True
 
 
 def _lines(path: Path) -> list[bytes]:

@@ -62,14 +62,25 @@ def test_it_follows_a_search_that_is_running(run, monkeypatch):
 
 
 def test_two_dashboards_do_not_write_a_trial_twice(run):
+    lines = run.trials_file.read_text().splitlines(keepends=True)
+    run.trials_file.write_text("".join(lines[:40]))
     first, second = StudyMirror(run), StudyMirror(run)
     for mirror in (first, second, first, second):
         mirror.update()
-    assert len(second.study.trials) == 64
-    run.trials_file.write_text(run.trials_file.read_text() * 2)
+    assert len(second.study.trials) == 40
+    run.trials_file.write_text("".join(lines))
     second.update()
     first.update()
-    assert len(first.study.trials) == 128
+    assert len(first.study.trials) == 64
+
+
+@pytest.mark.parametrize(
+    ("host", "port"), [("", 0), (" ", 0), ("nowhere.invalid", 0), ("localhost", 99999)]
+)
+def test_hosts_and_ports_that_are_none_are_one_line(run, host, port):
+    server = optuna_dashboard.dashboard(run, host, port)
+    with pytest.raises(UserError, match=r"expected a host|cannot serve on"), server:
+        pass
 
 
 def test_failed_stopped_and_infeasible_trials_are_shown_as_such(run):

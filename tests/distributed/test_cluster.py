@@ -1,7 +1,9 @@
 """Starting Ray: no room is refused, and the environment is left as it was."""
 
 import os
+import time
 
+import psutil
 import pytest
 
 from ean_search.distributed import cluster as cluster_module
@@ -21,6 +23,41 @@ def nodes(monkeypatch):
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("address", ["nowhere.invalid:1", "127.0.0.1:1", ":1", "x:y", "h:99999"])
+def test_an_address_where_nobody_listens_is_told_soon(address):
+    start = time.monotonic()
+    with (
+        pytest.raises(UserError, match=r"no Ray cluster|expected an address"),
+        cluster(Workers(count=1, address=address)),
+    ):
+        pass
+    assert time.monotonic() - start < 10
+
+
+@pytest.mark.slow
+def test_ray_listens_on_loopback_only(ray_here):
+    processes = [p for p in psutil.process_iter() if is_of_ray(p)]
+    assert processes
+    own = [psutil.Process(), *processes]
+    listening = {c.laddr.ip for p in own for c in p.net_connections() if c.status == "LISTEN"}
+    assert listening
+    assert listening <= {"127.0.0.1", "::1", "::ffff:127.0.0.1"}
+
+
+def is_of_ray(process):
+    try:
+        return process.ppid() == os.getpid() and "ray" in " ".join(process.cmdline())
+    except psutil.Error:
+        return False
+
+
+def test_workers_are_not_started_in_a_run_folder(tmp_path, monkeypatch):
+    (tmp_path / "training.json").write_text("{}")
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(UserError, match="start from another one"), cluster(Workers(count=1)):
+        pass
+
+
 def test_workers_that_fit_nowhere_are_refused(ray_here):
     with pytest.raises(UserError, match="fits on no node"):
         check_room(Workers(count=1, cpus=1000))

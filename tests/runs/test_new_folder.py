@@ -9,8 +9,7 @@ from ean_search.analysis.run_folder import Run
 from ean_search.runs.experiment import load_experiment
 from ean_search.runs.pipeline import do_run, start_run
 from ean_search.utils.errors import UserError
-from ean_search.utils.locks import only_writer
-from tests.helpers import SMALL_EXPERIMENT
+from tests.helpers import SMALL_EXPERIMENT, held_elsewhere
 
 
 @pytest.fixture
@@ -66,7 +65,7 @@ def test_a_run_with_trials_or_trainings_is_left_alone(failed_run, small_run, exp
 
 
 def test_a_run_at_work_is_left_alone(failed_run, experiment):
-    with only_writer(failed_run.lock_file, "run"):
+    with held_elsewhere(failed_run.lock_file):
         for attempt in (lambda: start_run(experiment, failed_run.path), lambda: do_run(failed_run)):
             with pytest.raises(UserError, match="run is in use by process"):
                 attempt()

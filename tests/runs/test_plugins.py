@@ -108,10 +108,10 @@ NO_FUNCTION = 3
     ],
 )
 def test_a_searcher_that_cannot_work_is_told_before_the_folder_is_made(tmp_path, searcher, words):
-    experiment = load_experiment(None, TINY | {"search.searcher": f"{__name__}:{searcher}"})
     start = time.perf_counter()
+    changes = TINY | {"search.searcher": f"{__name__}:{searcher}"}
     with pytest.raises(UserError, match=words) as caught:
-        start_run(experiment, tmp_path / "run")
+        start_run(load_experiment(None, changes), tmp_path / "run")
     assert time.perf_counter() - start < 5  # some milliseconds, but machines may be busy
     assert f"{__name__}:{searcher.split()[0]}" in str(caught.value)
     assert "\n" not in str(caught.value)

@@ -11,8 +11,9 @@ SPACE = Space(name="toy", backbone="x", attention="se", stages=(4,))
 
 
 def trial(number):
-    placement = SPACE.placement([number % 2, 0, 1, 1])
-    return Trial(number, 1, placement, "done", 0.5, 0.5, Cost(2, 1, 1, 1, 1.0, 1), 0.1)
+    placement = SPACE.placement([number % 2, number // 2, 1, 1])
+    cost = Cost(placement.attached, 1, 1, 1, 1.0, 1)
+    return Trial(number, 1, placement, "done", 0.5, 0.5, cost, 0.1)
 
 
 @pytest.fixture

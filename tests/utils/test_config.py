@@ -8,9 +8,9 @@ from ean_search.utils.config import (
     list_yaml,
     parse_fields,
     read_value,
-    read_yaml,
 )
 from ean_search.utils.errors import UserError
+from ean_search.utils.yaml_files import read_yaml
 
 
 class Inner(FrozenConfig):

@@ -23,11 +23,11 @@ from ean_search.retrain.compare import (
     train_paired,
     unique_placements,
 )
-from ean_search.retrain.retrain import RetrainingPlan, removed_after_failure
+from ean_search.retrain.retrain import RetrainingPlan, only_training
 from ean_search.retrain.trained import check_trained
 from ean_search.retrain.transfer.task import Task
 from ean_search.training.trainer import TrainingContext, fit
-from ean_search.utils.files import check_same_settings, save_json
+from ean_search.utils.files import check_same_settings, save_csv, save_json
 from ean_search.utils.progress import Progress, silent
 from ean_search.utils.seeding import derive_seed
 from ean_search.utils.tensorboard import log_scalars
@@ -86,7 +86,7 @@ class Transfer:
         """
         folder = TrainingFolder(self.folder / TrainingFolder.name(placement, seed))
         settings = self._settings(placement, seed)
-        with removed_after_failure(self.plan.run, folder):
+        with only_training(self.plan.run, folder):
             check_same_settings(settings, folder.description_file, advice="move that folder away")
             metrics = folder.read_metrics()
             if metrics is None:
@@ -147,5 +147,5 @@ def transfer(
     scores = train_paired(train, placements, seeds, progress)
     costs = price_and_time(transfers.plan, placements, rounds)
     frame = tabulate(chosen, seeds, scores, costs)
-    frame.to_csv(transfers.folder / "comparison.csv", index=False, float_format="%.6g")
+    save_csv(frame, transfers.folder / "comparison.csv", "%.6g")
     return frame

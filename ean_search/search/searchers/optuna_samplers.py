@@ -62,6 +62,7 @@ class OptunaSearcher(Searcher):
         multi: bool | None = None,
         tries: NonNegativeInt = 4,
     ) -> None:
+        _check_sampler(sampler)
         self._problem, self._filter, self._tries = problem, ProposalFilter(problem), tries
         self._sampler, self._settings = sampler, settings or {}
         multi = sampler in MULTI_OBJECTIVE_SAMPLERS if multi is None else multi
@@ -167,10 +168,14 @@ def named_sampler(name: str) -> Callable[..., OptunaSearcher]:
     Raises:
         UserError: If there is no such class.
     """
+    _check_sampler(name)
+    return partial(OptunaSearcher, sampler=name)
+
+
+def _check_sampler(name: str) -> None:
     known = [n for n in optuna.samplers.__all__ if n.endswith("Sampler")]
     if name not in known:
         raise unknown_name("Optuna sampler", name, known)
-    return partial(OptunaSearcher, sampler=name)
 
 
 tpe = named_sampler("TPESampler")

@@ -75,7 +75,27 @@ def find_searcher(name: str) -> Callable[..., Any]:
         find_member: Callable[[str], Callable[..., Any]] = load_attribute(FAMILIES[family])
         return find_member(member)
     make: Callable[..., Any] = lookup(name, SEARCHERS, "searcher")
+    if name not in SEARCHERS:
+        _check_kind(name, make)
     return make
+
+
+def imports_searcher(name: str) -> bool:
+    """Say whether a name stands for code outside the package and the known families."""
+    return ":" in name and name.partition(":")[0] not in FAMILIES
+
+
+def _check_kind(name: str, make: Any) -> None:
+    """Refuse what makes no searcher, before it is called."""
+    if not callable(make):
+        raise UserError(f"{name!r} is no searcher: expected a class, got {make!r}")
+    made = make if isinstance(make, type) else getattr(make, "__annotations__", {}).get("return")
+    lacking = [m for m in ("ask", "tell") if not callable(getattr(made, m, None))]
+    if lacking and not isinstance(made, str):  # text: an annotation that was not evaluated
+        raise UserError(
+            f"{name!r} is no searcher: expected a class with the methods ask and tell, or a "
+            f"function that is annotated to return one; it has no {lacking[0]!r}"
+        )
 
 
 def split_searcher(text: str) -> tuple[str, dict[str, Any]]:
@@ -94,6 +114,7 @@ def split_searcher(text: str) -> tuple[str, dict[str, Any]]:
     """
     try:
         name, *words = shlex.split(text)
+        name = type(text)(name)  # a stranger's stays one
     except ValueError:
         raise UserError(f"expected a searcher such as 'random tries=50', got {text!r}") from None
     options: dict[str, Any] = {}

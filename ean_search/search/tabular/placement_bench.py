@@ -30,6 +30,7 @@ from ean_search.core.trial import Cost, EvaluationResult
 from ean_search.utils.config import parse_fields
 from ean_search.utils.errors import UserError, unknown_name
 from ean_search.utils.files import write_atomically
+from ean_search.utils.trust import mark_foreign
 
 SHIPPED = Path(__file__).parent
 METADATA_KEY = b"ean_search"
@@ -233,7 +234,7 @@ def _read(source: str) -> tuple[pd.DataFrame, dict[str, Any]]:
     path = _find_file(source)
     try:
         table = parquet.read_table(path)
-        metadata = json.loads(table.schema.metadata[METADATA_KEY])
+        metadata = mark_foreign(json.loads(table.schema.metadata[METADATA_KEY]), ())
         space = metadata["experiment"]["space"]
     except (pyarrow.ArrowInvalid, KeyError, TypeError, ValueError) as error:
         raise UserError(f"{path} is not a table of ean-search: {error}") from error
