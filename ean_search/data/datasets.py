@@ -5,7 +5,7 @@ The search split holds the first training images of every class, as in the EAN p
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Any, cast
@@ -49,6 +49,8 @@ class DataSource(FrozenConfig):
             for the search included; None: all.
         workers: The number of loader processes; no more are used than there are CPUs.
         download: Whether missing data may be downloaded.
+        mean_std: The mean and the standard deviation of each channel, for values from 0 to 1, by
+            which images are normalised; None: those that are usual for the data set.
         seed: Of generated data, and of the order of streams.
         options: Options of the data set by name; see options.py.
     """
@@ -60,6 +62,7 @@ class DataSource(FrozenConfig):
     train_per_class: int | None = Field(default=None, ge=2)
     workers: int = Field(default=4, ge=0)
     download: bool = False
+    mean_std: tuple[tuple[float, ...], tuple[float, ...]] | None = None
     seed: int = Field(default=0, ge=0)
     options: dict[str, Any] = {}
 
@@ -120,7 +123,14 @@ def load_data(source: DataSource) -> Data:
         >>> images, labels = next(data.train.batches(64, shuffle=(0,)))
     """
     name = "timm" if source.name.startswith("timm:") else source.name
-    return cast(Data, lookup(name, DATA_SETS, "data set")(source))
+    data = cast(Data, lookup(name, DATA_SETS, "data set")(source))
+    return data if source.mean_std is None else _normalised(data, source.mean_std)
+
+
+def _normalised(data: Data, mean_std: MeanStd) -> Data:
+    """Return data whose splits normalise images in another way than is usual for it."""
+    names = ("train", "search", "test", "train_and_search")
+    return replace(data, **{name: getattr(data, name).normalised(mean_std) for name in names})
 
 
 def hold_out(
