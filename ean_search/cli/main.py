@@ -14,6 +14,7 @@ from ean_search.cli.explain_columns import add_explain_columns, explain_columns
 from ean_search.cli.export import add_export_parser
 from ean_search.cli.new import add_new_parser
 from ean_search.cli.pick import add_pick_parser
+from ean_search.cli.pretrain import add_pretrain_parser
 from ean_search.cli.process import fail, prepare_process, readers_are_gone, say
 from ean_search.cli.report import add_report_parsers
 from ean_search.cli.retrain import add_retrain_parser
@@ -75,6 +76,7 @@ def make_parser() -> argparse.ArgumentParser:
     add_run_parsers(commands)
     add_pick_parser(commands)
     add_report_parsers(commands)
+    add_pretrain_parser(commands)
     add_retrain_parser(commands)
     add_export_parser(commands)
     add_transfer_parser(commands)

@@ -41,6 +41,7 @@ EXPERIMENT_FLAGS: dict[str, tuple[str, type, str]] = {
     "--batch-size": ("supernet.recipe.batch_size", int, "its batch size"),
     "--lr": ("supernet.recipe.lr", float, "its learning rate"),
     "--sampler": ("supernet.sampler", str, "bernoulli | uniform-count | complement | sandwich"),
+    "--tune": ("supernet.tune", str, "what learns on pretrained weights: attention | all"),
     "--supernet": ("supernet.weights", str, "use this trained network (.safetensors)"),
     "--searcher": (
         "search.searcher",
@@ -116,6 +117,13 @@ def _add_resume_parser(commands: Any) -> None:
 def _add_experiment_flags(parser: argparse.ArgumentParser) -> None:
     for flag, (_, kind, text) in EXPERIMENT_FLAGS.items():
         parser.add_argument(flag, type=kind, help=text)
+    parser.add_argument(
+        "--pretrained",
+        nargs="?",
+        const="timm",
+        metavar="SOURCE",
+        help="start from timm's weights, from package:NAME, local-dir:FOLDER, or from a file",
+    )
     parser.add_argument("--download", action="store_true", default=None, help="fetch the data set")
     parser.add_argument(
         "--racing", action="store_true", default=None, help="stop clearly worse placements early"
@@ -135,6 +143,7 @@ def _experiment_changes(args: argparse.Namespace) -> dict[str, Any]:
         changes[field] = getattr(args, flag.strip("-").replace("-", "_"))
     changes |= {"data.image_size": args.image_size, "data.download": args.download}
     changes["search.racing"] = args.racing
+    changes["supernet.pretrained"] = args.pretrained
     changes |= read_set_flag(args)
     return {field: value for field, value in changes.items() if value is not None}
 

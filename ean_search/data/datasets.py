@@ -5,7 +5,7 @@ The search split holds the first training images of every class, as in the EAN p
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Any, cast
@@ -51,6 +51,8 @@ class DataSource(FrozenConfig):
         test_per_class: Test images of each class that are used, the first ones; None: all.
         workers: The number of loader processes; no more are used than there are CPUs.
         download: Whether missing data may be downloaded.
+        mean_std: The mean and the standard deviation of each channel, for values from 0 to 1, by
+            which images are normalised; None: those that are usual for the data set.
         seed: Of generated data, and of the order of streams.
         options: Options of the data set by name; see options.py.
     """
@@ -63,6 +65,7 @@ class DataSource(FrozenConfig):
     test_per_class: int | None = Field(default=None, ge=1, le=MAX_COUNT)
     workers: int = Field(default=4, ge=0, le=MAX_PROCESSES)
     download: bool = False
+    mean_std: tuple[tuple[float, ...], tuple[float, ...]] | None = None
     seed: int = Field(default=0, ge=0, le=MAX_SEED)
     options: dict[str, Any] = {}
 
@@ -122,6 +125,11 @@ def load_data(source: DataSource) -> Data:
         >>> data = load_data(DataSource(name="imagefolder", root="photos", image_size=160))
         >>> images, labels = next(data.train.batches(64, shuffle=(0,)))
     """
+    data = _load(source)
+    return data if source.mean_std is None else _normalised(data, source.mean_std)
+
+
+def _load(source: DataSource) -> Data:
     if not imports_data(source.name):
         name = source.name.partition(":")[0]
         return cast(Data, lookup(name, DATA_SETS, "data set")(source))
@@ -130,6 +138,17 @@ def load_data(source: DataSource) -> Data:
     if not isinstance(data, Data):
         raise UserError(f"data set {source.name!r} returns {type(data).__name__}, not Data")
     return data
+
+
+def _normalised(data: Data, mean_std: MeanStd) -> Data:
+    """Return data whose splits normalise images in another way than is usual for it."""
+    return replace(
+        data,
+        train=data.train.normalised(mean_std),
+        search=data.search.normalised(mean_std),
+        test=data.test.normalised(mean_std),
+        train_and_search=data.train_and_search.normalised(mean_std),
+    )
 
 
 def imports_data(name: str) -> bool:

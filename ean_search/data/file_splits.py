@@ -11,11 +11,12 @@ from typing import Any
 
 import numpy as np
 import torch
+from timm.data.constants import IMAGENET_DEFAULT_MEAN, IMAGENET_DEFAULT_STD
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset, IterableDataset, default_collate
 
 from ean_search.data.image_files import BROKEN_IMAGE_ERRORS, no_bombs, to_rgb
-from ean_search.data.splits import Batches, Seed, Split, TensorSplit
+from ean_search.data.splits import Batches, MeanStd, Seed, Split, TensorSplit
 from ean_search.utils.device import count_cpus
 from ean_search.utils.errors import UserError, first_line
 from ean_search.utils.seeding import derive_seed, seeded
@@ -24,6 +25,7 @@ Transform = Callable[[Any], Tensor]  # from a PIL image to a normalised tensor
 Stream = IterableDataset[tuple[Tensor, int]]
 StreamOpener = Callable[[Seed | None], Stream]  # the seed of training; None: for evaluation
 Item = tuple[Tensor, int] | UserError  # an error travels as a value, without a traceback
+IMAGENET_MEAN_STD: MeanStd = IMAGENET_DEFAULT_MEAN, IMAGENET_DEFAULT_STD  # of the transforms
 MAX_DECODED_BYTES = 2**30  # of decoded images that a split keeps for its next evaluation
 DECODING_BATCH_SIZE = 64
 
@@ -56,6 +58,7 @@ class LoaderSplit(Split):
         self.dataset, self.indices = dataset, indices
         self.train, self.evaluation, self.size = train, evaluation, size
         self.workers, self.max_decoded_bytes = workers, max_decoded_bytes
+        self.mean_std: MeanStd | None = None  # None: as the transforms do
         self.rank, self.world_size = 0, 1  # of the processes that share the training batches
 
     def __len__(self) -> int:
@@ -75,6 +78,13 @@ class LoaderSplit(Split):
         keys = list(zip(indices.tolist(), seeds.tolist(), strict=True))
         own_keys = keys[self.rank :: self.world_size]
         return self._load(self.train, own_keys, batch_size // self.world_size, device)
+
+    def normalised(self, mean_std: MeanStd) -> "LoaderSplit":
+        """Return the split with images that are normalised in another way than ImageNet's."""
+        changed = copy.copy(self)
+        changed.mean_std = mean_std
+        vars(changed).pop("_decoded", None)
+        return changed
 
     def share(self, rank: int, world_size: int) -> "LoaderSplit":
         """Return the split for one of the processes that share its training batches."""
@@ -102,7 +112,10 @@ class LoaderSplit(Split):
         # More processes than batches or CPUs would only cost the time of their start.
         workers = min(self.workers, -(-len(keys) // batch_size), count_cpus())
         source = _Decoder(self.dataset, transform)
-        return _iterate(source, batch_size, workers, device, sampler=keys)
+        batches = _iterate(source, batch_size, workers, device, sampler=keys)
+        if self.mean_std is None:
+            return batches
+        return ((_normalise_again(images, self.mean_std), labels) for images, labels in batches)
 
 
 class StreamSplit(Split):
@@ -236,3 +249,11 @@ def _collate(items: list[Item]) -> Any:
     """Make a batch of items, or return the first error among them."""
     errors = (item for item in items if isinstance(item, UserError))
     return next(errors, None) or default_collate(items)
+
+
+def _normalise_again(images: Tensor, mean_std: MeanStd) -> Tensor:
+    """Take ImageNet's normalisation back, and apply another one."""
+    old_mean, old_std, mean, std = (
+        images.new_tensor(values)[:, None, None] for values in (*IMAGENET_MEAN_STD, *mean_std)
+    )
+    return images * (old_std / std) + (old_mean - mean) / std

@@ -4,6 +4,7 @@ This module knows nothing of files or names of data sets. A training batch depen
 alone, not on what ran before.
 """
 
+import copy
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Sequence
 
@@ -14,6 +15,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from ean_search.utils.device import free_bytes
+from ean_search.utils.errors import UserError
 
 MAX_CACHE_SHARE = 0.25  # of the free memory, for a split that is kept on a device
 EVALUATION_BATCH_SIZE = 256  # images that are moved to a device at once
@@ -59,6 +61,20 @@ class Split(ABC):
     def steps(self, batch_size: int) -> int:
         """Count the training batches of an epoch: full ones only, but at least one."""
         return max(1, len(self) // batch_size)
+
+    def normalised(self, mean_std: MeanStd) -> "Split":
+        """Return the split with images that are normalised in another way.
+
+        Args:
+            mean_std: The mean and the standard deviation of each channel, for values from 0 to 1.
+
+        Raises:
+            UserError: If the split cannot do so; those of tensors and of image files can.
+        """
+        raise UserError(
+            f"{type(self).__name__} cannot normalise images by data.mean_std; pretrained weights "
+            f"expect {mean_std}: normalise them so, and set data.mean_std to null"
+        )
 
     def share(self, rank: int, world_size: int) -> "Split":
         """Return the split for one of several processes that train on the same batches.
@@ -117,6 +133,14 @@ class TensorSplit(Split):
             if rng is not None and self.augment is not None:
                 images = self.augment(images, rng)
             yield self._finish(_move(images, device)), _move(self.labels[batch], device)
+
+    def normalised(self, mean_std: MeanStd) -> "TensorSplit":
+        """Return the split with images that are normalised in another way."""
+        if self.mean_std is None:
+            return self  # its images are normalised already, nobody knows how
+        changed = copy.copy(self)
+        changed.mean_std = mean_std
+        return changed
 
     def to(self, device: str) -> "TensorSplit":
         """Return the split with its tensors on a device."""

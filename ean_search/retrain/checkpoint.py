@@ -19,6 +19,7 @@ from ean_search.analysis.training_folder import TrainingFolder
 from ean_search.core.plugins import space_plugins
 from ean_search.core.space import Placement, Space
 from ean_search.data.datasets import Data, DataSource, imports_data
+from ean_search.data.file_splits import LoaderSplit
 from ean_search.data.splits import TensorSplit
 from ean_search.networks.builder import build, paths_before_pruning, place, prune
 from ean_search.training.recipe import Recipe
@@ -237,7 +238,11 @@ def preprocessing(data: Data) -> dict[str, Any]:
     size = [data.channels, data.image_size, data.image_size]
     if not isinstance(data.test, TensorSplit):
         # The transforms of image files are timm's, and fields that are missing mean ImageNet's.
-        return {"input_size": size, "crop_pct": 224 / 256, "interpolation": "bilinear"}
+        known = {"input_size": size, "crop_pct": 224 / 256, "interpolation": "bilinear"}
+        if not isinstance(data.test, LoaderSplit) or data.test.mean_std is None:
+            return known
+        mean, std = data.test.mean_std
+        return known | {"mean": list(mean), "std": list(std)}
     mean, std = data.test.mean_std or ((0.0,) * data.channels, (1.0,) * data.channels)
     return {
         "input_size": size,

@@ -21,9 +21,11 @@ from ean_search.data.transforms import augmented
 from ean_search.distributed.config import check_batch_size, check_scheduler
 from ean_search.networks.builder import build, place_per_sample
 from ean_search.networks.forward_check import check_forward
+from ean_search.networks.pretrained import load_backbone
 from ean_search.runs.experiment import Experiment
 from ean_search.runs.warm_start import find_trials
 from ean_search.search.searchers.registry import make_searcher
+from ean_search.training.freezing import freeze, frozen_backbone, unfreeze
 from ean_search.training.optimization import make_mixup, make_optimizer
 from ean_search.training.recipe import Recipe
 from ean_search.utils.errors import UserError
@@ -146,7 +148,12 @@ def _check_supernet(network: nn.Module, experiment: Experiment, data: Data) -> N
     if supernet.weights:
         load_weights(network, Path(supernet.weights))
         return
+    if supernet.pretrained:
+        load_backbone(network, experiment.space, supernet.pretrained)
+    frozen = frozen_backbone(network) if supernet.freezes_backbone else []
+    freeze(frozen)
     _check_recipe(network, supernet.recipe, data.train)
+    unfreeze(frozen)
     if supernet.per_sample and any(isinstance(m, ChainedAttention) for m in network.modules()):
         place_per_sample(network, [experiment.space.named["none"]])  # raises with the reason
     if experiment.train_workers > 1:

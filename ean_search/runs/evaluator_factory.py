@@ -20,6 +20,7 @@ from ean_search.evaluation.shared_weights import SharedWeightsEvaluator
 from ean_search.evaluation.standalone import StandaloneEvaluator
 from ean_search.networks.builder import build
 from ean_search.runs.experiment import Experiment
+from ean_search.runs.pretrained_start import start_from_pretrained
 from ean_search.search.evaluator import Evaluator
 from ean_search.training.supernet import train_supernet
 from ean_search.training.trainer import Trainer, TrainingContext, fit
@@ -58,13 +59,18 @@ def make_shared_evaluator(
     The run's folder keeps the weights. `workers` are the resources of each training process.
     """
     network = build(experiment.space, data.classes, experiment.seed)
+    teacher = None
+    if experiment.supernet.pretrained and not run.supernet_file.is_file():
+        teacher = start_from_pretrained(network, experiment, data, progress)
     train_supernet(
         network,
         experiment.space,
         data.train,
         experiment.supernet,
         run.supernet_file,
-        TrainingContext(seed=experiment.seed, device=experiment.device, progress=progress),
+        TrainingContext(
+            seed=experiment.seed, device=experiment.device, progress=progress, teacher=teacher
+        ),
         choose_trainer(experiment, run.path, workers),
     )
     return SharedWeightsEvaluator(

@@ -156,6 +156,7 @@ class Experiment(FrozenConfig):
         search: How the space is searched.
         standalone: The short schedule of stand-alone evaluation.
         retrain: The schedule by which found placements are retrained.
+        pretrain: The schedule by which `ean-search pretrain` trains the plain backbone.
         cost_axis: The cost axis of the front.
         cost_image_size: The size of the images that costs are measured for, in pixels; that of the
             data if None.
@@ -175,6 +176,7 @@ class Experiment(FrozenConfig):
     search: Search = Search()
     standalone: Recipe = Recipe(epochs=3)
     retrain: Recipe = Recipe(epochs=8)
+    pretrain: Recipe = Recipe(epochs=8)
     cost_axis: str = "latency_ms"
     cost_image_size: int | None = Field(default=None, ge=8, le=MAX_IMAGE_SIZE)
     cost_batch: int = Field(default=1, ge=1, le=MAX_BATCH_SIZE)

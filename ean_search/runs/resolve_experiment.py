@@ -9,6 +9,7 @@ from ean_search.data.datasets import load_data
 from ean_search.networks.plain_backbone import image_channels, make_backbone
 from ean_search.networks.sites import probe
 from ean_search.runs.experiment import Experiment
+from ean_search.runs.pretrained_start import settle_pretrained
 from ean_search.utils.device import find_device
 from ean_search.utils.errors import UserError, first_line
 
@@ -30,7 +31,7 @@ def resolve(experiment: Experiment) -> Experiment:
         _check_other_size(space, experiment.cost_image_size or size)
     data = experiment.data.model_copy(update={"image_size": size})
     changes = {"space": space, "data": data, "device": find_device(experiment.device)}
-    return experiment.model_copy(update=changes)
+    return settle_pretrained(experiment.model_copy(update=changes))
 
 
 def _for_images(space: Space, size: int, channels: int) -> Space:

@@ -27,8 +27,19 @@ AMP_DTYPES = {"bfloat16": torch.bfloat16, "float16": torch.float16}
 
 
 def make_optimizer(network: nn.Module, recipe: Recipe) -> torch.optim.Optimizer:
-    """Make the optimizer; biases and norms have no weight decay unless the recipe asks for it."""
+    """Make the optimizer; biases and norms have no weight decay unless the recipe asks for it.
+
+    Raises:
+        UserError: If nothing of the network learns.
+    """
+    if not any(parameter.requires_grad for parameter in network.parameters()):
+        raise UserError(
+            "nothing in the network learns: the backbone is frozen, and there are no "
+            "attentions with parameters; --tune all trains the backbone, too"
+        )
     options: dict[str, Any] = {"fused": True} if recipe.optimizer in FUSED_OPTIMIZERS else {}
+    if recipe.layer_decay is not None:
+        options["layer_decay"] = recipe.layer_decay
     return create_optimizer_v2(
         network,
         opt=recipe.optimizer,

@@ -50,6 +50,11 @@ class Recipe(FrozenConfig):
         ema: Decay of an average of the weights; the trained network has the averaged weights.
         ema_warmup: Whether the average spans fewer updates at first.
         clip_grad: The largest norm of the gradient.
+        layer_decay: The factor by which the rate falls from each layer to the one before it, for
+            backbones that start from pretrained weights; None: one rate.
+        distil: The share of the loss that the pretrained network's logits make, if the training
+            starts from one.
+        distil_temperature: What logits are divided by for that.
         amp: Whether to use mixed precision; on a GPU only.
         amp_dtype: The type of mixed precision; `auto`: bfloat16 unless the GPU lacks it.
         channels_last: Whether to store images with their channels last, for speed.
@@ -77,6 +82,9 @@ class Recipe(FrozenConfig):
     ema: float | None = Field(default=None, gt=0, lt=1)
     ema_warmup: bool = True
     clip_grad: float | None = Field(default=None, gt=0)
+    layer_decay: float | None = Field(default=None, gt=0, le=1)
+    distil: float = Field(default=0.0, ge=0, le=1)
+    distil_temperature: float = Field(default=2.0, gt=0)
     amp: bool = True
     amp_dtype: Literal["auto", "bfloat16", "float16"] = "auto"
     channels_last: bool = False

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 from torch import Tensor, nn
 
+from ean_search.training.distillation import Lesson
 from ean_search.training.optimization import Criterion
 
 
@@ -18,16 +19,19 @@ class TrainingBatch:
         labels: Their labels, in the form that the step's task has.
         criterion: The loss of logits and labels.
         rng: For what the step draws; every piece of a batch gets the same draws.
+        lesson: What a teacher says of the images; None: there is no teacher.
     """
 
     images: Tensor
     labels: Tensor
     criterion: Criterion
     rng: np.random.Generator
+    lesson: Lesson | None = None
 
     def loss(self, logits: Tensor) -> Tensor:
         """Return the loss of the logits of the images."""
-        return self.criterion(logits, self.labels)
+        loss = self.criterion(logits, self.labels)
+        return loss if self.lesson is None else self.lesson.mix(loss, logits)
 
 
 # A step yields losses. Each is propagated back before the next one is computed, so a step over

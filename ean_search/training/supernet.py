@@ -3,6 +3,7 @@
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Literal
 
 from pydantic import field_validator, model_validator
 from torch import Tensor, nn
@@ -11,6 +12,7 @@ from torch.nn import functional as F
 from ean_search.core.space import Space
 from ean_search.data.splits import Split
 from ean_search.networks.builder import place, place_per_sample
+from ean_search.training.freezing import frozen_backbone
 from ean_search.training.path_sampling import PathSampler, find_path_sampler
 from ean_search.training.recipe import Recipe
 from ean_search.training.step import Step, TrainingBatch
@@ -29,6 +31,10 @@ class SupernetSettings(FrozenConfig):
         distil: Let the first placement of a step teach the others, if the path sampler draws a
             teacher.
         weights: A file of trained weights to use instead of training.
+        pretrained: Where the backbone's first weights come from: `timm`, `package:NAME`,
+            `local-dir:FOLDER`, or a file; None: random weights.
+        tune: What learns on a pretrained backbone: `attention` only, or `all`; `auto`: all where
+            the backbone's own attention is a choice, since what stays must adapt to what goes.
         recipe: How to train.
     """
 
@@ -36,7 +42,14 @@ class SupernetSettings(FrozenConfig):
     per_sample: bool = False
     distil: bool = True
     weights: str | None = None
+    pretrained: str | None = None
+    tune: Literal["auto", "all", "attention"] = "auto"
     recipe: Recipe = Recipe()
+
+    @property
+    def freezes_backbone(self) -> bool:
+        """Whether only attention learns."""
+        return self.pretrained is not None and self.tune == "attention"
 
     @field_validator("sampler")
     @classmethod
@@ -87,6 +100,8 @@ def train_supernet(
         step = _SampleStep(space, sampler)
     else:
         step = _BatchStep(space, sampler, distil=supernet.distil and sampler.teacher)
+    if supernet.freezes_backbone:
+        context = replace(context, find_frozen=frozen_backbone)
     context = replace(context, step=step, checkpoint=checkpoint, task="supernet")
     trainer(network, train, supernet.recipe, context)
     save_weights(network, path)

@@ -16,6 +16,8 @@ from torch import Tensor, nn
 
 from ean_search.data.splits import Split
 from ean_search.data.transforms import augmented
+from ean_search.training.distillation import make_teacher
+from ean_search.training.freezing import FindFrozen, freeze, nothing_frozen, unfreeze
 from ean_search.training.non_finite import Cause, find_cause, have_finite_gradients, is_finite
 from ean_search.training.optimization import (
     amp_dtype,
@@ -45,6 +47,8 @@ class TrainingContext:
         seed: Seed of the order of images, the augmentation, and the generator of the steps.
         device: Where to train.
         step: Yields the losses of a batch.
+        find_frozen: Finds the modules of the network whose own weights and statistics stay.
+        teacher: A trained network whose logits the recipe's `distil` mixes into the loss.
         checkpoint: The file to which the state is saved after every epoch; None: no file. If it
             exists, training continues from it.
         stop_after_epoch: The number of epochs after which to stop; None: those of the recipe.
@@ -56,6 +60,8 @@ class TrainingContext:
     seed: int = 0
     device: str = "cpu"
     step: Step = plain_step
+    find_frozen: FindFrozen = nothing_frozen
+    teacher: nn.Module | None = None
     checkpoint: Path | None = None
     stop_after_epoch: int | None = None
     task: str = "training"
@@ -117,6 +123,7 @@ def fit(
             training.save(checkpoint)
     if training.ema is not None:
         network.load_state_dict(training.ema.module.state_dict())
+    unfreeze(training.frozen)
     return training.history
 
 
@@ -127,6 +134,9 @@ class _Training:
         self.network, self.split, self.recipe, self.context = network, split, recipe, context
         self.steps = split.steps(recipe.batch_size)
         compiled = cast(nn.Module, torch.compile(network)) if recipe.compile else network
+        self.frozen = context.find_frozen(network)
+        freeze(self.frozen)
+        self.teacher = make_teacher(context.teacher, recipe, context.device)
         self.mixup = make_mixup(network, recipe)
         self.criterion = make_criterion(recipe)
         self.optimizer = make_optimizer(network, recipe)
@@ -216,6 +226,7 @@ class _Training:
         """Train for one epoch and add its mean loss to the history."""
         torch.manual_seed(derive_seed(self.context.seed, epoch))
         self.wrapped_network.train()
+        freeze(self.frozen)
         total = torch.zeros((), device=self.context.device)
         for number, (images, labels) in enumerate(self._batches(epoch), 1):
             self.scheduler.step_update(epoch * self.steps + number - 1)
@@ -266,7 +277,8 @@ class _Training:
         losses = []
         with torch.autocast(self.context.device.split(":")[0], self.amp_dtype, enabled=self.amp):
             for piece in zip(image_pieces, label_pieces, strict=True):
-                batch = TrainingBatch(*piece, self.criterion, np.random.default_rng(key))
+                rng = np.random.default_rng(key)
+                batch = TrainingBatch(*piece, self.criterion, rng, self.teacher(piece[0]))
                 share = len(batch.images) / len(images)
                 for loss in self.context.step(network, batch):
                     self.scaler.scale(loss * share).backward()

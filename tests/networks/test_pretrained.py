@@ -8,7 +8,7 @@ import torch
 from safetensors.torch import save_file
 
 from ean_search.core.space import load_space
-from ean_search.networks import pretrained
+from ean_search.networks import weight_sources
 from ean_search.networks.builder import build, place, prune
 from ean_search.networks.pretrained import load_backbone, with_unit_gates
 from ean_search.utils.errors import UserError
@@ -66,9 +66,9 @@ def test_weights_get_behind_every_kind_of_wrapper(tmp_path):
 def test_weights_of_timm_come_from_its_cache_where_the_hub_is_not_reachable(monkeypatch):
     space = load_small("resnet18_shared")
     cached = timm.create_model("resnet18")
-    monkeypatch.setattr(pretrained, "_hub_is_reachable", lambda: False)
+    monkeypatch.setattr(weight_sources, "_hub_is_reachable", lambda: False)
     network = build(space, classes=1000)
-    with patch.object(pretrained.timm, "create_model", return_value=cached) as create:
+    with patch.object(weight_sources.timm, "create_model", return_value=cached) as create:
         load_backbone(network, space, "timm")
     create.assert_called_once_with("resnet18", pretrained=True)
     assert torch.equal(network.conv1.weight, cached.conv1.weight)
@@ -78,11 +78,11 @@ def test_a_hub_that_does_not_answer_is_named(monkeypatch):
     def refuse(*_, **__):
         raise OSError("no route")
 
-    monkeypatch.setattr(pretrained.socket, "create_connection", refuse)
+    monkeypatch.setattr(weight_sources.socket, "create_connection", refuse)
     space = load_small("resnet18_shared")
     network = build(space)
     with (
-        patch.object(pretrained.timm, "create_model", side_effect=RuntimeError("not cached")),
+        patch.object(weight_sources.timm, "create_model", side_effect=RuntimeError("not cached")),
         pytest.raises(UserError, match=r"no pretrained weights of 'resnet18'.*does not answer"),
     ):
         load_backbone(network, space, "timm")
