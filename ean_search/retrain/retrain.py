@@ -26,7 +26,7 @@ from ean_search.runs.experiment import Experiment, load_experiment
 from ean_search.training.recipe import load_recipe
 from ean_search.training.trainer import TrainingContext
 from ean_search.utils.device import find_device
-from ean_search.utils.files import check_same_settings, save_json, save_weights
+from ean_search.utils.files import check_same_settings, load_weights, save_json, save_weights
 from ean_search.utils.locks import only_writer
 from ean_search.utils.progress import Progress, silent
 from ean_search.utils.provenance import provenance
@@ -35,6 +35,8 @@ from ean_search.utils.tensorboard import log_scalars
 from ean_search.utils.trust import is_trusted, record_names
 
 log = logging.getLogger(__name__)
+SUPERNET = "supernet"  # start from the weights of the weight-sharing network
+SCRATCH = "scratch"  # start from random weights
 # Fields of a description that do not change what is trained.
 INDIFFERENT_FIELDS = ("data.root", "data.workers", "data.download", "class_names")
 
@@ -129,7 +131,9 @@ class RetrainingPlan:
     def network(self, placement: Placement, seed: int) -> nn.Module:
         """Build the network of a placement with the weights that its training starts from."""
         network = build(self.space, self.data.classes, seed)
-        if self.pretrained:
+        if self.pretrained == SUPERNET:
+            load_weights(network, self.run.supernet_file)
+        elif self.pretrained:
             load_backbone(network, self.space, self.pretrained)
         return prune(network, placement, fold=False)
 
@@ -180,7 +184,9 @@ def plan_retraining(
         changes: Values of the experiment by dotted field, such as {"retrain.epochs": 1, "seed": 3};
             they override the recipe and the run.
         recipe: A shipped recipe or a YAML file; the run's own recipe if None.
-        pretrained: "timm", or a file of weights that the backbone starts from.
+        pretrained: "timm", or a file of weights that the backbone starts from; SUPERNET for the
+            search's weights of the placement, SCRATCH for random ones; None: SUPERNET if the run
+            started from pretrained weights, else SCRATCH.
 
     Raises:
         UserError: If a field, a value, the recipe or the device is not known.
@@ -191,7 +197,9 @@ def plan_retraining(
         changes = {f"retrain.{name}": value for name, value in fields.items()} | changes
     experiment = load_experiment(run.experiment_file, changes, run.trust)
     experiment = experiment.model_copy(update={"device": find_device(experiment.device)})
-    return RetrainingPlan(run, experiment, recipe, pretrained)
+    if pretrained is None and experiment.supernet.pretrained and run.supernet_file.is_file():
+        pretrained = SUPERNET
+    return RetrainingPlan(run, experiment, recipe, None if pretrained == SCRATCH else pretrained)
 
 
 def retrain_placement(
@@ -213,7 +221,7 @@ def retrain_placement(
         changes: Values of the experiment by dotted field; see `plan_retraining`.
         progress: Is told how far the training has come.
         recipe: A shipped recipe or a YAML file; the run's own recipe if None.
-        pretrained: "timm", or a file of weights that the backbone starts from.
+        pretrained: Where the first weights come from; see `plan_retraining`.
 
     Returns:
         The metrics: `test_accuracy` in [0, 1], `params`, `folder` and more.

@@ -23,6 +23,7 @@ from ean_search.networks.builder import build, place_per_sample
 from ean_search.networks.forward_check import check_forward
 from ean_search.networks.pretrained import load_backbone
 from ean_search.runs.experiment import Experiment
+from ean_search.runs.pretrained_start import check_teacher
 from ean_search.runs.warm_start import find_trials
 from ean_search.search.searchers.registry import make_searcher
 from ean_search.training.freezing import freeze, frozen_backbone, unfreeze
@@ -148,6 +149,7 @@ def _check_supernet(network: nn.Module, experiment: Experiment, data: Data) -> N
     if supernet.weights:
         load_weights(network, Path(supernet.weights))
         return
+    check_teacher(experiment, supernet.recipe)
     if supernet.pretrained:
         load_backbone(network, experiment.space, supernet.pretrained)
     frozen = frozen_backbone(network) if supernet.freezes_backbone else []

@@ -12,6 +12,8 @@ from ean_search.networks.pretrained import load_backbone, with_unit_gates
 from ean_search.networks.weight_sources import expected_mean_std
 from ean_search.runs.experiment import Experiment
 from ean_search.training.linear_probe import fit_head
+from ean_search.training.recipe import Recipe
+from ean_search.utils.errors import UserError
 from ean_search.utils.progress import Progress, silent
 
 log = logging.getLogger(__name__)
@@ -50,6 +52,20 @@ def settle_pretrained(experiment: Experiment) -> Experiment:
     if mean_std and len(mean_std[0]) == channels and experiment.data.mean_std is None:
         changes["data"] = experiment.data.model_copy(update={"mean_std": mean_std})
     return experiment.model_copy(update=changes)
+
+
+def check_teacher(experiment: Experiment, recipe: Recipe) -> None:
+    """Refuse a recipe that distils where there is no pretrained network to distil from.
+
+    Args:
+        experiment: Says what the run starts from.
+        recipe: The recipe.
+
+    Raises:
+        UserError: If the recipe distils, and the run starts from random weights.
+    """
+    if recipe.distil and experiment.supernet.pretrained is None:
+        raise UserError("distil needs a pretrained network to learn from: run --pretrained")
 
 
 def start_from_pretrained(
