@@ -22,8 +22,7 @@ from ean_search.utils.import_path import treat_as_data
 from ean_search.utils.trust import PROVENANCE_NAME, mark_foreign, recorded_names
 from ean_search.utils.yaml_files import read_yaml
 
-# Ray's, while it trains the supernet or evaluates.
-RAY_FOLDERS = ("train", "tune")
+RAY_FOLDERS = ("train", "tune")  # Ray's, while it trains the supernet or evaluates
 RAY_EVALUATIONS = ("tune", "verify")  # before the number of a Tuner
 COMPARISON_NAME = "comparison.csv"  # of retrained placements, in a folder of retrainings
 
@@ -37,9 +36,7 @@ class Run:
         trust: Modules and plug-ins that may be imported though the run may be a stranger's.
 
     Example:
-        >>> run = load_run("results/example")
-        >>> run.front()[["placement", "accuracy", "latency_ms"]]
-        >>> run.find("knee")
+        >>> load_run("results/example").front()[["placement", "accuracy", "latency_ms"]]
     """
 
     path: Path
@@ -258,20 +255,15 @@ class Run:
         return trial_frame(self.read_trials(), self.space.sites)
 
     def front(self, x: str | None = None) -> pd.DataFrame:
-        """Return the finished trials on the front of accuracy against a cost, cheapest first.
-
-        Args:
-            x: The cost axis; the run's own if None.
-        """
-        frame = self.frame()
-        return pareto.front(frame[frame["status"] == "done"], axis_field(x or self.cost_axis))
+        """Return the trials on the front of accuracy against x (None: the run's cost axis)."""
+        done = self.frame().query("status == 'done'")
+        return pareto.front(done, axis_field(x or self.cost_axis))
 
     def find(self, name: str | Placement) -> Placement:
         """Return the placement that a name stands for.
 
         Args:
-            name: `best` (by reward), `knee` (of the front), `verified` (the best stand-alone
-                training), a name of the space such as `all`, or a placement, also as text.
+            name: `best` (reward), `knee`, `verified`, a name of the space, or a placement's text.
 
         Raises:
             UserError: If the name is unknown or the run has no such placement yet.
@@ -280,12 +272,10 @@ class Run:
             return self.read_verified()[0].placement
         if name not in ("best", "knee"):
             return self.space.parse(name)
-        frame = self.frame()
-        done = frame[frame["status"] == "done"]
+        done = self.frame().query("status == 'done'")
         if done.empty:
             raise UserError(f"{self.path} has no finished trial yet, so no {name}")
-        is_best = name == "best"
-        row = done.iloc[done["reward"].argmax()] if is_best else pareto.knee(self.front())
+        row = done.iloc[done["reward"].argmax()] if name == "best" else pareto.knee(self.front())
         return self.space.parse(row["placement"])
 
 

@@ -282,9 +282,8 @@ def read_safetensors(path: Path | str, trust: Collection[str] = ()) -> nn.Module
     if description is None:
         raise UserError(f"{path} does not say what network it belongs to")
     trained = read_description(json.loads(description), str(path), trust)
-    network = prune(
-        build(trained.space, trained.classes), trained.space.parse(trained.placement), fold=False
-    )
+    placement = trained.space.parse(trained.placement)
+    network = prune(build(trained.space, trained.classes), placement, fold=False)
     load_weights(network, path)
     return network.eval()
 

@@ -5,7 +5,7 @@ An experiment is read from YAML, from flags, or from both. A file may build on o
 spelled out.
 """
 
-from collections.abc import Collection, Iterator
+from collections.abc import Collection
 from pathlib import Path
 from typing import Any, Literal
 
@@ -14,16 +14,16 @@ from pydantic import Field, field_validator, model_validator
 
 from ean_search.core.objective import Objective
 from ean_search.core.plugins import space_plugins
-from ean_search.core.space import Space, load_space, shipped_spaces
+from ean_search.core.space import Space, load_space
 from ean_search.core.trial import axis_field
 from ean_search.data.datasets import DataSource, imports_data
 from ean_search.evaluation.precision import Precision
+from ean_search.runs.experiment_files import gather_fields, name_leaves, spell_out_searcher
 from ean_search.search.loop import SearchSettings
 from ean_search.search.searchers.registry import (
     DEFAULT_SEARCHER,
     find_searcher,
     imports_searcher,
-    split_searcher,
 )
 from ean_search.training.recipe import Recipe
 from ean_search.training.supernet import SupernetSettings
@@ -36,35 +36,15 @@ from ean_search.utils.config import (
     FrozenConfig,
     parse_fields,
 )
-from ean_search.utils.errors import UserError, shorten
+from ean_search.utils.errors import UserError
 from ean_search.utils.files import write_atomically
-from ean_search.utils.import_path import is_data_folder
 from ean_search.utils.trust import (
     ForeignName,
     PluginName,
-    mark_foreign,
-    recorded_names,
     refuse_foreign,
 )
-from ean_search.utils.yaml_files import read_yaml
 
 MAX_COHORT = 10**5  # placements that are held in memory at once
-
-
-def _spell_out_searcher(search: dict[str, Any]) -> dict[str, Any]:
-    """Split a searcher like "random tries=50" into `searcher` and `options`, as they are saved."""
-    if not isinstance(search.get("searcher"), str):
-        return search
-    name, options = split_searcher(search["searcher"])
-    given = search.get("options") or {}
-    if not options or not isinstance(given, dict):
-        return search | {"searcher": name}
-    if twice := sorted(set(options) & set(given)):
-        raise UserError(
-            f"the option {twice[0]!r} of searcher {name!r} is given twice: beside its name and in "
-            "`options`"
-        )
-    return search | {"searcher": name, "options": {**given, **options}}
 
 
 class Search(FrozenConfig):
@@ -114,7 +94,7 @@ class Search(FrozenConfig):
     @model_validator(mode="before")
     @classmethod
     def _split_searcher(cls, fields: Any) -> Any:
-        return _spell_out_searcher(fields) if isinstance(fields, dict) else fields
+        return spell_out_searcher(fields) if isinstance(fields, dict) else fields
 
     @model_validator(mode="after")
     def _check_evaluator(self) -> "Search":
@@ -223,7 +203,7 @@ def load_experiment(
     Example:
         >>> load_experiment(None, {"space": "tiny", "search.budget": 32})
     """
-    fields = _gather(path, changes or {}, trust)
+    fields = gather_fields(path, changes or {}, trust)
     experiment = parse_fields(Experiment, fields, f"experiment {path}" if path else "experiment")
     refuse_foreign(experiment_plugins(experiment))
     return experiment
@@ -247,81 +227,10 @@ def given_fields(path: Path | str | None, changes: dict[str, Any]) -> frozenset[
         >>> sorted(given_fields(None, {"space": "tiny", "search.budget": 32}))
         ['search.budget', 'space']
     """
-    return frozenset(_leaves(_gather(path, changes)))
-
-
-def _gather(
-    path: Path | str | None, changes: dict[str, Any], trust: Collection[str] = ()
-) -> dict[str, Any]:
-    """Read the fields of a file, and change them."""
-    fields = _read(Path(path), frozenset(trust), ()) if path else {}
-    for dotted, value in changes.items():
-        for key in reversed(dotted.split(".")):
-            value = {key: value}
-        fields = _merge(fields, _spell_out_search(value))
-    return fields
-
-
-def _leaves(fields: dict[str, Any], prefix: str = "") -> Iterator[str]:
-    """Yield the dotted names of all values that are neither a mapping nor null."""
-    for name, value in fields.items():
-        if isinstance(value, dict):
-            yield from _leaves(value, f"{prefix}{name}.")
-        elif value is not None:
-            yield prefix + name
+    return frozenset(name_leaves(gather_fields(path, changes)))
 
 
 def save_experiment(experiment: Experiment, path: Path | str) -> None:
     """Write an experiment to a YAML file, with every field spelled out."""
     text = yaml.safe_dump(experiment.model_dump(mode="json"), sort_keys=False)
     write_atomically(Path(path), lambda part: part.write_text(text))
-
-
-def _read(path: Path, trust: frozenset[str], above: tuple[Path, ...]) -> dict[str, Any]:
-    """Read the fields of a file and of the files it builds on, which must not build on it."""
-    if path.resolve() in above:
-        raise UserError(f"{path}: builds on itself (base)")
-    if not path.is_file():
-        raise UserError(f"no experiment file at {path}")
-    fields = read_yaml(path)
-    if not isinstance(fields, dict):
-        raise UserError(f"{path}: expected a mapping of fields, got {type(fields).__name__}")
-    if isinstance(fields.get("space"), str):
-        fields["space"] = {"base": fields["space"]}
-    if is_data_folder(path.parent):
-        _refuse_base(path, fields)
-        fields = mark_foreign(fields, trust | recorded_names(path))
-    bases = fields.pop("base", [])
-    merged: dict[str, Any] = {}
-    bases = [bases] if isinstance(bases, str) else bases
-    if not isinstance(bases, list) or not all(isinstance(base, str) for base in bases):
-        raise UserError(f"{path}: base: expected files, got {shorten(bases)}")
-    for base in bases:
-        merged = _merge(merged, _read(path.parent / base, trust, (*above, path.resolve())))
-    return _merge(merged, _spell_out_search(fields))
-
-
-def _refuse_base(path: Path, fields: dict[str, Any]) -> None:
-    """Refuse a run's experiment that builds on other files; saved ones spell everything out."""
-    space = fields.get("space")
-    base = space.get("base") if isinstance(space, dict) else None
-    if "base" in fields or base not in (None, *shipped_spaces()):
-        raise UserError(f"{path}: an experiment in a run folder builds on no other file (base)")
-
-
-def _spell_out_search(fields: dict[str, Any]) -> dict[str, Any]:
-    """Spell out the searcher of one file or flag, so that options of a later one replace it."""
-    if not isinstance(fields.get("search"), dict):
-        return fields
-    return fields | {"search": _spell_out_searcher(fields["search"])}
-
-
-def _merge(fields: dict[str, Any], changes: dict[str, Any]) -> dict[str, Any]:
-    """Change fields, also inside mappings; a mapping with a name replaces the old one whole."""
-    merged = dict(fields)
-    for key, value in changes.items():
-        old = merged.get(key)
-        if isinstance(old, dict) and isinstance(value, dict) and "name" not in value:
-            value = _merge(old, value)
-        merged[key] = value
-    return merged

@@ -46,9 +46,9 @@ def test_a_run_that_was_stopped_shows_what_was_learnt_until_then(run, policy_run
 def test_trials_that_the_searcher_did_not_propose_are_an_error(run):
     lines = run.trials_file.read_text().splitlines()
     trial = json.loads(lines[20])
-    trial |= {"placement": "1" * 15 + "0", "cost": trial["cost"] | {"sites": 15}}
+    trial |= {"placement": "1100" * 4, "cost": trial["cost"] | {"sites": 8}}
     run.trials_file.write_text("\n".join([*lines[:20], json.dumps(trial), *lines[21:], ""]))
-    with pytest.raises(UserError, match="trial 20 is 111-1111-111111-110"):
+    with pytest.raises(UserError, match="trial 20 is 110-0110-011001-100"):
         replay_policy(run)
 
 

@@ -9,7 +9,7 @@ import torch
 
 import ean_search.networks.timm_models  # noqa: F401  registers ean_model
 from ean_search.core.space import Space
-from ean_search.networks import pretrained
+from ean_search.networks import pretrained, weight_sources
 from ean_search.networks.builder import build
 from ean_search.networks.plain_backbone import make_backbone, size_arguments
 from ean_search.networks.sites import find_sites, probe
@@ -100,7 +100,7 @@ def test_pretrained_weights_are_asked_for_at_the_size_of_the_space():
     space = probe(space_of_size("vit_tiny_patch16_224", 64, backbone_args=SMALL))
     network = build(space, classes=3)
     cached = timm.create_model("vit_tiny_patch16_224", img_size=64, **SMALL)
-    with patch.object(pretrained.timm, "create_model", return_value=cached) as create:
+    with patch.object(weight_sources.timm, "create_model", return_value=cached) as create:
         pretrained.load_backbone(network, space, "timm")
     assert create.call_args.kwargs == {"pretrained": True, "img_size": 64}
     assert torch.equal(network.pos_embed, cached.pos_embed)
