@@ -58,6 +58,7 @@ def test_workers_are_not_started_in_a_run_folder(tmp_path, monkeypatch):
         pass
 
 
+@pytest.mark.slow
 def test_workers_that_fit_nowhere_are_refused(ray_here):
     with pytest.raises(UserError, match="fits on no node"):
         check_room(Workers(count=1, cpus=1000))

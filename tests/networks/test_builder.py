@@ -31,7 +31,7 @@ SPACES = dict.fromkeys(ATTENTIONS, "resnet18_shared") | {
 # They take a second each; smaller spaces of their kinds are quicker.
 SLOW_SPACES = ("resnet101_mrla_light", "resnet164_shared", "convformer_s18_keyonly")
 SLOW_SPACES += ("resnet50_shared", "resnet50_mixed", "resnext50_shared", "efficientnet_b0_shared")
-SLOW_SPACES += ("deit_small_mrla", "deit_small_broad")
+SLOW_SPACES += ("deit_small_mrla", "deit_small_broad", "resnet50_se_asr")
 
 
 @pytest.mark.parametrize("name", mark_slow(shipped_spaces(), (*SLOW_SPACES, *OWN_TRANSFORMERS)))

@@ -11,7 +11,7 @@ from ean_search.networks.builder import build, place, place_per_sample, prune
 from ean_search.networks.removal import Removed, Zero
 from ean_search.networks.sites import make_backbone, probe
 from ean_search.utils.errors import UserError
-from tests.helpers import space_of
+from tests.helpers import mark_slow, space_of
 
 VIT = {"img_size": 32, "patch_size": 8, "depth": 4, "embed_dim": 24, "num_heads": 2}
 SWIN = {"img_size": 64, "window_size": 4, "embed_dim": 24, "depths": [2, 1, 1, 1]}
@@ -32,9 +32,7 @@ SPACES = {
 }
 
 
-@pytest.fixture(
-    params=[pytest.param(name, marks=[pytest.mark.slow] * (name == "mixer")) for name in SPACES]
-)
+@pytest.fixture(params=mark_slow(SPACES, ["mixer", "eca"]))
 def space(request):
     return probe(SPACES[request.param])
 
