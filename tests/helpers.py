@@ -45,6 +45,11 @@ SMALL = {
 OWN_TRANSFORMERS = ("deit_small_own", "deit_base_own", "swin_tiny_own")
 
 
+def slow(*values):
+    """Mark a case of a parametrised test as slow."""
+    return pytest.param(*values, marks=pytest.mark.slow)
+
+
 def mark_slow(values: Iterable, slow: Collection) -> list:
     """Return values for a parametrised test, of which some are marked as slow."""
     return [pytest.param(value, marks=[pytest.mark.slow] * (value in slow)) for value in values]

@@ -32,6 +32,7 @@ def served(run):
             assert not thread.is_alive()
 
 
+@pytest.mark.slow
 def fetch(address):
     with urlopen(address, timeout=TIMEOUT_SECONDS) as answer:
         return json.load(answer)

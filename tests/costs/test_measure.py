@@ -9,17 +9,12 @@ from ean_search.costs.flops import count_flops, count_params
 from ean_search.costs.measure import measure_costs, price_list
 from ean_search.costs.timing_quality import Times
 from ean_search.networks.builder import build, prune
-from tests.helpers import mark_slow
+from tests.helpers import mark_slow, slow
 
 R50, R164 = "resnet50_shared", "resnet164_shared"
 DIA = {"name": "dia", "reduction": 20}
 DIA_CIFAR = {"name": "dia", "reduction": 4}
 ALL_BUT_R164 = [name for name in (*shipped_spaces(), "regnety") if name != R164]
-
-
-def slow(*values):
-    """Mark a case of a test as slow."""
-    return pytest.param(*values, marks=pytest.mark.slow)
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -118,7 +113,7 @@ MRLA_PARTS = {"sharing": "stage", "image_size": 32}
         ("deit_tiny_broad", {}, {
             "none": (5_717_416, 1_258_223_040), "all": (5_717_416, 1_437_054_912),
         }),
-        ("deit_small_broad", {}, {
+        slow("deit_small_broad", {}, {
             "none": (22_050_664, 4_607_961_984), "all": (22_050_664, 4_965_625_728),
         }),
         ("resnet50_mrla_light", MRLA_PARTS, {"all": (25_557_032 + 79_916, None)}),
@@ -162,7 +157,7 @@ def test_an_attachment_adds_its_activations_and_its_products(stage, se, elements
 
 @pytest.mark.parametrize(
     "name",
-    mark_slow(ALL_BUT_R164, set(ALL_BUT_R164) - {"resnet18_shared", "resnet26_small", "tiny"}),
+    mark_slow(ALL_BUT_R164, set(ALL_BUT_R164) - {"resnet26_small", "tiny"}),
 )
 @pytest.mark.usefixtures("without_timing")
 def test_tables_equal_fvcore_on_pruned_networks(name, rng):

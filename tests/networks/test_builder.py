@@ -31,7 +31,7 @@ SPACES = dict.fromkeys(ATTENTIONS, "resnet18_shared") | {
 # They take a second each; smaller spaces of their kinds are quicker.
 SLOW_SPACES = ("resnet101_mrla_light", "resnet164_shared", "convformer_s18_keyonly")
 SLOW_SPACES += ("resnet50_shared", "resnet50_mixed", "resnext50_shared", "efficientnet_b0_shared")
-SLOW_SPACES += ("deit_small_mrla", "deit_small_broad", "resnet50_se_asr")
+SLOW_SPACES += ("deit_small_mrla", "deit_small_broad", "resnet50_se_asr", "efficientnet_b0_mrla")
 
 
 @pytest.mark.parametrize("name", mark_slow(shipped_spaces(), (*SLOW_SPACES, *OWN_TRANSFORMERS)))
@@ -48,12 +48,7 @@ def test_nothing_attached_is_the_plain_backbone_to_the_bit(name, rng):
     plain.load_state_dict(pruned.state_dict())
     with torch.inference_mode():
         assert torch.equal(place(network, as_it_is)(x), plain(x))
-        for placement in [
-            space.named["none"],
-            space.named["all"],
-            space.sample(rng),
-            space.sample(rng),
-        ]:
+        for placement in [space.named["none"], space.named["all"], space.sample(rng)]:
             placed = place(network, placement)(x)
             assert torch.allclose(placed, prune(network, placement)(x), atol=1e-5)
             assert placement == as_it_is or not torch.equal(placed, plain(x))

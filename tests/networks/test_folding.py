@@ -10,7 +10,7 @@ from ean_search.costs.measure import measure_costs
 from ean_search.networks.builder import build, fold_placement, place, prune, slots
 from ean_search.networks.folding import foldable_factors, norms_before, takes_factors
 from ean_search.networks.sites import find_sites, probe
-from tests.helpers import load_small, randomise
+from tests.helpers import load_small, mark_slow, randomise
 
 
 def asr_space(gate="se", name="resnet18_shared", **changes):
@@ -28,7 +28,7 @@ def trained(space, seed=0):
     return network
 
 
-@pytest.mark.parametrize("gate", ["se", "eca", "spa"])
+@pytest.mark.parametrize("gate", mark_slow(["se", "eca", "spa"], ["spa"]))
 def test_logits_stay_when_constants_are_in_norms(gate):
     space = asr_space(gate)
     network = trained(space)

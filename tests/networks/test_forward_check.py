@@ -8,7 +8,7 @@ from ean_search.networks.builder import build
 from ean_search.networks.forward_check import check_forward
 from ean_search.networks.sites import probe
 from ean_search.utils.errors import UserError
-from tests.helpers import space_of
+from tests.helpers import slow, space_of
 
 
 def check(space, size):
@@ -32,8 +32,8 @@ def test_every_attention_computes_the_logits(images):
     ("backbone", "attention", "size", "words"),
     [
         ("resnet18", "tests.helpers:Narrow", 32, "cannot compute on images of .*: RuntimeError: "),
-        ("coat_tiny", "broad", 64, "different numbers of positions, 65 and 17"),
-        ("swinv2_cr_tiny_224", "broad", 224, r"49 positions.* \(1, 56, 56, 96\)"),
+        slow("coat_tiny", "broad", 64, "different numbers of positions, 65 and 17"),
+        slow("swinv2_cr_tiny_224", "broad", 224, r"49 positions.* \(1, 56, 56, 96\)"),
     ],
 )
 def test_what_does_not_fit_is_one_line_with_the_names(backbone, attention, size, words):

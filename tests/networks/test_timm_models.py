@@ -13,6 +13,7 @@ from ean_search.costs.flops import count_params
 from ean_search.networks.builder import build, prune
 from ean_search.networks.timm_models import MODELS, backbone_cfg, make_feature_network, make_network
 from ean_search.utils.errors import UserError
+from tests.helpers import mark_slow
 
 
 @pytest.mark.slow
@@ -42,7 +43,7 @@ def test_the_published_network_is_one_call():
     assert count_params(network) == 25_557_032 + 512
 
 
-@pytest.mark.parametrize("name", [*MODELS, "ean_model"])
+@pytest.mark.parametrize("name", mark_slow([*MODELS, "ean_model"], set(MODELS) - {"ean_resnet18"}))
 def test_every_model_gives_a_pyramid(name):
     where = {"backbone": "test_resnet"} if name == "ean_model" else {}
     where |= {"img_size": 64} if "_vit_" in name else {}

@@ -25,7 +25,7 @@ def outside(tmp_path):
         "resume",
         "retrain",
         pytest.param("report --png", marks=pytest.mark.slow),
-        "explain",
+        pytest.param("explain", marks=pytest.mark.slow),
         "export",
     ],
 )

@@ -11,7 +11,7 @@ from ean_search.utils.config import parse_fields
 from ean_search.utils.errors import UserError
 from ean_search.utils.files import load_weights
 from ean_search.utils.progress import silent
-from tests.helpers import blobs
+from tests.helpers import blobs, mark_slow
 
 RECIPE = Recipe(epochs=3, batch_size=16, lr=0.01)
 
@@ -27,10 +27,7 @@ def train(tiny, path, progress=silent, epochs=3, **fields):
 
 @pytest.mark.parametrize(
     "sampler",
-    [
-        pytest.param(name, marks=pytest.mark.slow if name == "sandwich" else ())
-        for name in PATH_SAMPLERS
-    ],
+    mark_slow(PATH_SAMPLERS, ["sandwich", "complement"]),
 )
 def test_every_path_sampler_trains_a_network_for_all_placements(tiny, tmp_path, sampler):
     network = train(tiny, tmp_path / "supernet.safetensors", sampler=sampler)

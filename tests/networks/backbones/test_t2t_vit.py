@@ -87,6 +87,7 @@ def test_the_stem_learns_at_the_lowest_rate():
     assert "patch_embed" not in matcher["stem"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["t2t_vit_7_broad", "t2t_vit_14_broad"])
 def test_sites_are_the_isotropic_layers(name):
     space = load_space(name)
@@ -99,6 +100,7 @@ def test_sites_are_the_isotropic_layers(name):
     assert space.named["last-half"].choices[-1] == 1
 
 
+@pytest.mark.slow
 def test_broad_attention_adds_what_it_adds_to_a_vit():
     table = measure_costs(load_space("t2t_vit_7_broad"), rounds=1)
     space = load_space("t2t_vit_7_broad")
@@ -121,6 +123,7 @@ def test_with_nothing_attached_it_is_the_plain_network():
         assert not torch.equal(place(network, space.named["all"])(x), expected)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("attention", "position"), [("mrla_light", "block"), ("se", "residual")])
 def test_other_attentions_go_where_a_vit_has_them(attention, position):
     space = probe(
@@ -134,6 +137,7 @@ def test_other_attentions_go_where_a_vit_has_them(attention, position):
     assert place(network, space.named["all"])(x).shape == (1, 3)
 
 
+@pytest.mark.slow
 def test_a_size_that_does_not_fit_names_sizes_that_do():
     with pytest.raises(UserError, match=r"40 x 40 px: .*multiple of 16.*; sizes that work: .*48"):
         probe(load_space("t2t_vit_7_broad", image_size=40))
