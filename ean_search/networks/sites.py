@@ -58,16 +58,9 @@ def find_sites(space: Space) -> tuple[Site, ...]:
         UserError: If there is no such position, or the backbone cannot be built.
     """
     refuse_foreign(space_plugins(space))  # in JSON, names do not say whose they are
-    plain = {"name": "", "stages": (), "placements": {}}
-    return _find_sites(space.model_copy(update=plain).model_dump_json())
-
-
-@lru_cache(maxsize=64)
-def _find_sites(space_json: str) -> tuple[Site, ...]:
-    space = Space.model_validate_json(space_json)
     positions = _common_positions(space)
     for position in positions:
-        sites = _record_sites(space, position)
+        sites = _record_sites(_probed_part(space), position)
         if sites and (not space.has_own or any(site.own for site in sites)):
             _check_own_attention(space, sites)
             return _number_sites(space, sites)
@@ -77,7 +70,21 @@ def _find_sites(space_json: str) -> tuple[Site, ...]:
     raise UserError(f"backbone {space.backbone!r} has no site: {reasons}")
 
 
-def _check_own_attention(space: Space, sites: list[Site]) -> None:
+def _probed_part(space: Space) -> str:
+    """Return what probing depends on, as JSON: of the attentions, only whether one is `own`."""
+    own = sorted({choice.name == OWN for choice in space.attention})
+    attention = tuple(AttentionChoice(name=OWN if is_own else "se") for is_own in own)
+    probed = Space(
+        name="",
+        backbone=space.backbone,
+        backbone_args=space.backbone_args,
+        image_size=space.image_size,
+        attention=attention,
+    )
+    return probed.model_dump_json()
+
+
+def _check_own_attention(space: Space, sites: Sequence[Site]) -> None:
     """Refuse to remove what is not there."""
     if space.own_attention == "remove" and not any(site.own for site in sites):
         raise UserError(
@@ -133,9 +140,10 @@ def _common_positions(space: Space) -> tuple[str, ...]:
     return common
 
 
-def _record_sites(space: Space, position_name: str) -> list[Site]:
+@lru_cache(maxsize=64)
+def _record_sites(space_json: str, position_name: str) -> tuple[Site, ...]:
     """Pass shapes through a backbone, and describe the sites that ran, all with the number 0."""
-    position = find_position(position_name)
+    space, position = Space.model_validate_json(space_json), find_position(position_name)
     shapes: dict[str, list[tuple[int, ...]]] = {}
     with torch.device("meta"), image_size_explained(space):
         backbone = make_backbone(space, classes=2).eval()
@@ -156,7 +164,7 @@ def _record_sites(space: Space, position_name: str) -> list[Site]:
     # Two branches may end in one drop-path; where their maps differ, no attention fits both. Nor
     # does one fit where the backbone's own module changes the shape of the map.
     same_shape = {path: found[0] for path, found in shapes.items() if len(set(found)) == 1}
-    return [
+    return tuple(
         replace(
             describe_site(backbone, position_name, path, shape),
             own=own[path],
@@ -164,7 +172,7 @@ def _record_sites(space: Space, position_name: str) -> list[Site]:
             norm=norms.get(path, "") if position_name == "residual" else "",
         )
         for path, shape in same_shape.items()
-    ]
+    )
 
 
 def _number_sites(space: Space, sites: Sequence[Site]) -> tuple[Site, ...]:

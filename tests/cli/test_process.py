@@ -12,6 +12,7 @@ import pytest
 
 from ean_search.cli import main as main_module
 from ean_search.cli.process import prepare_process
+from tests.helpers import mark_slow
 
 START = "import sys; from ean_search.cli.main import main; sys.exit(main(sys.argv[1:]))"
 SMALL = (
@@ -48,7 +49,7 @@ def test_other_errors_are_bugs_and_keep_their_traceback(run_command, monkeypatch
         run_command("spaces")
 
 
-@pytest.mark.parametrize("failing", ["stdout", "stderr", "both"])
+@pytest.mark.parametrize("failing", mark_slow(["stdout", "stderr", "both"], ["stdout", "stderr"]))
 def test_a_full_device_as_output(tmp_path, failing):
     with open("/dev/full", "w") as full:
         streams = {name: full for name in ("stdout", "stderr") if failing in (name, "both")}

@@ -24,7 +24,7 @@ def test_an_attachment_is_the_difference_that_it_makes(name):
 
 
 def test_a_gate_of_the_backbones_own_adds_nothing_but_itself():
-    space = probe(space_of("efficientnet_b0", attention="own", image_size=64))
+    space = probe(space_of("mobilenetv3_small_050", attention="own", image_size=64))
     network = build(space, classes=10).eval()
     added = sum(row[0].own_params for row in count_attachments(space, network))
     whole = prune(network, space.named["all"])

@@ -10,7 +10,7 @@ from ean_search.evaluation.cut_graph import CutError, cut_at_slots
 from ean_search.evaluation.prefix_tree import PrefixTree
 from ean_search.networks.builder import build, place, slots
 from ean_search.networks.sites import probe
-from tests.helpers import load_small, randomise, space_of
+from tests.helpers import load_small, randomise, slow, space_of
 
 
 def test_pieces_and_slots_in_turn_compute_the_logits(tiny, tiny_network, images):
@@ -38,7 +38,7 @@ def test_a_shortcut_passes_a_slot(tiny_network):
         assert cut.output in cut.passing
 
 
-@pytest.mark.parametrize(("name", "can_stack"), [("tiny", True), ("swin_tiny_broad", False)])
+@pytest.mark.parametrize(("name", "can_stack"), [("tiny", True), slow("swin_tiny_broad", False)])
 def test_sizes_that_are_carried_keep_branches_apart(name, can_stack):
     assert cut_at_slots(build(load_small(name)).eval()).can_stack == can_stack
 

@@ -1,9 +1,12 @@
 """The example that compares cold and warm searches of a table, run small."""
 
+import pytest
+
 from tests.helpers import load_script
 from tests.synthetic import write_synthetic
 
 
+@pytest.mark.slow
 def test_the_script_compares_cold_and_warm_searches(tmp_path, monkeypatch, capsys, one_thread):
     script = load_script("warm_start")
     source = write_synthetic(tmp_path / "six.parquet")

@@ -62,6 +62,7 @@ def test_timm_opens_the_folder_as_a_backbone_and_with_another_head(tmp_path):
     assert other.eval()(torch.zeros(1, 3, 32, 32)).shape == (1, 3)
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore:.*unclosed file:ResourceWarning")  # timm leaves them open
 @pytest.mark.filterwarnings("ignore:Exception ignored in.*FileIO")
 def test_timm_alone_scores_the_folder_as_we_do(tmp_path):

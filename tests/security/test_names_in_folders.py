@@ -31,7 +31,8 @@ READERS = ("resume", "retrain", "explain", "export", "prune", "bench racing", "t
 
 def run_reader(command, run, *more):
     words = [*command.split(), str(run), *map(str, more)]
-    return main(words + ["--task", "detect", "--scratch"] * (command == "transfer"))
+    task = "--task detect --scratch --images 16".split()
+    return main(words + task * (command == "transfer"))
 
 
 @pytest.mark.parametrize("field", FIELDS)
