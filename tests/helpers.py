@@ -55,6 +55,18 @@ def mark_slow(values: Iterable, slow: Collection) -> list:
     return [pytest.param(value, marks=[pytest.mark.slow] * (value in slow)) for value in values]
 
 
+# The changes to an experiment of a whole run that takes seconds.
+SMALL_RUN = {
+    "space": {"base": "tiny"},
+    "data.options": {"train": 400, "test": 100},
+    "data.search_per_class": 10,
+    "supernet.recipe.epochs": 1,
+    "retrain.epochs": 1,
+    "search.budget": 6,
+    "device": "cpu",
+}
+
+
 def load_small(name: str, **changes) -> Space:
     """Load a shipped space at a small size at which its networks still have maps to look at."""
     size = 32 if name in ("tiny", "resnet164_shared") else 64

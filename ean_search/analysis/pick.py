@@ -62,7 +62,8 @@ def pick_placement(
     Example:
         >>> pick_placement("results/example", "latency < 1.05x").placement
     """
-    run, evaluations = load_run(run), _Evaluations.read(load_run(run), limits)
+    run = load_run(run)
+    evaluations = _Evaluations.read(run, limits)
     if not limits and max_drop is None:
         raise UserError("expected limits such as 'latency < 1.05x', a largest drop, or both")
     if max_drop is not None and max_drop < 0:

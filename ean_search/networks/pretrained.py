@@ -26,29 +26,50 @@ MAX_TENSORS_NAMED = 3  # in an error message
 
 
 def load_backbone(network: nn.Module, space: Space, source: str) -> bool:
-    """Load pretrained weights into the backbone of a space's network, in place.
+    """Find pretrained weights, and put them into the backbone of a space's network.
+
+    Args:
+        network: As for `put_weights`.
+        space: Its space.
+        source: Where the weights come from; see `find_weights`.
+
+    Returns:
+        As `put_weights` does.
+
+    Raises:
+        UserError: If there are no such weights, or they do not fit.
+    """
+    return put_weights(network, space, find_weights(space, source), source)
+
+
+def put_weights(
+    network: nn.Module, space: Space, weights: Mapping[str, Tensor], source: str
+) -> bool:
+    """Put pretrained weights into a network's backbone, in place.
 
     Norms at the end of attention branches get a weight of 0, so that the network computes what the
     pretrained backbone does until it is trained.
 
     Args:
-        network: A network of `build`.
+        network: A network of `build`, or a plain backbone.
         space: Its space.
-        source: Where the weights come from; see `find_weights`.
+        weights: Tensors by their names in the plain backbone.
+        source: Where they come from, for messages.
 
     Returns:
-        Whether the head was loaded, too; it is not where it is for other classes.
+        Whether the head has its weights, too; it has not where it is for other classes.
 
     Raises:
-        UserError: If there are no such weights, or a tensor other than the head's does not fit.
+        UserError: If a tensor other than the head's does not fit.
     """
-    weights, tensors = find_weights(space, source), dict(_backbone_tensors(network))
+    tensors = dict(_backbone_tensors(network))
     fitting = {n for n, t in tensors.items() if n in weights and weights[n].shape == t.shape}
     if not fitting:
         raise UserError(f"nothing in the weights of {source} fits {space.backbone}")
     head = {name for name in tensors if name.startswith(f"{find_head(network)[0]}.")}
     if others := [n for n in tensors if n not in fitting | head and not n.endswith(COUNTER)]:
-        raise UserError(_describe_misfits(space, source, weights, tensors, others))
+        what = f"{source} do not fit {space.backbone}"
+        raise UserError(_describe_misfits(what, weights, tensors, others))
     for name in fitting:
         tensors[name].data.copy_(weights[name])
     log.info("%d of the backbone's %d tensors start from %s", len(fitting), len(tensors), source)
@@ -59,11 +80,7 @@ def load_backbone(network: nn.Module, space: Space, source: str) -> bool:
 
 
 def _describe_misfits(
-    space: Space,
-    source: str,
-    weights: Mapping[str, Tensor],
-    tensors: Mapping[str, Tensor],
-    names: list[str],
+    what: str, weights: Mapping[str, Tensor], tensors: Mapping[str, Tensor], names: list[str]
 ) -> str:
     shapes = [
         f"{name} is {tuple(weights[name].shape) if name in weights else 'missing'} there and "
@@ -71,7 +88,7 @@ def _describe_misfits(
         for name in names[:MAX_TENSORS_NAMED]
     ]
     more = f", and {len(names) - len(shapes)} more" if len(names) > len(shapes) else ""
-    return f"the weights of {source} do not fit {space.backbone}: {'; '.join(shapes)}{more}"
+    return f"the weights of {what}: {'; '.join(shapes)}{more}"
 
 
 def with_unit_gates(space: Space) -> Space:

@@ -33,8 +33,9 @@ class Site:
             it attends to all positions.
         own: The class of the module that the backbone has in the place of the attention, such as
             SqueezeExcite; empty if there is none.
-        removed: The paths of the modules that are removed where a sublayer of the backbone's own
-            is; empty if such a site has a module of its own, or the sublayer is no choice.
+        removed: The paths of all modules that go when the backbone's own sublayer is removed there:
+            its self-attention or token mixer, its norm, its drop-path; empty if the site is no
+            sublayer, or `own` is no choice of the space.
         norm: The path of the batch norm whose output is the map; empty if there is none.
         windows: The number of windows into which the backbone has cut an image before the site.
     """

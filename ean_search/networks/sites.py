@@ -58,9 +58,9 @@ def find_sites(space: Space) -> tuple[Site, ...]:
         UserError: If there is no such position, or the backbone cannot be built.
     """
     refuse_foreign(space_plugins(space))  # in JSON, names do not say whose they are
-    positions = _common_positions(space)
+    positions, probed_part = _common_positions(space), _probed_part(space)
     for position in positions:
-        sites = _record_sites(_probed_part(space), position)
+        sites = _record_sites(probed_part, position)
         if sites and (not space.has_own or any(site.own for site in sites)):
             _check_own_attention(space, sites)
             return _number_sites(space, sites)

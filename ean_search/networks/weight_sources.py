@@ -16,7 +16,7 @@ from torch import Tensor
 from ean_search.core.space import Space
 from ean_search.data.splits import MeanStd
 from ean_search.networks.backbones.registry import BACKBONES
-from ean_search.networks.package_weights import PREFIX, load_package_weights
+from ean_search.networks.package_weights import PREFIX, find_package, load_package_weights
 from ean_search.networks.plain_backbone import size_arguments
 from ean_search.utils.errors import UserError, first_line
 
@@ -41,7 +41,7 @@ def find_weights(space: Space, source: str) -> Mapping[str, Tensor]:
     if source == TIMM:
         return _timm_weights(space)
     if source.startswith(PREFIX):
-        return load_package_weights(source, space).tensors
+        return load_package_weights(source, space)
     if source.startswith(LOCAL_DIR):
         return _folder_weights(Path(source.removeprefix(LOCAL_DIR)))
     return _file_weights(Path(source))
@@ -103,8 +103,8 @@ def expected_mean_std(space: Space, source: str) -> MeanStd | None:
         The mean and the standard deviation of each channel; None if nothing says so.
     """
     if source.startswith(PREFIX):
-        weights = load_package_weights(source, space)
-        return weights.mean, weights.std
+        package = find_package(source)
+        return package.mean, package.std
     if not is_model(space.backbone.split(".")[0]):
         return None
     mean, std = (get_pretrained_cfg_value(space.backbone, name) for name in ("mean", "std"))

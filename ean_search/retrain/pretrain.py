@@ -39,15 +39,18 @@ def pretrain(
     Raises:
         UserError: If no file is named, there is one already, or something cannot work.
     """
-    file = Path(path or experiment.supernet.pretrained or "")
-    if file.suffix != ".safetensors":
+    target = path or experiment.supernet.pretrained
+    if target is None or Path(target).suffix != ".safetensors":
         raise UserError(
             "expected a file to write, NAME.safetensors: --output, or supernet.pretrained in the "
-            f"experiment; got {str(file)!r}"
+            f"experiment; got {target or 'none'}"
         )
+    file = Path(target)
     if file.is_file():
         raise UserError(f"{file} exists: runs can start from it; move it away to train anew")
-    experiment = resolve(experiment)
+    # Images are normalised as in the runs that start from the file.
+    supernet = experiment.supernet.model_copy(update={"pretrained": str(file)})
+    experiment = resolve(experiment.model_copy(update={"supernet": supernet}))
     data = load_data(experiment.data)
     with seeded(experiment.seed):
         network = make_backbone(experiment.space, data.classes)

@@ -19,14 +19,21 @@ from ean_search.costs.flops import count_params
 from ean_search.data.datasets import Data, load_data
 from ean_search.evaluation.shared_weights import top1_accuracy
 from ean_search.networks.builder import build, prune
-from ean_search.networks.pretrained import load_backbone, with_unit_gates
+from ean_search.networks.pretrained import with_unit_gates
 from ean_search.retrain.checkpoint import Checkpoint, TrainingDescription, preprocessing
+from ean_search.retrain.first_weights import (
+    SUPERNET,
+    choose_start,
+    load_first_weights,
+    make_teacher,
+)
 from ean_search.runs.evaluator_factory import choose_trainer
 from ean_search.runs.experiment import Experiment, load_experiment
+from ean_search.training.distillation import check_teacher
 from ean_search.training.recipe import load_recipe
 from ean_search.training.trainer import TrainingContext
 from ean_search.utils.device import find_device
-from ean_search.utils.files import check_same_settings, load_weights, save_json, save_weights
+from ean_search.utils.files import check_same_settings, save_json, save_weights
 from ean_search.utils.locks import only_writer
 from ean_search.utils.progress import Progress, silent
 from ean_search.utils.provenance import provenance
@@ -35,8 +42,6 @@ from ean_search.utils.tensorboard import log_scalars
 from ean_search.utils.trust import is_trusted, record_names
 
 log = logging.getLogger(__name__)
-SUPERNET = "supernet"  # start from the weights of the weight-sharing network
-SCRATCH = "scratch"  # start from random weights
 # Fields of a description that do not change what is trained.
 INDIFFERENT_FIELDS = ("data.root", "data.workers", "data.download", "class_names")
 
@@ -65,9 +70,9 @@ class RetrainingPlan:
 
     @property
     def space(self) -> Space:
-        """The run's space; on a pretrained backbone, gates start near 1."""
+        """The run's space; on a backbone that starts from pretrained weights, gates are near 1."""
         space = self.experiment.space
-        return with_unit_gates(space) if self.pretrained else space
+        return space if self.pretrained in (None, SUPERNET) else with_unit_gates(space)
 
     def checkpoint(self, placement: Placement, seed: int) -> Checkpoint:
         """Return the folder of one training; nothing is made."""
@@ -131,10 +136,7 @@ class RetrainingPlan:
     def network(self, placement: Placement, seed: int) -> nn.Module:
         """Build the network of a placement with the weights that its training starts from."""
         network = build(self.space, self.data.classes, seed)
-        if self.pretrained == SUPERNET:
-            load_weights(network, self.run.supernet_file)
-        elif self.pretrained:
-            load_backbone(network, self.space, self.pretrained)
+        load_first_weights(network, self.run, self.space, self.pretrained)
         return prune(network, placement, fold=False)
 
     def _train_and_test(
@@ -151,6 +153,7 @@ class RetrainingPlan:
             checkpoint=checkpoint.state_file,
             task=f"retraining {description.placement}, seed {seed}",
             progress=progress,
+            teacher=make_teacher(experiment, data),
         )
         trainer = choose_trainer(experiment, checkpoint.path)
         history = trainer(network, data.train_and_search, experiment.retrain, context)
@@ -197,9 +200,8 @@ def plan_retraining(
         changes = {f"retrain.{name}": value for name, value in fields.items()} | changes
     experiment = load_experiment(run.experiment_file, changes, run.trust)
     experiment = experiment.model_copy(update={"device": find_device(experiment.device)})
-    if pretrained is None and experiment.supernet.pretrained and run.supernet_file.is_file():
-        pretrained = SUPERNET
-    return RetrainingPlan(run, experiment, recipe, None if pretrained == SCRATCH else pretrained)
+    check_teacher(experiment.supernet.pretrained is not None, experiment.retrain)
+    return RetrainingPlan(run, experiment, recipe, choose_start(run, experiment, pretrained))
 
 
 def retrain_placement(

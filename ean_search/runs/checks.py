@@ -23,9 +23,9 @@ from ean_search.networks.builder import build, place_per_sample
 from ean_search.networks.forward_check import check_forward
 from ean_search.networks.pretrained import load_backbone
 from ean_search.runs.experiment import Experiment
-from ean_search.runs.pretrained_start import check_teacher
 from ean_search.runs.warm_start import find_trials
 from ean_search.search.searchers.registry import make_searcher
+from ean_search.training.distillation import check_teacher
 from ean_search.training.freezing import freeze, frozen_backbone, unfreeze
 from ean_search.training.optimization import make_mixup, make_optimizer
 from ean_search.training.recipe import Recipe
@@ -51,6 +51,11 @@ def check_experiment(experiment: Experiment) -> None:
     if experiment.search.evaluator == "shared":
         _check_supernet(network, experiment, data)
     if experiment.search.evaluator == "standalone" or experiment.search.verify:
+        if experiment.supernet.pretrained:
+            raise UserError(
+                "--pretrained is for shared weights: stand-alone trainings (--evaluator "
+                "standalone, --verify) start from random ones; `retrain` starts from the search's"
+            )
         _check_recipe(network, experiment.standalone, data.train)
 
 
@@ -149,12 +154,10 @@ def _check_supernet(network: nn.Module, experiment: Experiment, data: Data) -> N
     if supernet.weights:
         load_weights(network, Path(supernet.weights))
         return
-    check_teacher(experiment, supernet.recipe)
     if supernet.pretrained:
         load_backbone(network, experiment.space, supernet.pretrained)
-    frozen = frozen_backbone(network) if supernet.freezes_backbone else []
-    freeze(frozen)
-    _check_recipe(network, supernet.recipe, data.train)
+    frozen = freeze(frozen_backbone(network)) if supernet.freezes_backbone else []
+    _check_recipe(network, supernet.recipe, data.train, bool(supernet.pretrained))
     unfreeze(frozen)
     if supernet.per_sample and any(isinstance(m, ChainedAttention) for m in network.modules()):
         place_per_sample(network, [experiment.space.named["none"]])  # raises with the reason
@@ -171,8 +174,11 @@ def _check_gpus(experiment: Experiment) -> None:
         )
 
 
-def _check_recipe(network: nn.Module, recipe: Recipe, split: Split) -> None:
+def _check_recipe(
+    network: nn.Module, recipe: Recipe, split: Split, has_teacher: bool = False
+) -> None:
     """Make what a training makes of its recipe."""
+    check_teacher(has_teacher, recipe)
     augmented(split, recipe.augment)
     make_mixup(network, recipe)
     make_optimizer(network, recipe)

@@ -8,16 +8,14 @@ from torch import nn
 from ean_search.data.datasets import Data
 from ean_search.networks.head import find_head
 from ean_search.networks.plain_backbone import image_channels, make_backbone
-from ean_search.networks.pretrained import load_backbone, with_unit_gates
-from ean_search.networks.weight_sources import expected_mean_std
+from ean_search.networks.pretrained import put_weights, with_unit_gates
+from ean_search.networks.weight_sources import expected_mean_std, find_weights
 from ean_search.runs.experiment import Experiment
 from ean_search.training.linear_probe import fit_head
-from ean_search.training.recipe import Recipe
-from ean_search.utils.errors import UserError
 from ean_search.utils.progress import Progress, silent
 
 log = logging.getLogger(__name__)
-LAYER_DECAY = 0.75  # of fine-tuning, as BEiT and MAE have it for their smaller networks
+LAYER_DECAY = 0.75  # timm's default for rates by layer
 
 
 def settle_pretrained(experiment: Experiment) -> Experiment:
@@ -54,20 +52,6 @@ def settle_pretrained(experiment: Experiment) -> Experiment:
     return experiment.model_copy(update=changes)
 
 
-def check_teacher(experiment: Experiment, recipe: Recipe) -> None:
-    """Refuse a recipe that distils where there is no pretrained network to distil from.
-
-    Args:
-        experiment: Says what the run starts from.
-        recipe: The recipe.
-
-    Raises:
-        UserError: If the recipe distils, and the run starts from random weights.
-    """
-    if recipe.distil and experiment.supernet.pretrained is None:
-        raise UserError("distil needs a pretrained network to learn from: run --pretrained")
-
-
 def start_from_pretrained(
     network: nn.Module, experiment: Experiment, data: Data, progress: Progress = silent
 ) -> nn.Module:
@@ -87,9 +71,10 @@ def start_from_pretrained(
     """
     space, source = experiment.space, experiment.supernet.pretrained
     assert source is not None, "an experiment without pretrained weights has another start"
+    weights = find_weights(space, source)
     teacher = make_backbone(space, data.classes)
-    has_head = load_backbone(teacher, space, source)
-    load_backbone(network, space, source)
+    has_head = put_weights(teacher, space, weights, source)
+    put_weights(network, space, weights, source)
     if not has_head:
         share = fit_head(teacher, data.train, device=experiment.device, progress=progress)
         log.info("a head for %d classes fits %.1f %% of its images", data.classes, 100 * share)

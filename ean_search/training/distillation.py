@@ -8,6 +8,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from ean_search.training.recipe import Recipe
+from ean_search.utils.errors import UserError
 
 
 @dataclass(frozen=True)
@@ -38,18 +39,37 @@ class Lesson:
         return (1 - self.weight) * loss + self.weight * self.temperature**2 * divergence
 
 
+def check_teacher(there_is_one: bool, recipe: Recipe) -> None:
+    """Refuse a recipe that distils where there is no pretrained network to learn from.
+
+    Raises:
+        UserError: If so.
+    """
+    if recipe.distil and not there_is_one:
+        raise UserError(
+            "distil needs a pretrained network to learn from: `run --pretrained`, and `retrain` of "
+            "such a run, have one"
+        )
+
+
 def make_teacher(
     network: nn.Module | None, recipe: Recipe, device: str
 ) -> Callable[[Tensor], Lesson | None]:
-    """Return the function that asks a teacher about images; without one it returns None.
+    """Return the function that asks a teacher about images.
 
     Args:
         network: The teacher; it is moved to the device, and put into evaluation mode.
-        recipe: Says how much the teacher counts.
+        recipe: Says how much the teacher counts; where it counts nothing, it is not asked, and the
+            function returns None.
         device: Where the images are.
+
+    Raises:
+        UserError: If the recipe distils, and there is no teacher.
     """
-    if network is None or not recipe.distil:
+    if not recipe.distil:
         return lambda images: None
+    check_teacher(network is not None, recipe)
+    assert network is not None, "checked right above"
     teacher = network.to(device).eval()
 
     def ask(images: Tensor) -> Lesson:

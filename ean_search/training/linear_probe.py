@@ -1,5 +1,7 @@
 """Fits the head of a pretrained network to other classes, on features that are computed once."""
 
+from itertools import islice
+
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
@@ -21,9 +23,10 @@ def fit_head(
 
     Args:
         network: A classifier whose head is a linear layer; it is put into evaluation mode.
-        split: The training images; up to 10,000 of them, drawn at random, are used.
+        split: The training images, augmented as in training; up to 10,000 of them, drawn at
+            random, are used.
         device: Where to compute.
-        progress: Receives the number of images whose features are computed.
+        progress: Receives the number of batches whose features are computed.
 
     Returns:
         The share of these images that the head classifies rightly.
@@ -51,17 +54,15 @@ def _compute_features(
     """Return what the head is given for training images, and their labels."""
     seen: list[Tensor] = []
     hook = head.register_forward_pre_hook(lambda _, inputs: seen.append(inputs[0].float()))
-    labels, count = [], 0
-    total = min(MAX_IMAGES, len(split))
+    labels = []
+    batches = split.batches(BATCH_SIZE, shuffle=(0,), device=device)
+    total = min(split.steps(BATCH_SIZE), MAX_IMAGES // BATCH_SIZE)
     try:
         with torch.inference_mode():
-            for images, batch_labels in split.batches(BATCH_SIZE, shuffle=(0,), device=device):
+            for number, (images, batch_labels) in enumerate(islice(batches, total), 1):
                 network(images)
                 labels.append(batch_labels)
-                count += len(batch_labels)
-                progress("head", min(count, total), total)
-                if count >= total:
-                    break
+                progress("head", number, total)
     finally:
         hook.remove()
     return torch.cat(seen).clone(), torch.cat(labels).clone()

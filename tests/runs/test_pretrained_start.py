@@ -8,10 +8,8 @@ from ean_search.data.datasets import load_data
 from ean_search.networks.builder import build, place
 from ean_search.networks.plain_backbone import make_backbone
 from ean_search.runs.experiment import load_experiment
-from ean_search.runs.pretrained_start import check_teacher, start_from_pretrained
+from ean_search.runs.pretrained_start import start_from_pretrained
 from ean_search.runs.resolve_experiment import resolve
-from ean_search.training.recipe import Recipe
-from ean_search.utils.errors import UserError
 
 VIT = {"img_size": 32, "patch_size": 8, "depth": 2, "embed_dim": 24, "num_heads": 2}
 DATA = {"data.options": {"train": 400, "test": 100}, "data.search_per_class": 10}
@@ -62,8 +60,3 @@ def test_a_head_for_other_classes_is_fitted_and_the_teacher_has_it(weights):
         assert torch.equal(whole, teacher(images))
     assert teacher.head.out_features == data.classes
     assert teacher.head.weight.abs().sum() > 0
-
-
-def test_only_a_pretrained_network_can_teach():
-    with pytest.raises(UserError, match="distil needs a pretrained network"):
-        check_teacher(experiment_of("own", None), Recipe(distil=0.5))

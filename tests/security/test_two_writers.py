@@ -12,23 +12,14 @@ from ean_search.cli.main import main
 from ean_search.runs import pipeline
 from ean_search.runs.experiment import load_experiment
 from ean_search.utils.errors import UserError
-from tests.helpers import held_elsewhere
+from tests.helpers import SMALL_RUN, held_elsewhere
 
-SMALL = {
-    "space": {"base": "tiny"},
-    "data.options": {"train": 400, "test": 100},
-    "data.search_per_class": 10,
-    "supernet.recipe.epochs": 1,
-    "retrain.epochs": 1,
-    "search.budget": 6,
-    "device": "cpu",
-}
 COMMAND = str(Path(sys.executable).with_name("ean-search"))
 
 
 @pytest.fixture
 def run(tmp_path):
-    return ean_search.start_run(load_experiment(None, SMALL), tmp_path / "run")
+    return ean_search.start_run(load_experiment(None, SMALL_RUN), tmp_path / "run")
 
 
 def together(*commands):
@@ -41,7 +32,7 @@ def together(*commands):
 
 @pytest.mark.slow
 def test_of_two_that_resume_a_run_one_does_it(run, tmp_path):
-    other = ean_search.start_run(load_experiment(None, SMALL), tmp_path / "other")
+    other = ean_search.start_run(load_experiment(None, SMALL_RUN), tmp_path / "other")
     codes, errors = together(*[["resume", str(run.path)]] * 2)
     assert set(codes) <= {0, 2}
     assert 0 in codes

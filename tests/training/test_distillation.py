@@ -1,5 +1,6 @@
 """A teacher's softened logits are a part of the loss."""
 
+import pytest
 import torch
 from torch import nn
 from torch.nn import functional as F
@@ -7,6 +8,7 @@ from torch.nn import functional as F
 from ean_search.training.distillation import Lesson, make_teacher
 from ean_search.training.recipe import Recipe
 from ean_search.training.trainer import TrainingContext, fit
+from ean_search.utils.errors import UserError
 from tests.helpers import blobs
 
 
@@ -20,10 +22,13 @@ def test_the_loss_is_hintons():
     torch.testing.assert_close(mixed, 0.7 * loss + 0.3 * 16 * (cross_entropy - entropy))
 
 
-def test_without_a_teacher_or_a_share_there_is_no_lesson():
-    images = torch.randn(2, 3)
-    assert make_teacher(None, Recipe(distil=0.5), "cpu")(images) is None
-    assert make_teacher(nn.Linear(3, 2), Recipe(), "cpu")(images) is None
+def test_a_teacher_without_a_share_is_not_asked():
+    assert make_teacher(nn.Linear(3, 2), Recipe(), "cpu")(torch.randn(2, 3)) is None
+
+
+def test_a_recipe_that_distils_without_a_teacher_is_refused():
+    with pytest.raises(UserError, match="distil needs a pretrained network"):
+        fit(nn.Flatten(), blobs(64, 0), Recipe(distil=0.5))
 
 
 def test_a_pupil_that_is_only_taught_becomes_like_its_teacher():

@@ -4,7 +4,12 @@ import pytest
 import torch
 
 from ean_search.networks.builder import build, place
-from ean_search.training.freezing import freeze, frozen_backbone, unfreeze
+from ean_search.training.freezing import (
+    freeze,
+    frozen_backbone,
+    keep_in_evaluation,
+    unfreeze,
+)
 from ean_search.training.recipe import Recipe
 from ean_search.training.trainer import TrainingContext, fit
 from ean_search.utils.errors import UserError
@@ -25,14 +30,16 @@ def test_only_attention_learns(tiny):
 
 def test_frozen_norms_are_in_evaluation_mode_whatever_the_network_is(tiny):
     network = build(tiny, classes=3)
+    fixed = network.layer1[0].bn1.bias.requires_grad_(False)
     frozen = frozen_backbone(network)
-    freeze(frozen)
+    learnt = freeze(frozen)
     network.train()
-    freeze(frozen)
+    keep_in_evaluation(frozen)
     assert not network.layer1[0].bn1.training
     assert all(m.training for m in network.layer1[0].se.attentions.modules())
-    unfreeze(frozen)
+    unfreeze(learnt)
     assert network.conv1[0].weight.requires_grad
+    assert not fixed.requires_grad  # it did not learn before
 
 
 def test_a_frozen_network_with_nothing_to_learn_is_refused():

@@ -21,7 +21,7 @@ def test_the_head_classifies_and_nothing_else_changes():
     held_out = top1_accuracy(network, blobs(150, 1, 32).batches(50))
     assert share > 0.9
     assert held_out > 0.7  # by chance 0.33
-    assert reports[-1][:2] == ("head", 256)
+    assert reports[-1][:3] == ("head", 2, 2)
 
 
 def test_a_network_without_a_linear_head_is_refused():
