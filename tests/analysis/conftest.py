@@ -37,6 +37,12 @@ def policy_run(tmp_path_factory):
     return make_run(tmp_path_factory.mktemp("policy") / "run", "reinforce", 16, 300, silent)
 
 
+@pytest.fixture(scope="session")
+def random_run(tmp_path_factory):
+    """A run whose searcher has no policy; tests must not write there."""
+    return make_run(tmp_path_factory.mktemp("random") / "run", "random", 16, 60, silent)
+
+
 @pytest.fixture
 def add_training():
     """A function that writes the description and the results of a retraining into a run."""

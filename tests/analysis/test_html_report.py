@@ -148,7 +148,7 @@ def test_trainings_and_several_runs_are_shown_side_by_side(example_analysis, run
         add_training(run, placement, 0.7 + number / 10)
     text = render_page([example_analysis, RunAnalysis(run)])
     assert "2 networks were trained alone" in text
-    for place in ("sites0", "sites1", "proposals0", "proposals1", "agreement1"):
+    for place in ("sites0", "sites1", "policy0", "policy1", "agreement1"):
         assert f'data-figure="{place}"' in text
     assert 'data-figure="agreement0"' not in text
 

@@ -77,9 +77,9 @@ def test_trainings_are_points_that_say_their_placement(run, add_training):
     assert list(points.customdata) == ["000-0000-000000-000"]
 
 
-def test_a_part_that_a_run_does_not_have_is_an_error(run):
+def test_a_part_that_a_run_does_not_have_is_an_error(run, random_run):
     with pytest.raises(UserError, match="has no policy to draw"):
-        figures.policy_figure(RunAnalysis(run))
+        figures.policy_figure(RunAnalysis(random_run))
     run.trials_file.write_text("")
     for draw in (figures.sites_figure, figures.proposals_figure):
         with pytest.raises(UserError, match="to draw"):

@@ -12,20 +12,20 @@ def stems(paths):
 @pytest.mark.slow
 def test_the_pages_figures_are_written_as_png_and_svg(tmp_path, example_analysis):
     paths = write_pictures([example_analysis], tmp_path)
-    assert set(stems(paths)) == {"front", "sites", "history", "proposals"}
+    assert set(stems(paths)) == {"front", "sites", "history", "policy"}
     for path in paths:
         start = path.read_bytes()[:100]
         assert b"PNG" in start if path.suffix == ".png" else b"<?xml" in start
 
 
 @pytest.mark.slow
-def test_a_searcher_with_a_policy_is_shown_by_it(tmp_path, policy_run):
-    analyses = [RunAnalysis(policy_run)]
+def test_a_searcher_without_a_policy_is_shown_by_its_proposals(tmp_path, random_run):
+    analyses = [RunAnalysis(random_run)]
     names = set(stems(write_pictures(analyses, tmp_path)))
-    assert names == {"front", "sites", "history", "policy"}
+    assert names == {"front", "sites", "history", "proposals"}
     text = render_page(analyses)
-    assert 'data-figure="policy0"' in text
-    assert 'data-figure="proposals0"' not in text
+    assert 'data-figure="proposals0"' in text
+    assert 'data-figure="policy0"' not in text
 
 
 @pytest.mark.slow
@@ -35,7 +35,7 @@ def test_several_runs_share_a_history_and_have_numbers(
     add_training(run, "000-0000-000000-000", 0.7)
     names = stems(write_pictures([example_analysis, RunAnalysis(run)], tmp_path))
     assert names.count("history") == 2
-    assert {"front_1", "front_2", "sites_2", "proposals_1", "agreement_2"} < set(names)
+    assert {"front_1", "front_2", "sites_2", "policy_1", "agreement_2"} < set(names)
     assert "agreement_1" not in names
 
 
