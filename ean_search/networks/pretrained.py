@@ -14,7 +14,7 @@ from ean_search.attention.branches import MapBranch
 from ean_search.attention.own import Own
 from ean_search.attention.registry import find_attention
 from ean_search.core.space import Space
-from ean_search.networks.builder import Slot
+from ean_search.networks.builder import Slot, build
 from ean_search.networks.head import find_head
 from ean_search.networks.positions.wrappers import RecordedProjection, WithChainEnds, Wrapper
 from ean_search.networks.weight_sources import find_weights
@@ -40,6 +40,23 @@ def load_backbone(network: nn.Module, space: Space, source: str) -> bool:
         UserError: If there are no such weights, or they do not fit.
     """
     return put_weights(network, space, find_weights(space, source), source)
+
+
+def build_on(
+    space: Space, classes: int, seed: int, weights: Mapping[str, Tensor] | None
+) -> nn.Module:
+    """Build a network of a space on a backbone's weights.
+
+    Args:
+        space: The space.
+        classes: The number of classes.
+        seed: Of all weights that are not given.
+        weights: Tensors by their names in the plain backbone; all weights are random if None.
+    """
+    network = build(space, classes, seed)
+    if weights is not None:
+        put_weights(network, space, weights, "the plain backbone")
+    return network
 
 
 def put_weights(
