@@ -8,8 +8,16 @@ from pathlib import Path
 
 import pandas as pd
 
+from ean_search.analysis.pick import pick_placement
 from ean_search.analysis.run_folder import Run
-from ean_search.retrain.compare import compare, each_training, save_comparison, select_placements
+from ean_search.bench.onnx_latency import time_exported
+from ean_search.retrain.compare import (
+    compare,
+    each_training,
+    save_comparison,
+    select_placements,
+    unique_placements,
+)
 from ean_search.retrain.retrain import plan_retraining
 from ean_search.runs.experiment import Experiment, experiment_plugins, load_experiment
 from ean_search.runs.pipeline import do_run, start_run
@@ -28,7 +36,9 @@ def bench_evidence(
     *,
     name: str = "",
     placement: str | None = None,
+    limits: str = "",
     seeds: int = 5,
+    onnx: bool = False,
     progress: Progress = silent,
 ) -> pd.DataFrame:
     """Do what is missing of an experiment's chain.
@@ -40,26 +50,43 @@ def bench_evidence(
         name: Name of the experiment in the rows; that of the folder by default.
         placement: What to compare, such as `best`. By default the best placement that the run
             trained stand-alone, or the best by its estimates if it trained none.
+        limits: Compare the best placement within other limits than the run's own, such as
+            "sites <= 4", in place of `placement`.
         seeds: Trainings per placement.
+        onnx: Time all placements in ONNX Runtime, too.
         progress: Receives the progress of the run and of the trainings.
 
     Returns:
         One row per compared placement.
 
     Raises:
-        UserError: If the folder holds a run of another experiment.
+        UserError: If the folder holds a run of another experiment, or both a placement and limits
+            are given.
     """
+    if placement and limits:
+        raise UserError("expected a placement or limits, got both")
     run = _start_or_resume(experiment, folder)
     if not run.summary_file.is_file():
         do_run(run, progress)
     plan = plan_retraining(run)
     first = plan.experiment.seed
     paired_seeds = range(first, first + seeds)
+    if limits:
+        placement = pick_placement(run, limits).placement
     placement = placement or ("verified" if experiment.search.verify else "best")
     chosen = select_placements(run, placement, others, first)
     frame = compare(plan, chosen, paired_seeds, progress, TIMING_ROUNDS)
     save_comparison(plan, frame, each_training(plan, chosen, paired_seeds))
-    return _add_origin(frame, run, name or run.path.name, plan.experiment.device)
+    if onnx:
+        frame = _add_graph_times(frame, time_exported(plan, unique_placements(run, chosen)))
+    name = ", ".join(filter(None, [name or run.path.name, limits]))
+    return _add_origin(frame, run, name, plan.experiment.device)
+
+
+def _add_graph_times(frame: pd.DataFrame, times: pd.DataFrame) -> pd.DataFrame:
+    """Add the mean times of each row's placements."""
+    means = [times.loc[placements].mean() for placements in frame.placement.str.split()]
+    return frame.join(pd.DataFrame(means, index=frame.index))
 
 
 def _add_origin(frame: pd.DataFrame, run: Run, name: str, device: str) -> pd.DataFrame:

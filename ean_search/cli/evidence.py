@@ -14,6 +14,10 @@ def add_evidence_parser(kinds: Any) -> None:
     evidence.add_argument(
         "--placement", help="verified, best, ...; if none, what the run trusts most"
     )
+    evidence.add_argument(
+        "--limits", default="", help="compare the best within 'sites <= 4', say, in its place"
+    )
+    evidence.add_argument("--onnx", action="store_true", help="time in ONNX Runtime, too")
     evidence.add_argument("--compare", default="none,all,random:3,every-other", metavar="NAMES")
     evidence.add_argument("--seeds", type=positive, default=5)
     evidence.add_argument("--name", help="of the run's folder and the rows; the YAML's if none")
@@ -37,7 +41,9 @@ def _evidence(args: argparse.Namespace) -> None:
             args.compare,
             name=name,
             placement=args.placement,
+            limits=args.limits,
             seeds=args.seeds,
+            onnx=args.onnx,
             progress=progress,
         )
     path = args.output / "evidence.csv"

@@ -132,6 +132,7 @@ def _backbone_tensors(module: nn.Module, name: str = "") -> Iterator[tuple[str, 
     if inners:
         return
     own = [*module.named_parameters(recurse=False), *module.named_buffers(recurse=False)]
-    yield from ((f"{name}.{key}".lstrip("."), tensor) for key, tensor in own)
+    constants = module._non_persistent_buffers_set  # such as indices; files do not have them
+    yield from ((f"{name}.{key}".lstrip("."), t) for key, t in own if key not in constants)
     for key, child in module.named_children():
         yield from _backbone_tensors(child, f"{name}.{key}".lstrip("."))

@@ -39,6 +39,14 @@ def test_a_chain_continues_and_refuses_another_experiment(chain_fields, tmp_path
     assert set(frame.experiment) == {"evidence_x"}
     assert len(pd.read_csv(folder / "retrain" / "trainings.csv")) == 6
 
+    few = bench_evidence(experiment, folder, "all", limits="sites <= 1", seeds=2, onnx=True)
+    assert set(few.experiment) == {"evidence_x, sites <= 1"}
+    assert few.sites.tolist() == [few.sites[0], 4]
+    assert few.sites[0] <= 1
+    assert few.onnx_removed[1] == 0
+    with pytest.raises(UserError, match="a placement or limits, got both"):
+        bench_evidence(experiment, folder, "all", placement="best", limits="sites <= 1")
+
     changed = load_experiment(None, chain_fields | {"search.budget": 5})
     with pytest.raises(UserError, match="holds another experiment"):
         bench_evidence(changed, folder, "none", seeds=1)
