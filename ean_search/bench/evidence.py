@@ -4,6 +4,7 @@ One experiment gives a few rows in one table. A chain that was stopped continues
 and its finished trainings are kept.
 """
 
+from dataclasses import dataclass
 from pathlib import Path
 
 import pandas as pd
@@ -29,16 +30,43 @@ from ean_search.utils.provenance import hardware
 TIMING_ROUNDS = 500  # for small networks: with 50, shares of latency moved by 0.1 and more
 
 
+@dataclass(frozen=True)
+class ComparisonPlan:
+    """What a chain retrains and compares after its search.
+
+    Attributes:
+        others: Placements to compare with, as in `ean-search compare`: names or `random:N`.
+        placement: What to compare, such as `best`. By default the best placement that the run
+            trained stand-alone, or the best by its estimates if it trained none.
+        limits: Compare the best placement within other limits than the run's own, such as
+            "sites <= 4", in place of `placement`.
+        seeds: Trainings per placement.
+        onnx: Time all placements in ONNX Runtime, too.
+    """
+
+    others: str
+    placement: str | None = None
+    limits: str = ""
+    seeds: int = 5
+    onnx: bool = False
+
+    def __post_init__(self) -> None:
+        if self.placement and self.limits:
+            raise UserError("expected a placement or limits, got both")
+
+    def choose(self, run: Run) -> str:
+        """Return the name or the text of the placement that others are compared with."""
+        if self.limits:
+            return pick_placement(run, self.limits).placement
+        return self.placement or ("verified" if run.fields["search"]["verify"] else "best")
+
+
 def bench_evidence(
     experiment: Experiment,
     folder: Path,
-    others: str,
+    comparison: ComparisonPlan,
     *,
     name: str = "",
-    placement: str | None = None,
-    limits: str = "",
-    seeds: int = 5,
-    onnx: bool = False,
     progress: Progress = silent,
 ) -> pd.DataFrame:
     """Do what is missing of an experiment's chain.
@@ -46,40 +74,28 @@ def bench_evidence(
     Args:
         experiment: The experiment to run.
         folder: The folder of its run; created or continued.
-        others: Placements to compare with, as in `ean-search compare`: names or `random:N`.
+        comparison: What to retrain and compare.
         name: Name of the experiment in the rows; that of the folder by default.
-        placement: What to compare, such as `best`. By default the best placement that the run
-            trained stand-alone, or the best by its estimates if it trained none.
-        limits: Compare the best placement within other limits than the run's own, such as
-            "sites <= 4", in place of `placement`.
-        seeds: Trainings per placement.
-        onnx: Time all placements in ONNX Runtime, too.
         progress: Receives the progress of the run and of the trainings.
 
     Returns:
         One row per compared placement.
 
     Raises:
-        UserError: If the folder holds a run of another experiment, or both a placement and limits
-            are given.
+        UserError: If the folder holds a run of another experiment.
     """
-    if placement and limits:
-        raise UserError("expected a placement or limits, got both")
     run = _start_or_resume(experiment, folder)
     if not run.summary_file.is_file():
         do_run(run, progress)
     plan = plan_retraining(run)
     first = plan.experiment.seed
-    paired_seeds = range(first, first + seeds)
-    if limits:
-        placement = pick_placement(run, limits).placement
-    placement = placement or ("verified" if experiment.search.verify else "best")
-    chosen = select_placements(run, placement, others, first)
-    frame = compare(plan, chosen, paired_seeds, progress, TIMING_ROUNDS)
-    save_comparison(plan, frame, each_training(plan, chosen, paired_seeds))
-    if onnx:
+    seeds = range(first, first + comparison.seeds)
+    chosen = select_placements(run, comparison.choose(run), comparison.others, first)
+    frame = compare(plan, chosen, seeds, progress, TIMING_ROUNDS)
+    save_comparison(plan, frame, each_training(plan, chosen, seeds))
+    if comparison.onnx:
         frame = _add_graph_times(frame, time_exported(plan, unique_placements(run, chosen)))
-    name = ", ".join(filter(None, [name or run.path.name, limits]))
+    name = ", ".join(filter(None, [name or run.path.name, comparison.limits]))
     return _add_origin(frame, run, name, plan.experiment.device)
 
 

@@ -27,7 +27,7 @@ def add_evidence_parser(kinds: Any) -> None:
 
 
 def _evidence(args: argparse.Namespace) -> None:
-    from ean_search.bench.evidence import add_rows, bench_evidence
+    from ean_search.bench.evidence import ComparisonPlan, add_rows, bench_evidence
     from ean_search.cli.progress import show_progress
     from ean_search.runs.experiment import load_experiment
     from ean_search.runs.new_folder import run_path
@@ -38,12 +38,8 @@ def _evidence(args: argparse.Namespace) -> None:
         frame = bench_evidence(
             experiment,
             run_path(args.output, experiment.space.name, name),
-            args.compare,
+            ComparisonPlan(args.compare, args.placement, args.limits, args.seeds, args.onnx),
             name=name,
-            placement=args.placement,
-            limits=args.limits,
-            seeds=args.seeds,
-            onnx=args.onnx,
             progress=progress,
         )
     path = args.output / "evidence.csv"
