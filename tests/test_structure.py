@@ -19,11 +19,21 @@ STRANGERS = [("search", "networks"), ("search", "attention"), ("search", "evalua
 WITHOUT_TORCH = ("core", "search", "analysis")
 # The published controller is written with torch, and loaded by its name only.
 NEEDS_TORCH = {"search/searchers/ean.py", "search/searchers/rnd.py"}
+MAX_PARAMETERS = 7
+# The one call that takes all a user has; constructors of frozen values are not functions.
+ONE_CALL = {"runs/search_attention.py: search_attention"}
 SOURCES = sorted(PACKAGE.rglob("*.py"))
 
 
 def name_of(source):
     return str(source.relative_to(PACKAGE))
+
+
+def parameters(function):
+    """List the names of a function's parameters, the object it belongs to apart."""
+    given = function.args
+    names = [p.arg for p in (*given.posonlyargs, *given.args, *given.kwonlyargs)]
+    return [name for name in names if name not in ("self", "cls")]
 
 
 def imported(source):
@@ -95,6 +105,18 @@ def test_folders_without_torch(folder):
 def test_files_are_short():
     lengths = {name_of(path): len(path.read_text().splitlines()) for path in SOURCES}
     assert {name: length for name, length in lengths.items() if length > 300} == {}
+
+
+def test_functions_have_few_parameters():
+    many = [
+        f"{name_of(path)}: {function.name}"
+        for path in SOURCES
+        for function in ast.walk(ast.parse(path.read_text()))
+        if isinstance(function, ast.FunctionDef)
+        and function.name != "__init__"
+        and len(parameters(function)) > MAX_PARAMETERS
+    ]
+    assert set(many) <= ONE_CALL, "group them in a frozen value"
 
 
 def test_every_module_has_a_test_file_of_its_name():

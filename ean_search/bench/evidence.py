@@ -4,12 +4,21 @@ One experiment gives a few rows in one table. A chain that was stopped continues
 and its finished trainings are kept.
 """
 
+from dataclasses import dataclass
 from pathlib import Path
 
 import pandas as pd
 
+from ean_search.analysis.pick import pick_placement
 from ean_search.analysis.run_folder import Run
-from ean_search.retrain.compare import compare, each_training, save_comparison, select_placements
+from ean_search.bench.onnx_latency import time_exported
+from ean_search.retrain.compare import (
+    compare,
+    each_training,
+    save_comparison,
+    select_placements,
+    unique_placements,
+)
 from ean_search.retrain.retrain import plan_retraining
 from ean_search.runs.experiment import Experiment, experiment_plugins, load_experiment
 from ean_search.runs.pipeline import do_run, start_run
@@ -21,14 +30,43 @@ from ean_search.utils.provenance import hardware
 TIMING_ROUNDS = 500  # for small networks: with 50, shares of latency moved by 0.1 and more
 
 
+@dataclass(frozen=True)
+class ComparisonPlan:
+    """What a chain retrains and compares after its search.
+
+    Attributes:
+        others: Placements to compare with, as in `ean-search compare`: names or `random:N`.
+        placement: What to compare, such as `best`. By default the best placement that the run
+            trained stand-alone, or the best by its estimates if it trained none.
+        limits: Compare the best placement within other limits than the run's own, such as
+            "sites <= 4", in place of `placement`.
+        seeds: Trainings per placement.
+        onnx: Time all placements in ONNX Runtime, too.
+    """
+
+    others: str
+    placement: str | None = None
+    limits: str = ""
+    seeds: int = 5
+    onnx: bool = False
+
+    def __post_init__(self) -> None:
+        if self.placement and self.limits:
+            raise UserError("expected a placement or limits, got both")
+
+    def choose(self, run: Run) -> str:
+        """Return the name or the text of the placement that others are compared with."""
+        if self.limits:
+            return pick_placement(run, self.limits).placement
+        return self.placement or ("verified" if run.fields["search"]["verify"] else "best")
+
+
 def bench_evidence(
     experiment: Experiment,
     folder: Path,
-    others: str,
+    comparison: ComparisonPlan,
     *,
     name: str = "",
-    placement: str | None = None,
-    seeds: int = 5,
     progress: Progress = silent,
 ) -> pd.DataFrame:
     """Do what is missing of an experiment's chain.
@@ -36,11 +74,8 @@ def bench_evidence(
     Args:
         experiment: The experiment to run.
         folder: The folder of its run; created or continued.
-        others: Placements to compare with, as in `ean-search compare`: names or `random:N`.
+        comparison: What to retrain and compare.
         name: Name of the experiment in the rows; that of the folder by default.
-        placement: What to compare, such as `best`. By default the best placement that the run
-            trained stand-alone, or the best by its estimates if it trained none.
-        seeds: Trainings per placement.
         progress: Receives the progress of the run and of the trainings.
 
     Returns:
@@ -54,12 +89,20 @@ def bench_evidence(
         do_run(run, progress)
     plan = plan_retraining(run)
     first = plan.experiment.seed
-    paired_seeds = range(first, first + seeds)
-    placement = placement or ("verified" if experiment.search.verify else "best")
-    chosen = select_placements(run, placement, others, first)
-    frame = compare(plan, chosen, paired_seeds, progress, TIMING_ROUNDS)
-    save_comparison(plan, frame, each_training(plan, chosen, paired_seeds))
-    return _add_origin(frame, run, name or run.path.name, plan.experiment.device)
+    seeds = range(first, first + comparison.seeds)
+    chosen = select_placements(run, comparison.choose(run), comparison.others, first)
+    frame = compare(plan, chosen, seeds, progress, TIMING_ROUNDS)
+    save_comparison(plan, frame, each_training(plan, chosen, seeds))
+    if comparison.onnx:
+        frame = _add_graph_times(frame, time_exported(plan, unique_placements(run, chosen)))
+    name = ", ".join(filter(None, [name or run.path.name, comparison.limits]))
+    return _add_origin(frame, run, name, plan.experiment.device)
+
+
+def _add_graph_times(frame: pd.DataFrame, times: pd.DataFrame) -> pd.DataFrame:
+    """Add the mean times of each row's placements."""
+    means = [times.loc[placements].mean() for placements in frame.placement.str.split()]
+    return frame.join(pd.DataFrame(means, index=frame.index))
 
 
 def _add_origin(frame: pd.DataFrame, run: Run, name: str, device: str) -> pd.DataFrame:

@@ -8,6 +8,7 @@ seeds.
 
 import json
 import math
+from collections.abc import Mapping
 from itertools import product
 from pathlib import Path
 from typing import Any, TypeVar
@@ -15,12 +16,15 @@ from typing import Any, TypeVar
 import numpy as np
 import pandas as pd
 from scipy.stats import f as f_distribution
+from torch import Tensor
 
 from ean_search.core.space import Placement, Space
 from ean_search.data.datasets import Data, load_data
 from ean_search.evaluation.shared_weights import top1_accuracy
-from ean_search.networks.builder import build, prune
+from ean_search.networks.builder import prune
+from ean_search.networks.pretrained import build_on
 from ean_search.runs.experiment import Experiment, experiment_plugins, load_experiment
+from ean_search.runs.pretrained_start import backbone_weights, pretrained_backbone
 from ean_search.runs.resolve_experiment import resolve
 from ean_search.training.trainer import TrainingContext, fit
 from ean_search.utils.errors import UserError
@@ -61,18 +65,26 @@ def train_all(
     check_origin(experiment, path)
     if todo := missing_trainings(experiment, path, seeds, part, pilot):
         data = load_data(experiment.data)
+        weights = backbone_weights(pretrained_backbone(experiment, data, progress))
         for number, (seed, placement) in enumerate(todo):
             progress("stand-alone training", number, len(todo), str(placement))
-            accuracy = _train_one(experiment, data, placement, seed)
+            accuracy = _train_one(experiment, data, weights, placement, seed)
             append_row(path, {"placement": str(placement), "seed": seed, "accuracy": accuracy})
         progress("stand-alone training", len(todo), len(todo))
     truth = read_truth(path)
     return truth[truth.seed < seeds].reset_index(drop=True)
 
 
-def _train_one(experiment: Experiment, data: Data, placement: Placement, seed: int) -> float:
+def _train_one(
+    experiment: Experiment,
+    data: Data,
+    weights: Mapping[str, Tensor] | None,
+    placement: Placement,
+    seed: int,
+) -> float:
     """Train one placement's network, and return its accuracy on the search split."""
-    network = prune(build(experiment.space, data.classes, seed), placement, fold=False)
+    network = build_on(experiment.space, data.classes, seed, weights)
+    network = prune(network, placement, fold=False)
     context = TrainingContext(seed=seed, device=experiment.device)
     fit(network, data.train, experiment.supernet.recipe, context)
     return top1_accuracy(
@@ -100,7 +112,8 @@ def check_origin(experiment: Experiment, path: Path) -> None:
 def _origin(experiment: Experiment) -> dict[str, Any]:
     """Return the fields of an experiment that accuracies depend on."""
     fields = experiment.model_dump(mode="json", include={"space", "data", "supernet"})
-    return fields | {"supernet": {"recipe": fields["supernet"]["recipe"]}}
+    first = {key: fields["supernet"][key] for key in ("recipe", "pretrained")}
+    return fields | {"supernet": first}
 
 
 def missing_trainings(

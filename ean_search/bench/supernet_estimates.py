@@ -21,9 +21,10 @@ from ean_search.bench.ground_truth import check_origin, take_part
 from ean_search.core.space import Space
 from ean_search.data.datasets import Data, load_data
 from ean_search.evaluation.shared_weights import SharedWeightsEvaluator
-from ean_search.networks.builder import build
+from ean_search.networks.pretrained import build_on
 from ean_search.runs.evaluator_factory import calibration_images
 from ean_search.runs.experiment import Experiment
+from ean_search.runs.pretrained_start import backbone_weights, pretrained_backbone
 from ean_search.training.path_sampling import find_path_sampler
 from ean_search.training.supernet import SupernetSettings, train_supernet
 from ean_search.training.trainer import TrainingContext
@@ -176,14 +177,16 @@ def _train(
     if variant.other_gates:
         space = space.model_copy(update={"unit_gate": not space.unit_gate})
     update = {"epochs": epochs // variant.passes(space)}
-    supernet = SupernetSettings(
-        sampler=variant.path_sampler,
-        per_sample=variant.per_sample,
-        distil=variant.distil,
-        recipe=experiment.supernet.recipe.model_copy(update=update),
-    )
-    network = build(space, data.classes, seed)
-    context = TrainingContext(seed=seed, device=experiment.device)
+    changes = {
+        "sampler": variant.path_sampler,
+        "per_sample": variant.per_sample,
+        "distil": variant.distil,
+        "recipe": experiment.supernet.recipe.model_copy(update=update),
+    }
+    supernet = experiment.supernet.model_copy(update=changes)
+    teacher = pretrained_backbone(experiment, data)
+    network = build_on(space, data.classes, seed, backbone_weights(teacher))
+    context = TrainingContext(seed=seed, device=experiment.device, teacher=teacher)
     with TemporaryDirectory() as folder:
         path = Path(folder) / "supernet.safetensors"
         train_supernet(network, space, data.train, supernet, path, context)

@@ -13,7 +13,7 @@ def add_bench_parser(commands: Any) -> Any:
     """Describe `ean-search bench`; return its measurements, to which more can be added."""
     bench = commands.add_parser("bench", help="measure: speed, searchers, evidence and more")
     kinds = bench.add_subparsers(title="measurements", required=True, metavar="WHAT")
-    adders = (_add_speed, _add_mixers, _add_attentions, _add_racing, _add_searchers)
+    adders = (_add_speed, _add_tuning, _add_mixers, _add_attentions, _add_racing, _add_searchers)
     own = [add(kinds) for add in adders]
     own += [_add_report(kinds), _add_tune(kinds)]
     for kind in (*own, *add_training_benches(kinds)):
@@ -37,6 +37,16 @@ def _add_timing_flags(parser: Any, image_size_help: str | None = None) -> None:
     parser.add_argument("--image-size", type=positive, default=64, help=image_size_help)
     parser.add_argument("--images", type=positive, default=128)
     parser.add_argument("--rounds", type=positive, default=3)
+
+
+def _add_tuning(kinds: Any) -> Any:
+    tuning = kinds.add_parser("tuning", help="what a frozen backbone saves in training")
+    spaces = ["resnet50_shared", "efficientnet_b0_shared", "deit_tiny_mrla"]
+    tuning.add_argument("--spaces", nargs="+", default=spaces, metavar="SPACE")
+    _add_timing_flags(tuning)
+    tuning.add_argument("--device", default="auto")
+    tuning.set_defaults(command=_tuning)
+    return tuning
 
 
 def _add_mixers(kinds: Any) -> Any:
@@ -128,6 +138,20 @@ def _speed(args: argparse.Namespace) -> None:
         ):
             save_and_print(frame, args.output / f"{name}.csv")
     print(f"on {frame.hardware[0]}")
+
+
+def _tuning(args: argparse.Namespace) -> None:
+    from ean_search.bench.timing import TimingSettings
+    from ean_search.bench.tuning_cost import bench_tuning
+    from ean_search.cli.progress import show_progress
+    from ean_search.core.space import load_space
+    from ean_search.utils.device import find_device
+
+    timing = TimingSettings(args.image_size, args.images, args.rounds, find_device(args.device))
+    spaces = [load_space(name) for name in args.spaces]
+    with show_progress() as progress:
+        frame = bench_tuning(spaces, timing, progress)
+    save_and_print(frame, args.output / "tuning.csv")
 
 
 def _mixers(args: argparse.Namespace) -> None:

@@ -14,6 +14,10 @@ def add_evidence_parser(kinds: Any) -> None:
     evidence.add_argument(
         "--placement", help="verified, best, ...; if none, what the run trusts most"
     )
+    evidence.add_argument(
+        "--limits", default="", help="compare the best within 'sites <= 4', say, in its place"
+    )
+    evidence.add_argument("--onnx", action="store_true", help="time in ONNX Runtime, too")
     evidence.add_argument("--compare", default="none,all,random:3,every-other", metavar="NAMES")
     evidence.add_argument("--seeds", type=positive, default=5)
     evidence.add_argument("--name", help="of the run's folder and the rows; the YAML's if none")
@@ -23,7 +27,7 @@ def add_evidence_parser(kinds: Any) -> None:
 
 
 def _evidence(args: argparse.Namespace) -> None:
-    from ean_search.bench.evidence import add_rows, bench_evidence
+    from ean_search.bench.evidence import ComparisonPlan, add_rows, bench_evidence
     from ean_search.cli.progress import show_progress
     from ean_search.runs.experiment import load_experiment
     from ean_search.runs.new_folder import run_path
@@ -34,10 +38,8 @@ def _evidence(args: argparse.Namespace) -> None:
         frame = bench_evidence(
             experiment,
             run_path(args.output, experiment.space.name, name),
-            args.compare,
+            ComparisonPlan(args.compare, args.placement, args.limits, args.seeds, args.onnx),
             name=name,
-            placement=args.placement,
-            seeds=args.seeds,
             progress=progress,
         )
     path = args.output / "evidence.csv"

@@ -5,19 +5,20 @@ seed is the same for all, so that placements see the same images in the same ord
 """
 
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from torch import nn
+from torch import Tensor, nn
 
 from ean_search.core.space import Placement, Space
 from ean_search.core.trial import EvaluationResult
 from ean_search.data.splits import Split
 from ean_search.evaluation.failures import trial_failure_reason
 from ean_search.evaluation.shared_weights import top1_accuracy
-from ean_search.networks.builder import build, prune
+from ean_search.networks.builder import prune
+from ean_search.networks.pretrained import build_on
 from ean_search.training.recipe import Recipe
 from ean_search.training.trainer import TrainingContext, fit
 from ean_search.utils.progress import Progress, silent
@@ -36,7 +37,7 @@ def remove_if_empty(folder: Path) -> None:
 
 @dataclass(frozen=True)
 class StandaloneEvaluator:
-    """Evaluates placements one by one, each trained from scratch.
+    """Evaluates placements one by one, each trained from the same first weights.
 
     Args:
         space: The space of the placements.
@@ -50,6 +51,7 @@ class StandaloneEvaluator:
         eval_batch: Images of a batch in evaluation.
         device: Where to train.
         progress: Told about each epoch.
+        backbone: The weights of the plain backbone that trainings start from; random ones if None.
 
     Example:
         >>> evaluator = StandaloneEvaluator(space, 10, data.train, data.search, Recipe(), folder)
@@ -66,11 +68,12 @@ class StandaloneEvaluator:
     eval_batch: int = 256
     device: str = "cpu"
     progress: Progress = silent
+    backbone: Mapping[str, Tensor] | None = None
 
     @property
     def network(self) -> nn.Module:
-        """Build the untrained network that placements are cut from."""
-        return build(self.space, self.classes, self.seed).eval()
+        """Build the network that placements are cut from, before its training."""
+        return build_on(self.space, self.classes, self.seed, self.backbone).eval()
 
     def evaluate(self, placements: Sequence[Placement]) -> Iterator[EvaluationResult]:
         """Yield the accuracy of each placement."""
@@ -94,7 +97,7 @@ class StandaloneEvaluator:
             if the loss diverged or memory ran out.
         """
         start = time.perf_counter()
-        network = prune(build(self.space, self.classes, self.seed), placement, fold=False)
+        network = prune(self.network, placement, fold=False)
         try:
             context = TrainingContext(
                 seed=self.seed,

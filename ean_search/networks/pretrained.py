@@ -14,7 +14,7 @@ from ean_search.attention.branches import MapBranch
 from ean_search.attention.own import Own
 from ean_search.attention.registry import find_attention
 from ean_search.core.space import Space
-from ean_search.networks.builder import Slot
+from ean_search.networks.builder import Slot, build
 from ean_search.networks.head import find_head
 from ean_search.networks.positions.wrappers import RecordedProjection, WithChainEnds, Wrapper
 from ean_search.networks.weight_sources import find_weights
@@ -40,6 +40,23 @@ def load_backbone(network: nn.Module, space: Space, source: str) -> bool:
         UserError: If there are no such weights, or they do not fit.
     """
     return put_weights(network, space, find_weights(space, source), source)
+
+
+def build_on(
+    space: Space, classes: int, seed: int, weights: Mapping[str, Tensor] | None
+) -> nn.Module:
+    """Build a network of a space on a backbone's weights.
+
+    Args:
+        space: The space.
+        classes: The number of classes.
+        seed: Of all weights that are not given.
+        weights: Tensors by their names in the plain backbone; all weights are random if None.
+    """
+    network = build(space, classes, seed)
+    if weights is not None:
+        put_weights(network, space, weights, "the plain backbone")
+    return network
 
 
 def put_weights(
@@ -115,6 +132,7 @@ def _backbone_tensors(module: nn.Module, name: str = "") -> Iterator[tuple[str, 
     if inners:
         return
     own = [*module.named_parameters(recurse=False), *module.named_buffers(recurse=False)]
-    yield from ((f"{name}.{key}".lstrip("."), tensor) for key, tensor in own)
+    constants = module._non_persistent_buffers_set  # such as indices; files do not have them
+    yield from ((f"{name}.{key}".lstrip("."), t) for key, t in own if key not in constants)
     for key, child in module.named_children():
         yield from _backbone_tensors(child, f"{name}.{key}".lstrip("."))

@@ -32,6 +32,7 @@ from ean_search.retrain.export_check import (
     load_examples,
     make_noise,
 )
+from ean_search.retrain.onnx_graph import any_batch_size, open_graph, write_graph
 from ean_search.utils.errors import UserError, first_line
 from ean_search.utils.files import load_weights, save_json, write_atomically
 from ean_search.utils.registry import lookup
@@ -50,8 +51,6 @@ FILE_NAMES = {
     "torch": "model.pt2",
     "safetensors": "model.safetensors",
 }
-MAX_BATCH_SIZE = 2**16  # of the written graphs
-CLASS_NAMES_KEY = "class_names"  # of the metadata of a graph for ONNX: a JSON list
 
 
 @dataclass(frozen=True)
@@ -229,32 +228,14 @@ model = timm.create_model("local-dir:{name}", pretrained=True)
 
 def write_onnx(network: nn.Module, trained: TrainingDescription, path: Path) -> Forward:
     """Write a graph for ONNX Runtime, with any number of images."""
-    import onnxruntime
-
-    example, shapes = _example(trained)
-    program = torch.onnx.export(
-        network,
-        example,
-        dynamo=True,
-        dynamic_shapes=shapes,
-        input_names=["images"],
-        output_names=["logits"],
-        verbose=False,
-    )
-    assert program is not None, "torch.onnx.export returns a program with dynamo=True"
-    if trained.class_names:
-        program.model.metadata_props[CLASS_NAMES_KEY] = json.dumps(trained.class_names)
-    write_atomically(path, lambda part: program.save(str(part)))
-    options = onnxruntime.SessionOptions()
-    options.log_severity_level = 3
-    session = onnxruntime.InferenceSession(str(path), options, ["CPUExecutionProvider"])
-    return lambda images: torch.from_numpy(session.run(None, {"images": images.numpy()})[0])
+    write_graph(network, _two_images(trained), path, trained.class_names or ())
+    return open_graph(path)
 
 
 def write_torch(network: nn.Module, trained: TrainingDescription, path: Path) -> Forward:
     """Write a program of torch.export, with any number of images."""
-    example, shapes = _example(trained)
-    program = torch.export.export(network, example, dynamic_shapes=shapes)
+    images = _two_images(trained)
+    program = torch.export.export(network, (images,), dynamic_shapes=any_batch_size())
     check_output(path)
     torch.export.save(program, path)  # refuses names that do not end in .pt2
     return torch.export.load(path).module()
@@ -294,7 +275,6 @@ def _save_copies(network: nn.Module, path: Path, metadata: dict[str, str]) -> No
     write_atomically(path, lambda part: save_file(weights, part, metadata))
 
 
-def _example(trained: TrainingDescription) -> tuple[tuple[Tensor], tuple[dict[int, Any]]]:
-    """Return two images, and the mark that their number may vary."""
-    images = torch.zeros(2, *input_size(trained))
-    return (images,), ({0: torch.export.Dim("batch", min=1, max=MAX_BATCH_SIZE)},)
+def _two_images(trained: TrainingDescription) -> Tensor:
+    """Return an example of a network's input."""
+    return torch.zeros(2, *input_size(trained))

@@ -5,10 +5,9 @@ from torch import nn
 from ean_search.analysis.run_folder import Run
 from ean_search.core.space import Space
 from ean_search.data.datasets import Data
-from ean_search.networks.builder import build
 from ean_search.networks.pretrained import load_backbone
 from ean_search.runs.experiment import Experiment
-from ean_search.runs.pretrained_start import start_from_pretrained
+from ean_search.runs.pretrained_start import pretrained_backbone
 from ean_search.utils.files import load_weights
 
 SUPERNET = "supernet"  # the weights of the run's weight-sharing network
@@ -56,5 +55,4 @@ def make_teacher(experiment: Experiment, data: Data) -> nn.Module | None:
     """
     if not experiment.retrain.distil:
         return None
-    network = build(experiment.space, data.classes, experiment.seed)
-    return start_from_pretrained(network, experiment, data)
+    return pretrained_backbone(experiment, data)

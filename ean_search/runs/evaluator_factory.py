@@ -18,9 +18,9 @@ from ean_search.distributed.config import Workers
 from ean_search.evaluation.racing import RacingEvaluator, RacingRule
 from ean_search.evaluation.shared_weights import SharedWeightsEvaluator
 from ean_search.evaluation.standalone import StandaloneEvaluator
-from ean_search.networks.builder import build
+from ean_search.networks.pretrained import build_on
 from ean_search.runs.experiment import Experiment
-from ean_search.runs.pretrained_start import start_from_pretrained
+from ean_search.runs.pretrained_start import backbone_weights, pretrained_backbone
 from ean_search.search.evaluator import Evaluator
 from ean_search.training.supernet import train_supernet
 from ean_search.training.trainer import Trainer, TrainingContext, fit
@@ -58,10 +58,10 @@ def make_shared_evaluator(
 
     The run's folder keeps the weights. `workers` are the resources of each training process.
     """
-    network = build(experiment.space, data.classes, experiment.seed)
-    teacher = None
-    if experiment.supernet.pretrained and not run.supernet_file.is_file():
-        teacher = start_from_pretrained(network, experiment, data, progress)
+    trained = run.supernet_file.is_file()
+    teacher = None if trained else pretrained_backbone(experiment, data, progress)
+    weights = backbone_weights(teacher)
+    network = build_on(experiment.space, data.classes, experiment.seed, weights)
     train_supernet(
         network,
         experiment.space,
@@ -107,7 +107,7 @@ def choose_trainer(experiment: Experiment, folder: Path, workers: Workers | None
 def make_standalone_evaluator(
     run: Run, experiment: Experiment, data: Data, progress: Progress
 ) -> StandaloneEvaluator:
-    """Make an evaluator that trains each placement from scratch by the short schedule."""
+    """Make an evaluator that trains each placement by the short schedule."""
     return StandaloneEvaluator(
         experiment.space,
         data.classes,
@@ -119,6 +119,7 @@ def make_standalone_evaluator(
         experiment.eval_batch,
         experiment.device,
         progress,
+        backbone_weights(pretrained_backbone(experiment, data, progress)),
     )
 
 

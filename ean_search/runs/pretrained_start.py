@@ -3,15 +3,15 @@
 import logging
 from typing import Any
 
-from torch import nn
+from torch import Tensor, nn
 
 from ean_search.data.datasets import Data
-from ean_search.networks.head import find_head
 from ean_search.networks.plain_backbone import image_channels, make_backbone
 from ean_search.networks.pretrained import put_weights, with_unit_gates
 from ean_search.networks.weight_sources import expected_mean_std, find_weights
 from ean_search.runs.experiment import Experiment
 from ean_search.training.linear_probe import fit_head
+from ean_search.training.recipe import Recipe
 from ean_search.utils.progress import Progress, silent
 
 log = logging.getLogger(__name__)
@@ -36,12 +36,11 @@ def settle_pretrained(experiment: Experiment) -> Experiment:
     tune = supernet.tune
     if tune == "auto":
         tune = "all" if experiment.space.has_own else "attention"
-    recipe = supernet.recipe
-    if tune == "all" and recipe.layer_decay is None:
-        recipe = recipe.model_copy(update={"layer_decay": LAYER_DECAY})
+    recipe = supernet.recipe if tune == "attention" else _with_layer_decay(supernet.recipe)
     changes: dict[str, Any] = {
         "space": with_unit_gates(experiment.space),
         "supernet": supernet.model_copy(update={"tune": tune, "recipe": recipe}),
+        "standalone": _with_layer_decay(experiment.standalone),
     }
     if tune == "attention":
         changes["recalibrate"] = 0
@@ -52,31 +51,37 @@ def settle_pretrained(experiment: Experiment) -> Experiment:
     return experiment.model_copy(update=changes)
 
 
-def start_from_pretrained(
-    network: nn.Module, experiment: Experiment, data: Data, progress: Progress = silent
-) -> nn.Module:
-    """Load pretrained weights into a run's network, and fit a head that they have not.
+def _with_layer_decay(recipe: Recipe) -> Recipe:
+    """Return a recipe in which layers near the image learn more slowly, if it does not say."""
+    return recipe.model_copy(update={"layer_decay": recipe.layer_decay or LAYER_DECAY})
+
+
+def pretrained_backbone(
+    experiment: Experiment, data: Data, progress: Progress = silent
+) -> nn.Module | None:
+    """Make the plain network that an experiment starts from; None: its weights are random.
 
     Args:
-        network: A network of `build`, which is changed in place.
         experiment: Names the weights.
-        data: Its training images fit the head.
+        data: Its training images fit a head that the weights have not.
         progress: Receives a report while features are computed.
 
     Returns:
-        The plain pretrained network, with the head fitted, which may teach.
+        The network, which may teach, and whose weights `build_on` takes.
 
     Raises:
         UserError: If the weights are not there or do not fit, or the head cannot be found.
     """
     space, source = experiment.space, experiment.supernet.pretrained
-    assert source is not None, "an experiment without pretrained weights has another start"
-    weights = find_weights(space, source)
-    teacher = make_backbone(space, data.classes)
-    has_head = put_weights(teacher, space, weights, source)
-    put_weights(network, space, weights, source)
-    if not has_head:
-        share = fit_head(teacher, data.train, device=experiment.device, progress=progress)
+    if source is None:
+        return None
+    backbone = make_backbone(space, data.classes)
+    if not put_weights(backbone, space, find_weights(space, source), source):
+        share = fit_head(backbone, data.train, device=experiment.device, progress=progress)
         log.info("a head for %d classes fits %.1f %% of its images", data.classes, 100 * share)
-        find_head(network)[1].load_state_dict(find_head(teacher)[1].state_dict())
-    return teacher
+    return backbone
+
+
+def backbone_weights(backbone: nn.Module | None) -> dict[str, Tensor] | None:
+    """Return the weights of a plain network as `build_on` takes them."""
+    return None if backbone is None else backbone.state_dict()

@@ -3,7 +3,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from ean_search.bench.evidence import add_rows, bench_evidence
+from ean_search.bench.evidence import ComparisonPlan, add_rows, bench_evidence
 from ean_search.runs.experiment import load_experiment
 from ean_search.utils.errors import UserError
 
@@ -30,18 +30,27 @@ def test_a_chain_continues_and_refuses_another_experiment(chain_fields, tmp_path
         if task == "trainings" and done == 2:
             raise KeyboardInterrupt
 
-    folder = tmp_path / "evidence_x"
+    folder, plan = tmp_path / "evidence_x", ComparisonPlan("none,all", seeds=2)
     with pytest.raises(KeyboardInterrupt):
-        bench_evidence(experiment, folder, "none,all", seeds=2, progress=stop)
-    frame = bench_evidence(experiment, folder, "none,all", seeds=2)
+        bench_evidence(experiment, folder, plan, progress=stop)
+    frame = bench_evidence(experiment, folder, plan)
     assert list(frame["name"]) == ["best", "none", "all"]
     assert list(frame.columns[:4]) == ["experiment", "space", "attention", "hardware"]
     assert set(frame.experiment) == {"evidence_x"}
     assert len(pd.read_csv(folder / "retrain" / "trainings.csv")) == 6
 
+    few_sites = ComparisonPlan("all", limits="sites <= 1", seeds=2, onnx=True)
+    few = bench_evidence(experiment, folder, few_sites)
+    assert set(few.experiment) == {"evidence_x, sites <= 1"}
+    assert few.sites.tolist() == [few.sites[0], 4]
+    assert few.sites[0] <= 1
+    assert few.onnx_removed[1] == 0
+    with pytest.raises(UserError, match="a placement or limits, got both"):
+        ComparisonPlan("all", placement="best", limits="sites <= 1")
+
     changed = load_experiment(None, chain_fields | {"search.budget": 5})
     with pytest.raises(UserError, match="holds another experiment"):
-        bench_evidence(changed, folder, "none", seeds=1)
+        bench_evidence(changed, folder, plan)
 
 
 def test_the_rows_of_an_experiment_replace_its_earlier_ones(tmp_path):

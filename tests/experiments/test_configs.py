@@ -48,3 +48,13 @@ def test_a_shipped_experiment_runs(path, tmp_path, monkeypatch):
     assert frame.accuracy.between(0, 1).all()
     assert {"none", "all"} <= set(frame.note)
     assert run.front_picture.is_file()
+
+
+PRETRAINED = ["fashion_vit_own", "fashion_mobilenet_own", "lite0_fashion", "table_vit"]
+
+
+@pytest.mark.parametrize("name", PRETRAINED)
+def test_experiments_from_pretrained_weights_can_be_read(name):
+    experiment = load_experiment(EXPERIMENTS[0].parent / f"{name}.yaml")
+    assert experiment.supernet.pretrained
+    assert experiment.data.name == "fashion_mnist"

@@ -7,10 +7,11 @@ import timm
 import torch
 from safetensors.torch import save_file
 
-from ean_search.core.space import load_space
+from ean_search.core.space import Space, load_space
 from ean_search.networks import weight_sources
 from ean_search.networks.builder import build, place, prune
 from ean_search.networks.pretrained import load_backbone, with_unit_gates
+from ean_search.networks.sites import probe
 from ean_search.utils.errors import UserError
 from tests.helpers import load_small, space_of
 
@@ -26,6 +27,43 @@ def plain(tmp_path):
     torch.manual_seed(5)
     network = timm.create_model("resnet18", num_classes=5).eval()
     return network, save(network, tmp_path / "plain.safetensors")
+
+
+VIT = {"img_size": 64, "embed_dim": 24, "depth": 2, "num_heads": 2}
+SWIN = {"img_size": 64, "window_size": 2, "embed_dim": 12, "depths": [1] * 4, "num_heads": [1] * 4}
+FAMILIES = {  # the attention, and the arguments of the backbone
+    "resnet10t": ("sge", {}),
+    "eca_resnext26ts": ("own", {}),
+    "regnety_002": ("own", {}),
+    "efficientnet_lite0": ("se", {}),
+    "mobilenetv3_small_050": ("own", {}),
+    "convnext_atto": ("srm", {"depths": [1] * 4, "dims": [8, 8, 16, 16]}),
+    "vit_tiny_patch16_224": ("own", VIT),
+    "beit_base_patch16_224": ("own", VIT),
+    "swin_tiny_patch4_window7_224": ("own", SWIN),
+    "mobilevit_xxs": ("se", {}),
+    "ghostnet_050": ("own", {}),
+    "rexnet_100": ("own", {}),
+    "hrnet_w18_small": ("eca", {}),
+}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("backbone", FAMILIES)
+def test_a_network_of_any_family_starts_as_its_pretrained_model(backbone, tmp_path):
+    attention, arguments = FAMILIES[backbone]
+    fields = {"name": "x", "backbone": backbone, "backbone_args": arguments, "image_size": 64}
+    space = probe(Space(attention=attention, **fields))
+    torch.manual_seed(5)
+    model = timm.create_model(backbone, num_classes=7, **arguments)
+    with torch.no_grad():
+        model(torch.randn(4, 3, 64, 64))  # so that norms have statistics
+    started = build(space, classes=7, seed=1).eval()
+    load_backbone(started, space, save(model.eval(), tmp_path / "plain.safetensors"))
+    x = torch.randn(2, 3, 64, 64)
+    with torch.no_grad():
+        plain = place(started, space.named["all" if space.has_own else "none"])
+        assert torch.equal(plain(x), model(x))
 
 
 @pytest.mark.slow

@@ -5,10 +5,11 @@ import torch
 from safetensors.torch import save_file
 
 from ean_search.data.datasets import load_data
-from ean_search.networks.builder import build, place
+from ean_search.networks.builder import place
 from ean_search.networks.plain_backbone import make_backbone
+from ean_search.networks.pretrained import build_on
 from ean_search.runs.experiment import load_experiment
-from ean_search.runs.pretrained_start import start_from_pretrained
+from ean_search.runs.pretrained_start import backbone_weights, pretrained_backbone
 from ean_search.runs.resolve_experiment import resolve
 
 VIT = {"img_size": 32, "patch_size": 8, "depth": 2, "embed_dim": 24, "num_heads": 2}
@@ -35,7 +36,7 @@ def weights(tmp_path):
 def test_what_learns_and_how_images_are_normalised_is_spelled_out():
     own = experiment_of("own", "w.safetensors")
     assert own.supernet.tune == "all"
-    assert own.supernet.recipe.layer_decay == 0.75
+    assert own.supernet.recipe.layer_decay == own.standalone.layer_decay == 0.75
     assert own.data.mean_std == ((0.5,) * 3, (0.5,) * 3)
     new = experiment_of("se", "w.safetensors")
     assert new.supernet.tune == "attention"
@@ -46,14 +47,16 @@ def test_what_learns_and_how_images_are_normalised_is_spelled_out():
 def test_a_run_from_scratch_is_left_alone():
     experiment = experiment_of("own", None)
     assert experiment.supernet.tune == "auto"
+    assert experiment.standalone.layer_decay is None
+    assert pretrained_backbone(experiment, load_data(experiment.data)) is None
     assert experiment.data.mean_std is None
 
 
 def test_a_head_for_other_classes_is_fitted_and_the_teacher_has_it(weights):
     experiment = experiment_of("own", weights)
     data = load_data(experiment.data)
-    network = build(experiment.space, data.classes, seed=1)
-    teacher = start_from_pretrained(network, experiment, data).eval()
+    teacher = pretrained_backbone(experiment, data).eval()
+    network = build_on(experiment.space, data.classes, 1, backbone_weights(teacher))
     images = next(data.search.batches(8))[0]
     with torch.no_grad():
         whole = place(network.eval(), experiment.space.named["all"])(images)
