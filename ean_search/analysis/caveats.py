@@ -5,6 +5,8 @@ from typing import Any
 
 import pandas as pd
 
+from ean_search.core.score import ACCURACY, Score
+
 TRAIN_LONGER = (
     "before retraining anything, train longer (more epochs), or on more images if the training "
     "loss is near zero already"
@@ -19,6 +21,11 @@ def caveats(summary: Mapping[str, Any]) -> list[str]:
     """
     measured = summary.get("latency", {}).get("findings", [])
     return [*_significance_caveats(summary), *_comparison_caveats(summary), *measured]
+
+
+def score_of(summary: Mapping[str, Any]) -> Score:
+    """Return what a summary's run measured; accuracy where it does not say."""
+    return Score(**summary.get("score", {}))
 
 
 def is_conclusive(summary: Mapping[str, Any]) -> bool:
@@ -82,19 +89,21 @@ def _significance_caveats(summary: Mapping[str, Any]) -> Iterator[str]:
 
 def _comparison_caveats(summary: Mapping[str, Any]) -> Iterator[str]:
     comparison = summary.get("comparison", {})
-    best = comparison.get("best")
+    best, score = comparison.get("best"), score_of(summary)
     if best is None:
         return
+    more = "more accurate" if score == ACCURACY else f"better in {score.name}"
     better = summary.get("more_accurate", {})
     if done := better.get("done"):
         yield (
             f"best is the placement with the highest reward, {summary['objective']}: "
-            f"{done['placement']} is more accurate ({_percent(done['accuracy'])}), but its costs "
-            f"take {_points(done)} points off its reward, and those of best {_points(best)}."
+            f"{done['placement']} is {more} ({score.describe(done['accuracy'])}), but its costs "
+            f"take {_points(done)} {score.points} off its reward, and those of best "
+            f"{_points(best)}."
         )
     if over := better.get("infeasible"):
         yield (
-            f"{over['placement']} is more accurate than best ({_percent(over['accuracy'])}), but "
+            f"{over['placement']} is {more} than best ({score.describe(over['accuracy'])}), but "
             f"breaks a limit ({summary['limits']})."
         )
     if "random" in comparison and not has_random_placements(comparison):

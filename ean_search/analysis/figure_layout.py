@@ -7,6 +7,7 @@ from itertools import accumulate
 import pandas as pd
 
 from ean_search.analysis.palette import attention_colour
+from ean_search.core.score import Score
 from ean_search.core.space import Placement
 
 AXIS_LABELS = {
@@ -18,11 +19,21 @@ AXIS_LABELS = {
     "activation_bytes": "activation bytes",
 }
 AXES_OF_IMAGE_SIZE = ("latency_ms", "flops", "macs", "activation_bytes")  # they depend on it
-ACCURACY_LABEL = "accuracy on the search split (%)"
 ESTIMATE_LABEL = "estimate with shared weights (%)"
 ALONE_LABEL = "accuracy trained alone (%)"
 STAGE_GAP_CELLS = 0.6  # between the stages of a strip, as a share of a cell
 MAX_FULL_STAGE_NAMES = 5  # with more stages, only their numbers fit
+
+
+def score_label(score: Score, what: str = " on the search split") -> str:
+    """Return the label of an axis of scores, such as "accuracy on the search split (%)"."""
+    return f"{score.name}{what}{' (%)' * score.is_share}"
+
+
+def drawn_scores(worths: pd.Series, score: Score) -> pd.Series:
+    """Return worths as axes show them; those that are missing stay so."""
+    drawn: pd.Series = worths.astype(float).map(score.drawn)
+    return drawn
 
 
 def axis_labels(image_sizes: Collection[int]) -> dict[str, str]:

@@ -8,7 +8,7 @@ import hashlib
 import json
 import math
 import os
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -26,6 +26,7 @@ from ean_search.analysis.figure_layout import axis_labels, strip_cells
 from ean_search.analysis.palette import COLOURS
 from ean_search.analysis.rank_correlation import rank_correlations
 from ean_search.analysis.run_analysis import RunAnalysis
+from ean_search.core.score import ACCURACY, Score
 from ean_search.utils.files import write_atomically
 
 ATTACHMENT_COST_AXES = ("params", "macs", "flops", "latency_ms", "activation_bytes")
@@ -193,10 +194,10 @@ def _total_budget(analysis: RunAnalysis) -> int | None:
 def _comparison_sentences(analysis: RunAnalysis) -> Iterator[str]:
     rows = analysis.comparison.set_index("name").to_dict("index")
     best, random, sites = rows["best"], rows["random"], analysis.run.space.sites
-    accuracy, error = 100 * best["accuracy"], 100 * best["standard_error"]
+    score = analysis.score
     latency_ratio = best["latency_ms"] / rows["none"]["latency_ms"]
     yield (
-        f"Best: {best['placement']}, {accuracy:.1f} % ± {error:.1f} (standard error), attention at "
+        f"Best: {best['placement']}, {_with_error(best, score)}, attention at "
         f"{best['sites']} of {sites} sites, {latency_ratio:.3f} times the plain latency."
     )
     gains = [
@@ -210,9 +211,20 @@ def _comparison_sentences(analysis: RunAnalysis) -> Iterator[str]:
             f"(their deviation {100 * deviation:.1f})"
         )
     yield (
-        f"In points: {', '.join(gains)}. The best of {len(analysis.trials)} was chosen on the very "
-        "images that score it here: expect less of it."
+        f"In {score.points}: {', '.join(gains)}. The best of {len(analysis.trials)} was chosen on "
+        "the very images that score it here: expect less of it."
     )
+
+
+def _with_error(row: Mapping[Any, Any], score: Score) -> str:
+    """Write a score of a comparison with its standard error, if that is known."""
+    named = score.describe(row["accuracy"], 1)
+    text = named if score == ACCURACY else f"{score.name} {named}"
+    error = row["standard_error"]
+    if error is None or math.isnan(error):
+        return text
+    size = score.size(error)
+    return f"{text} ± {size:.1f} (standard error)" if score.is_share else f"{text} ± {size:.2g}"
 
 
 def format_cost(row: dict[str, Any], axis: str) -> str:

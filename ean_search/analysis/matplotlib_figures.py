@@ -13,18 +13,20 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
 from ean_search.analysis.figure_layout import (
-    ACCURACY_LABEL,
     ALONE_LABEL,
     ESTIMATE_LABEL,
     STAGE_GAP_CELLS,
     CostAxis,
     attached_by_step,
     attention_series,
+    drawn_scores,
+    score_label,
     stage_axis,
     stage_names,
     strip_cells,
 )
 from ean_search.analysis.palette import COLOURS, EMPTY, FAINT, INK, attention_colour, series_colour
+from ean_search.core.score import ACCURACY, Score
 from ean_search.core.space import Placement
 from ean_search.utils.files import write_atomically
 from ean_search.utils.import_path import is_data_folder
@@ -44,6 +46,7 @@ def plot_front(
     *,
     x: CostAxis,
     title: str = "",
+    score: Score = ACCURACY,
 ) -> Figure:
     """Draw accuracy against a cost, and beside it where the front's members attach.
 
@@ -55,11 +58,15 @@ def plot_front(
         attentions: The names of the space's attentions, for the legend.
         x: The cost axis.
         title: The title of the figure.
+        score: What was measured.
     """
     figure = Figure(figsize=(12, 5.2), layout="constrained", dpi=120)
     left, right = figure.subplots(1, 2, width_ratios=(1.15, 1))
+    frame, front, named = (
+        part.assign(y=drawn_scores(part["accuracy"], score)) for part in (frame, front, named)
+    )
     _draw_trials(left, frame, front, named, x.column)
-    _label_axes(left, x.label, ACCURACY_LABEL)
+    _label_axes(left, x.label, score_label(score))
     draw_strips(right, strips, attentions)
     figure.suptitle(title, x=0.01, ha="left", color=INK, fontsize=12)
     return figure
@@ -68,13 +75,13 @@ def plot_front(
 def _draw_trials(
     axes: Axes, frame: pd.DataFrame, front: pd.DataFrame, named: pd.DataFrame, x: str
 ) -> None:
-    done, colour = frame[frame["accuracy"].notna()], COLOURS[0]
-    axes.scatter(done[x], 100 * done["accuracy"], s=18, color=FAINT, label="evaluated")
-    axes.step(front[x], 100 * front["accuracy"], where="post", color=colour, lw=1.4)
-    axes.scatter(front[x], 100 * front["accuracy"], s=36, color=colour, zorder=3, label="front")
+    done, colour = frame[frame["y"].notna()], COLOURS[0]
+    axes.scatter(done[x], done["y"], s=18, color=FAINT, label="evaluated")
+    axes.step(front[x], front["y"], where="post", color=colour, lw=1.4)
+    axes.scatter(front[x], front["y"], s=36, color=colour, zorder=3, label="front")
     axes.scatter(
         named[x],
-        100 * named["accuracy"],
+        named["y"],
         s=70,
         marker="s",
         facecolors="none",
@@ -83,7 +90,7 @@ def _draw_trials(
         label="named",
     )
     for _, row in named.iterrows():
-        _annotate(axes, row["note"], row[x], 100 * row["accuracy"])
+        _annotate(axes, row["note"], row[x], row["y"])
     axes.legend(frameon=False, loc="lower right")
 
 
@@ -158,21 +165,22 @@ def plot_sites(frame: pd.DataFrame, stages: Sequence[int]) -> Figure:
     return figure
 
 
-def plot_history(histories: Mapping[str, pd.DataFrame]) -> Figure:
+def plot_history(histories: Mapping[str, pd.DataFrame], score: Score = ACCURACY) -> Figure:
     """Draw the best accuracy and the hypervolume over evaluations.
 
     Args:
         histories: Frames as `history` returns them, by the names of their runs.
+        score: What was measured.
     """
     figure = Figure(figsize=(9, 5), layout="constrained", dpi=120)
     upper, lower = figure.subplots(2, 1, sharex=True)
     for number, (name, frame) in enumerate(histories.items()):
         colour, x = series_colour(number), frame["evaluations"]
-        accuracy = 100 * frame["accuracy"].astype(float)
+        accuracy, best = (drawn_scores(frame[n], score) for n in ("accuracy", "best_accuracy"))
         upper.scatter(x, accuracy, s=6, color=colour, alpha=0.3, lw=0)
-        upper.step(x, 100 * frame["best_accuracy"], where="post", color=colour, label=name)
+        upper.step(x, best, where="post", color=colour, label=name)
         lower.step(x, frame["hypervolume"], where="post", color=colour)
-    _label_axes(upper, "", "accuracy, best so far (%)")
+    _label_axes(upper, "", score_label(score, ", best so far"))
     _label_axes(lower, "evaluations", "hypervolume")
     upper.legend(frameon=False, loc="lower right")
     return figure

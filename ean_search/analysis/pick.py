@@ -9,6 +9,7 @@ from typing import Any
 from ean_search.analysis.run_folder import Run, load_run
 from ean_search.analysis.significance import standard_error
 from ean_search.core.objective import Limit, Objective, Problem
+from ean_search.core.score import ACCURACY
 from ean_search.core.trial import Trial
 from ean_search.utils.errors import UserError
 
@@ -29,6 +30,8 @@ class Pick:
         evaluated: The number of placements that were evaluated to the end.
         edges: In which ways the answer is at the edge of what was searched; empty if it is not.
         next: Commands that a user may want after it.
+        column: The name of the score that `accuracy` is the worth of, with its unit.
+        value: The value of the score.
     """
 
     placement: str
@@ -42,6 +45,8 @@ class Pick:
     evaluated: int
     edges: tuple[str, ...]
     next: tuple[str, ...]
+    column: str = ACCURACY.column
+    value: str = ""
 
 
 def pick_placement(
@@ -75,6 +80,8 @@ def pick_placement(
     return Pick(
         placement=str(trial.placement),
         accuracy=evaluations.accuracy(trial),
+        column=run.score.column,
+        value=run.score.describe_number(evaluations.accuracy(trial)),
         reward=evaluations.reward(trial),
         costs=asdict(trial.cost),
         latency_x=trial.cost.latency_ms / evaluations.problem.plain.latency_ms,
@@ -83,7 +90,9 @@ def pick_placement(
         kept=len(kept),
         evaluated=len(evaluations.trials),
         edges=tuple(edges),
-        next=(f"ean-search retrain {run.path} --placement {trial.placement}",),
+        next=()
+        if run.space.is_live
+        else (f"ean-search retrain {run.path} --placement {trial.placement}",),
     )
 
 
@@ -103,7 +112,7 @@ class _Evaluations:
         for name in ("none", "all"):
             if run.space.named[name] not in trials:
                 raise UserError(f"{run.path} has not evaluated {name!r} yet, so nothing to pick")
-        objective = Objective.parse(run.fields["search"]["objective"], limits)
+        objective = Objective.parse(run.fields["search"]["objective"], limits, run.score)
         problem = Problem(run.space, objective, lambda placement: trials[placement].cost)
         full = trials[run.space.named["all"]]
         return cls(problem, list(trials.values()), cls.accuracy(full))
@@ -204,4 +213,6 @@ def _error_of(run: Run, accuracy: float) -> float | None:
     if not run.summary_file.is_file():
         return None
     summary: dict[str, Any] = json.loads(run.summary_file.read_text())
+    if run.score != ACCURACY:
+        return None
     return 100 * standard_error(accuracy, summary["search_images"])

@@ -5,13 +5,13 @@ for an attention in figures of one.
 """
 
 from collections.abc import Sequence
+from functools import partial
 
 import pandas as pd
 import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
 from ean_search.analysis.figure_layout import (
-    ACCURACY_LABEL,
     ALONE_LABEL,
     AXIS_LABELS,
     ESTIMATE_LABEL,
@@ -19,10 +19,13 @@ from ean_search.analysis.figure_layout import (
     attached_by_step,
     attention_series,
     axis_labels,
+    drawn_scores,
+    score_label,
     stage_axis,
 )
 from ean_search.analysis.palette import COLOURS, series_colour
 from ean_search.analysis.run_analysis import RunAnalysis
+from ean_search.core.score import ACCURACY, Score
 from ean_search.utils.errors import UserError
 
 FAINT, NAMED_COLOUR = "#8c8c8c", "#d55e00"  # visible on white and on black
@@ -48,32 +51,34 @@ def front_figure(analyses: Sequence[RunAnalysis], x: str | None = None) -> go.Fi
             traces = _front_traces(analysis, axis, colour, several=len(analyses) > 1)
             figure.add_traces([trace.update(meta=number) for trace in traces])
     labels = axis_labels([size for each in analyses for size in each.cost_image_sizes])
-    return _lay_out(figure, labels[axis], ACCURACY_LABEL, height=520)
+    return _lay_out(figure, labels[axis], score_label(analyses[0].score), height=520)
 
 
 def _front_traces(analysis: RunAnalysis, x: str, colour: str, *, several: bool) -> list[go.Scatter]:
-    evaluated = analysis.evaluated
+    evaluated, draw = analysis.evaluated, partial(_points, score=analysis.score)
     over_limit = evaluated["status"] == "infeasible"
     faint = {"color": colour if several else FAINT, "size": 6, "opacity": 0.45}
-    traces = [_points(evaluated[~over_limit], x, name="evaluated", marker=faint)]
+    traces = [draw(evaluated[~over_limit], x, name="evaluated", marker=faint)]
     if over_limit.any():
         crossed = faint | {"symbol": "x-thin-open", "size": 8}
-        traces.append(_points(evaluated[over_limit], x, name="over a limit", marker=crossed))
+        traces.append(draw(evaluated[over_limit], x, name="over a limit", marker=crossed))
     dots = {"color": colour, "size": 9}
-    front = _points(analysis.front(x), x, name="front", mode="lines+markers", marker=dots)
+    front = draw(analysis.front(x), x, name="front", mode="lines+markers", marker=dots)
     traces.append(front.update(line={"shape": "hv", "color": colour, "width": 2}))
-    traces += _reference_traces(analysis.reference_placements, x, colour if several else None)
+    traces += _reference_traces(analysis, x, colour if several else None)
     title = {"text": analysis.name}
     group = {"legendgroup": colour, "legendgrouptitle": title} if several else {}
     return [trace.update(group) for trace in traces]
 
 
-def _reference_traces(placements: pd.DataFrame, x: str, colour: str | None) -> list[go.Scatter]:
+def _reference_traces(analysis: RunAnalysis, x: str, colour: str | None) -> list[go.Scatter]:
     """Draw placements with names; without a colour of a run, there is room for the names."""
+    placements, score = analysis.reference_placements, analysis.score
     is_random = placements["name"] == "random"
     named = _points(
         placements[~is_random],
         x,
+        score=score,
         name="named",
         mode="markers" if colour else "markers+text",
         textposition="top center",
@@ -85,10 +90,11 @@ def _reference_traces(placements: pd.DataFrame, x: str, colour: str | None) -> l
         },
     )
     random_colour = colour or RANDOM_COLOUR
-    deviation = 100 * placements[is_random]["deviation"]
+    deviation = score.size(1.0) * placements[is_random]["deviation"]
     random = _points(
         placements[is_random],
         x,
+        score=score,
         name="random, same count",
         marker={"symbol": "diamond", "size": 11, "color": random_colour},
         error_y={"type": "data", "array": deviation, "color": random_colour},
@@ -96,19 +102,33 @@ def _reference_traces(placements: pd.DataFrame, x: str, colour: str | None) -> l
     return [named, random]
 
 
-def _points(frame: pd.DataFrame, x: str, *, mode: str = "markers", **look: object) -> go.Scatter:
+def _points(
+    frame: pd.DataFrame, x: str, *, score: Score, mode: str = "markers", **look: object
+) -> go.Scatter:
     """Draw placements as points that tell their text, and their name if the frame has names."""
     has_names = "name" in frame
-    name = " (%{text})" if has_names else ""
+    name, cost = " (%{text})" if has_names else "", AXIS_LABELS[x]
     return go.Scatter(
         x=frame[x].tolist(),
-        y=(100 * frame["accuracy"].astype(float)).round(3).tolist(),
+        y=_rounded(drawn_scores(frame["accuracy"], score), score).tolist(),
         text=frame["name"].tolist() if has_names else None,
         customdata=frame["placement"].tolist(),
         mode=mode,
-        hovertemplate=f"<b>%{{customdata}}</b>{name}<br>%{{y:.2f}} %, {AXIS_LABELS[x]} %{{x}}",
+        hovertemplate=f"<b>%{{customdata}}</b>{name}<br>{_hover_value(score)}, {cost} %{{x}}",
         **look,
     )
+
+
+def _rounded(values: pd.Series, score: Score) -> pd.Series:
+    """Leave out decimals that nobody sees, where the size of the values is known."""
+    return values.round(3) if score.is_share else values
+
+
+def _hover_value(score: Score) -> str:
+    """Return the template of a score under the pointer."""
+    if score.is_share:
+        return "%{y:.2f} %" if score.name == ACCURACY.name else f"{score.name} %{{y:.2f}} %"
+    return f"{score.name} %{{y:.4~g}}"
 
 
 def sites_figure(analysis: RunAnalysis) -> go.Figure:
@@ -125,7 +145,7 @@ def sites_figure(analysis: RunAnalysis) -> go.Figure:
         figure.add_trace(dots, row=2, col=1)
     _lay_out(figure, "", "on the front (%)", height=460)
     figure.update_layout(barmode="group", scattermode="group")
-    figure.update_yaxes(title_text="effect (points)", zeroline=True, row=2, col=1)
+    figure.update_yaxes(title_text=f"effect ({analysis.score.points})", zeroline=True, row=2, col=1)
     return _mark_stages(figure, analysis, "x")
 
 
@@ -168,26 +188,26 @@ def history_figure(analyses: Sequence[RunAnalysis]) -> go.Figure:
         if analysis.history is not None:
             colour = series_colour(number)
             dot_colour = colour if len(analyses) > 1 else FAINT
-            traces = _history_traces(analysis.name, analysis.history, colour, dot_colour)
+            traces = _history_traces(analysis, colour, dot_colour)
             figure.add_traces(traces, rows=[1, 1, 2], cols=[1, 1, 1])
-    _lay_out(figure, "", "accuracy, best so far (%)", height=460)
+    _lay_out(figure, "", score_label(analyses[0].score, ", best so far"), height=460)
     figure.update_layout(showlegend=len(analyses) > 1)
     figure.update_yaxes(title_text="hypervolume", row=2, col=1)
     figure.update_xaxes(title_text="evaluations", row=2, col=1)
     return figure
 
 
-def _history_traces(
-    name: str, history: pd.DataFrame, colour: str, dot_colour: str
-) -> list[go.Scatter]:
+def _history_traces(analysis: RunAnalysis, colour: str, dot_colour: str) -> list[go.Scatter]:
     """Draw all accuracies, the best so far, and the hypervolume."""
+    history, score = analysis.history, analysis.score
+    assert history is not None, "runs without a history are left out"
     common = {"x": history["evaluations"], "legendgroup": colour, "hoverinfo": "x+y"}
     line = common | {"mode": "lines", "line": {"shape": "hv", "color": colour, "width": 2}}
     dots = {"color": dot_colour, "size": 4, "opacity": 0.5}
-    accuracy, best = 100 * history["accuracy"], 100 * history["best_accuracy"]
+    accuracy, best = (drawn_scores(history[n], score) for n in ("accuracy", "best_accuracy"))
     return [
         go.Scatter(**common, mode="markers", marker=dots, y=accuracy, showlegend=False),
-        go.Scatter(**line, y=best, name=name),
+        go.Scatter(**line, y=best, name=analysis.name),
         go.Scatter(**line, y=history["hypervolume"], showlegend=False),
     ]
 

@@ -75,7 +75,7 @@ def replay_policy(run: Run) -> pd.DataFrame | None:
     trials, fields = run.read_trials(), run.fields["search"]
     if imports_searcher(fields["searcher"]):
         return None
-    objective = Objective.parse(fields["objective"], fields["limits"])
+    objective = Objective.parse(fields["objective"], fields["limits"], run.score)
     problem = Problem(run.space, objective, _logged_price(run, trials))
     searcher = make_searcher(fields["searcher"], problem, **fields["options"])
     if searcher.probabilities() is None or not trials:

@@ -40,7 +40,7 @@ def agreement_frame(run: Run) -> pd.DataFrame:
 
 def _verified(run: Run) -> Iterator[dict[str, Any]]:
     """Read the short trainings after a search; they are tested on its own images."""
-    for trial in read_trials(run.verified_file, run.space):
+    for trial in read_trials(run.verified_file, run.space, run.score):
         if trial.accuracy is not None:
             row = {"placement": str(trial.placement), "alone": trial.accuracy}
             yield row | {"kind": "verified", "seed": run.fields["seed"]}

@@ -18,6 +18,7 @@ from ean_search.analysis.run_folder import Run, load_run
 from ean_search.analysis.site_effects import site_frame
 from ean_search.analysis.trial_frame import COST_FIELDS, TRIAL_COLUMNS
 from ean_search.core import pareto
+from ean_search.core.score import ACCURACY, Score
 from ean_search.utils.errors import UserError
 
 T = TypeVar("T")
@@ -106,6 +107,11 @@ class RunAnalysis:
     def fields(self) -> dict[str, Any]:
         """The fields of the experiment."""
         return self._read(self.run.experiment_file.name, lambda: dict(self.run.fields), {})
+
+    @cached_property
+    def score(self) -> Score:
+        """What the search measured of placements; accuracy if the experiment cannot be read."""
+        return self._read(self.run.experiment_file.name, lambda: self.run.score, ACCURACY)
 
     @cached_property
     def summary(self) -> dict[str, Any]:

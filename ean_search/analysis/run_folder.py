@@ -12,6 +12,7 @@ from ean_search.analysis.run_format import check_run_format
 from ean_search.analysis.training_folder import DESCRIPTION_NAME, TrainingFolder
 from ean_search.analysis.trial_frame import trial_frame
 from ean_search.core import pareto
+from ean_search.core.score import Score
 from ean_search.core.space import Placement, Space
 from ean_search.core.trial import Trial, axis_field
 from ean_search.costs.table import CostTable
@@ -34,9 +35,6 @@ class Run:
     Attributes:
         path: The folder.
         trust: Modules and plug-ins that may be imported though the run may be a stranger's.
-
-    Example:
-        >>> load_run("results/example").front()[["placement", "accuracy", "latency_ms"]]
     """
 
     path: Path
@@ -69,7 +67,7 @@ class Run:
 
     @property
     def lock_file(self) -> Path:
-        """The lock of the process that is working on the run; only there meanwhile."""
+        """The lock of the process that is working on the run."""
         return self.path / ".lock"
 
     @property
@@ -79,7 +77,7 @@ class Run:
 
     @property
     def warm_start_file(self) -> Path:
-        """The trials of another run that the searcher learnt from first; there are none without."""
+        """The trials of another run that the searcher learnt from first."""
         return self.path / "warm_start.jsonl"
 
     @property
@@ -210,28 +208,32 @@ class Run:
         """The space that was searched."""
         return parse_fields(Space, self.fields["space"], str(self.experiment_file))
 
+    @cached_property
+    def score(self) -> Score:
+        """What the search measured of placements."""
+        fields = self.fields["search"].get("score", {})  # earlier versions measured accuracy only
+        return parse_fields(Score, fields, f"{self.path}: score")
+
     def forget(self) -> None:
         """Forget what was read of the experiment, because its file was changed."""
-        for name in ("fields", "space"):
+        for name in ("fields", "space", "score"):
             vars(self).pop(name, None)
 
     @property
     def cost_axis(self) -> str:
         """The cost axis of the run's front, a field of `Cost`."""
-        axis = self.fields.get("cost_axis")
+        axis, file = self.fields.get("cost_axis"), self.experiment_file
         if not isinstance(axis, str):
-            raise UserError(
-                f"{self.experiment_file}: cost_axis: expected text, got {shorten(axis)}"
-            )
+            raise UserError(f"{file}: cost_axis: expected text, got {shorten(axis)}")
         return axis_field(axis)
 
     def read_warm_start(self) -> list[Trial]:
         """Read the trials of another run that the searcher learnt from first."""
-        return read_trials(self.warm_start_file, self.space)
+        return read_trials(self.warm_start_file, self.space, self.score)
 
     def read_trials(self) -> list[Trial]:
         """Read the trials so far, in their order."""
-        return read_trials(self.trials_file, self.space)
+        return read_trials(self.trials_file, self.space, self.score)
 
     def read_verified(self) -> list[Trial]:
         """Read the trials that were trained stand-alone after the search, the best first.
@@ -239,7 +241,7 @@ class Run:
         Raises:
             UserError: If none of them succeeded.
         """
-        trials = read_trials(self.verified_file, self.space)
+        trials = read_trials(self.verified_file, self.space, self.score)
         if not any(trial.status == "done" for trial in trials):
             raise UserError(f"{self.path} has no verified trial: ean-search run --verify K")
         return sorted(trials, key=lambda trial: (trial.status != "done", -trial.reward))

@@ -18,6 +18,7 @@ from ean_search.analysis.matplotlib_figures import (
 from ean_search.analysis.run_analysis import RunAnalysis
 from ean_search.analysis.run_folder import Run
 from ean_search.analysis.significance import standard_error
+from ean_search.core.score import ACCURACY
 from ean_search.core.space import Placement
 from ean_search.utils.safe_paths import make_folder
 
@@ -37,17 +38,17 @@ def front_picture(
     """
     strips: dict[str, Placement] = {}
     for _, row in front.iloc[::-1].iterrows():
-        label = f"{100 * row['accuracy']:.1f} %  {row['note']}".strip()
+        label = f"{run.score.describe(row['accuracy'], 1)}  {row['note']}".strip()
         strips[_unused_label(label, strips)] = run.find(row["placement"])
     attentions = [attention.name.upper() for attention in run.space.attention]
     title = f"{run.space.name}: {len(frame)} placements evaluated, {len(front)} on the front"
-    if images:
+    if images and run.score == ACCURACY:
         error = 100 * standard_error(front["accuracy"].max(), images)
         title += f"; standard error of an accuracy: {error:.1f} points"
     sizes = [run.read_costs().image_size] if run.costs_file.is_file() else []
     x = CostAxis(run.cost_axis, axis_labels(sizes)[run.cost_axis])
     named = frame[frame["note"].isin([*run.space.named]) & frame["accuracy"].notna()]
-    return plot_front(frame, front, named, strips, attentions, x=x, title=title)
+    return plot_front(frame, front, named, strips, attentions, x=x, title=title, score=run.score)
 
 
 def _unused_label(label: str, used: dict[str, Placement] | dict[str, pd.DataFrame]) -> str:
@@ -83,7 +84,7 @@ def _figures(analyses: Sequence[RunAnalysis]) -> Iterator[tuple[str, Figure]]:
         if analysis.history is not None:
             histories[_unused_label(analysis.name, histories)] = analysis.history
     if histories:
-        yield "history", plot_history(histories)
+        yield "history", plot_history(histories, analyses[0].score)
     for number, analysis in enumerate(analyses, 1):
         suffix = f"_{number}" if len(analyses) > 1 else ""
         for name, figure in _run_figures(analysis):

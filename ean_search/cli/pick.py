@@ -45,7 +45,7 @@ def _print_pick(found: "Pick") -> None:
 
     cells = {
         "placement": found.placement,
-        "accuracy %": f"{100 * found.accuracy:.2f}",
+        found.column: found.value,
         "+-": "-" if found.standard_error is None else f"{found.standard_error:.2f}",
         "below all": f"{found.drop:.2f}",
         "sites": str(found.costs["sites"]),

@@ -12,6 +12,7 @@ from rich.table import Table
 from ean_search.analysis.caveats import has_random_placements
 from ean_search.analysis.run_folder import Run
 from ean_search.cli.explain_columns import note_columns
+from ean_search.core.score import Score
 from ean_search.core.space import Placement, Space
 from ean_search.core.trial import Cost
 from ean_search.costs.table import CostTable
@@ -172,14 +173,16 @@ def _interval(row: dict[str, Any]) -> str:
 def print_summary(run: Run, summary: dict[str, Any]) -> None:
     """Print a run's front, its comparison, and what to type next."""
     axis, trials = summary["cost_axis"], summary["trials"]
-    print(f"\nfront of accuracy against {axis} ({trials} placements evaluated)")
-    _print_columns("front", FRONT_COLUMNS, summary["front"])
+    score = run.score
+    print(f"\nfront of {score.name} against {axis} ({trials} placements evaluated)")
+    _print_columns("front", front_columns(score), summary["front"])
     how = "shared weights" if run.fields["search"]["evaluator"] == "shared" else "trained alone"
-    print(f"\nevaluated once more on {summary['search_images']} search images, {how}")
+    images = f" on {summary['search_images']} search images" if summary["search_images"] else ""
+    print(f"\nevaluated once more{images}, {how}")
     comparison = dict(summary["comparison"])
     if not has_random_placements(comparison):
         comparison.pop("random", None)  # a note says so
-    _print_columns("compared", COMPARISON_COLUMNS, comparison.items())
+    _print_columns("compared", comparison_columns(score), comparison.items())
     if summary.get("verified"):
         print("\ntrained stand-alone for a short schedule, on the search images")
         _print_columns("verified", VERIFIED_COLUMNS, summary["verified"])
@@ -198,23 +201,37 @@ def _name_compared(row: dict[str, Any]) -> str:
     return row["placement"] if "placement" in row else f"mean of {len(row['placements'])}"
 
 
-FRONT_COLUMNS: Columns[dict[str, Any]] = [
-    ("placement", lambda row: row["placement"]),
-    ("accuracy %", lambda row: _percent(row["accuracy"])),
-    ("sites", lambda row: str(row["sites"])),
-    ("latency ms", lambda row: f"{row['latency_ms']:.3f}"),
-    ("measured", lambda row: f"{row['latency_measured_x']:.3f}x"),
-    ("", lambda row: "" if row.get("measured_keeps_limits", True) else "!"),
-    ("name", lambda row: row["note"]),
-]
-COMPARISON_COLUMNS: Columns[tuple[str, dict[str, Any]]] = [
-    ("", lambda item: item[0]),
-    ("placement", lambda item: _name_compared(item[1])),
-    ("accuracy %", lambda item: _percent(item[1]["accuracy"])),
-    ("+-", lambda item: _percent(item[1].get("standard_error", item[1].get("deviation")))),
-    ("sites", lambda item: str(item[1]["sites"])),
-    ("latency ms", lambda item: f"{item[1]['latency_ms']:.3f}"),
-]
+def front_columns(score: Score) -> Columns[dict[str, Any]]:
+    """Return the columns of a front."""
+    return [
+        ("placement", lambda row: row["placement"]),
+        (score.column, lambda row: score.describe_number(row["accuracy"])),
+        ("sites", lambda row: str(row["sites"])),
+        ("latency ms", lambda row: f"{row['latency_ms']:.3f}"),
+        ("measured", lambda row: f"{row['latency_measured_x']:.3f}x"),
+        ("", lambda row: "" if row.get("measured_keeps_limits", True) else "!"),
+        ("name", lambda row: row["note"]),
+    ]
+
+
+def comparison_columns(score: Score) -> Columns[tuple[str, dict[str, Any]]]:
+    """Return the columns of a comparison, of which a row is a name and its values."""
+    return [
+        ("", lambda item: item[0]),
+        ("placement", lambda item: _name_compared(item[1])),
+        (score.column, lambda item: score.describe_number(item[1]["accuracy"])),
+        ("+-", lambda item: _error(item[1].get("standard_error", item[1].get("deviation")), score)),
+        ("sites", lambda item: str(item[1]["sites"])),
+        ("latency ms", lambda item: f"{item[1]['latency_ms']:.3f}"),
+    ]
+
+
+def _error(error: float | None, score: Score) -> str:
+    if error is None:
+        return "-"
+    return f"{score.size(error):.2f}" if score.is_share else f"{score.size(error):.2g}"
+
+
 VERIFIED_COLUMNS: Columns[dict[str, Any]] = [
     ("placement", lambda row: row["placement"]),
     ("accuracy %", lambda row: _percent(row["accuracy"])),

@@ -1,9 +1,10 @@
 """The goal of a search: a reward made of accuracy and costs, and hard limits on costs.
 
 An objective is a short string, such as `accuracy - 0.05 latency - 0.01 sites`. Accuracy lies in
-[0, 1]. A cost is normalised: 0 for the placement `none` and 1 for `all`. The published reward of
-EAN, top-1 % + 2 x (share of unattached sites) - 54, is therefore `accuracy - 0.02 sites`, in
-another unit and without its constant.
+[0, 1]; another score takes its place by name, as its worth (see core/score.py). A cost is
+normalised: 0 for the placement `none` and 1 for `all`. The published reward of EAN, top-1 % + 2 x
+(share of unattached sites) - 54, is therefore `accuracy - 0.02 sites`, in another unit and without
+its constant.
 
 Limits are a short string too, such as `latency < 1.10x, sites <= 8`. A limit is absolute, or, with
 an x, a multiple of the cost of the plain backbone.
@@ -16,6 +17,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
 
+from ean_search.core.score import ACCURACY, Score
 from ean_search.core.space import Placement, Space
 from ean_search.core.trial import Cost, axis_field
 from ean_search.utils.errors import UserError, shorten
@@ -86,7 +88,7 @@ class Limit:
 
 @dataclass(frozen=True)
 class Objective:
-    """The weights of the normalised costs in the reward, and the hard limits.
+    """The weights of the normalised costs in the reward, the hard limits, and what is measured.
 
     Example:
         >>> objective = Objective.parse("accuracy - 0.05 latency", "sites <= 8")
@@ -96,14 +98,19 @@ class Objective:
 
     weights: tuple[tuple[str, float], ...] = ()  # (axis, weight)
     limits: tuple[Limit, ...] = ()
+    score: Score = ACCURACY
 
     @classmethod
-    def parse(cls, reward: str = "accuracy", limits: str = "") -> "Objective":
+    def parse(
+        cls, reward: str | None = None, limits: str = "", score: Score = ACCURACY
+    ) -> "Objective":
         """Read an objective from its text form.
 
         Args:
-            reward: Accuracy minus weighted costs, such as "accuracy - 0.05 latency - 0.01 sites".
+            reward: The score minus weighted costs, such as "accuracy - 0.05 latency - 0.01 sites";
+                None: the score alone.
             limits: Limits separated by commas, such as "latency < 1.10x, sites <= 8".
+            score: What is measured.
 
         Returns:
             The objective.
@@ -111,7 +118,8 @@ class Objective:
         Raises:
             UserError: If a text has another form or names an unknown cost axis.
         """
-        return cls(_parse_reward(reward), _parse_limits(limits))
+        weights = _parse_reward(score.name if reward is None else reward, score.name)
+        return cls(weights, _parse_limits(limits), score)
 
 
 @dataclass(frozen=True)
@@ -142,7 +150,7 @@ class Problem:
         """Return the reward of an accuracy at a cost.
 
         Args:
-            accuracy: In [0, 1].
+            accuracy: In [0, 1]; of another score, its worth.
             cost: The cost of the placement that has this accuracy.
 
         Returns:
@@ -167,7 +175,8 @@ class Problem:
         Returns:
             A reward below that of any accuracy, and the lower the more the limits are broken.
         """
-        floor = -1.0 - sum(weight for _, weight in self.objective.weights)
+        lowest = self.objective.score.lowest_worth - 1.0
+        floor = lowest - sum(weight for _, weight in self.objective.weights)
         return floor - sum(limit.excess(cost, self.plain) for limit in self.objective.limits)
 
 
@@ -175,14 +184,12 @@ def _share(value: float, plain: float, full: float) -> float:
     return (value - plain) / (full - plain) if full != plain else 0.0
 
 
-def _parse_reward(text: str) -> tuple[tuple[str, float], ...]:
+def _parse_reward(text: str, name: str) -> tuple[tuple[str, float], ...]:
     body = text.strip()
-    terms = body.removeprefix("accuracy").strip()
+    terms = body.removeprefix(name).strip()
     weighted_axes = TERM.findall(terms)
-    if not body.startswith("accuracy") or TERM.sub("", terms).strip():
-        raise UserError(
-            f"expected an objective like 'accuracy - 0.05 latency', got {shorten(text)}"
-        )
+    if not body.startswith(name) or TERM.sub("", terms).strip():
+        raise UserError(f"expected an objective like '{name} - 0.05 latency', got {shorten(text)}")
     weights = tuple((axis_field(axis), float(weight or 1)) for weight, axis in weighted_axes)
     if any(weight > MAX_WEIGHT for _, weight in weights):
         raise UserError(f"expected weights of at most {MAX_WEIGHT:g}, got {shorten(text)}")

@@ -15,7 +15,7 @@ from typing import Annotated, Any, Literal
 import numpy as np
 from pydantic import Field, field_validator
 
-from ean_search.core.attention_choice import OWN, AttentionChoice, read_choice
+from ean_search.core.attention_choice import LIVE_PREFIX, OWN, AttentionChoice, read_choice
 from ean_search.utils.config import MAX_IMAGE_SIZE, FrozenConfig, find_yaml, list_yaml, parse_fields
 from ean_search.utils.errors import UserError, shorten
 from ean_search.utils.trust import PluginName
@@ -95,8 +95,7 @@ class Space(FrozenConfig):
         unit_gate: Whether gates are scaled to a mean of 1, as pretrained backbones need.
         image_size: Height and width of the input, in pixels. In a run, that of the data governs.
         stage_length: The greatest number of sites per stage; longer stages are cut.
-        only: Patterns of the paths of modules, such as "backbone.*": other sites are left out; all
-            are taken if empty.
+        only: Patterns of paths of modules, such as "backbone.*": all other sites are left out.
         stages: The number of sites in each stage; empty until the backbone was probed.
         placements: Named placements of this space, as text.
     """
@@ -137,6 +136,11 @@ class Space(FrozenConfig):
                 f"the sites of space {self.name!r} are not known yet: call probe(space)"
             )
         return sum(self.stages)
+
+    @property
+    def is_live(self) -> bool:
+        """Whether the backbone is a module from Python, which a process must be given."""
+        return self.backbone.startswith(LIVE_PREFIX)
 
     @property
     def choices(self) -> int:

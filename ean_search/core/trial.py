@@ -4,9 +4,11 @@ import json
 from dataclasses import MISSING, asdict, dataclass, fields
 from typing import Any, Literal, get_args
 
+from ean_search.core.score import ACCURACY, Score
 from ean_search.core.space import Placement, Space
 from ean_search.utils.errors import UserError, first_line, shorten, unknown_name
 
+WORTH = "worth"  # the field of a trial whose score is not its worth
 MAX_NUMBER = 1e300  # of any quantity that is stored
 Status = Literal["done", "failed", "infeasible", "stopped"]  # stopped: dropped early by racing
 
@@ -56,7 +58,7 @@ class EvaluationResult:
     """The result of evaluating one placement.
 
     Attributes:
-        accuracy: In [0, 1]; None if the evaluation failed.
+        accuracy: In [0, 1], or the worth of another score; None if the evaluation failed.
         seconds: The time that the evaluation took.
         note: Why the evaluation failed, or anything else to record with the trial.
         stopped: Whether racing stopped the evaluation before all images were used.
@@ -80,7 +82,8 @@ class Trial:
         step: The search step that proposed it, from 1; 0 for the named placements of every run.
         placement: The placement.
         status: `done`; `failed`; `infeasible` if it breaks a limit; `stopped` if racing dropped it.
-        accuracy: In [0, 1]; None if it was not evaluated or the evaluation failed.
+        accuracy: In [0, 1], or the worth of another score; None if it was not evaluated or the
+            evaluation failed.
         reward: The value to maximise; the penalty if the trial failed or is infeasible.
         cost: The cost of the placement.
         seconds: The time that the evaluation took.
@@ -99,24 +102,35 @@ class Trial:
     note: str = ""
     standard_error: float | None = None
 
-    def to_fields(self) -> dict[str, Any]:
-        """Return the trial as plain values by field; its cost is a mapping, too."""
+    def to_fields(self, score: Score = ACCURACY) -> dict[str, Any]:
+        """Return the trial as plain values by field; its cost is a mapping, too.
+
+        Args:
+            score: What was measured. Its value stands under its own name; where that is not its
+                worth, the worth stands beside it, because it could not be computed back to the bit.
+        """
         values = asdict(self) | {"placement": str(self.placement)}
         if self.standard_error is None:
             del values["standard_error"]
+        if score.name != ACCURACY.name or not score.is_worth:
+            values = {score.name if k == ACCURACY.name else k: v for k, v in values.items()}
+        if not score.is_worth:
+            worth = self.accuracy
+            values |= {score.name: None if worth is None else score.value(worth), WORTH: worth}
         return values
 
-    def to_json(self) -> str:
-        """Return the trial as one line of JSON."""
-        return json.dumps(self.to_fields())
+    def to_json(self, score: Score = ACCURACY) -> str:
+        """Return the trial as one line of JSON; the score is that of `to_fields`."""
+        return json.dumps(self.to_fields(score))
 
     @classmethod
-    def from_json(cls, line: str, space: Space) -> "Trial":
+    def from_json(cls, line: str, space: Space, score: Score = ACCURACY) -> "Trial":
         """Read a trial from its line of JSON.
 
         Args:
             line: The line, as `to_json` returns it.
             space: The space of the placement.
+            score: What was measured.
 
         Raises:
             UserError: If the line is no trial of this space.
@@ -128,10 +142,13 @@ class Trial:
             _expect("cost", cost, isinstance(cost, dict), "an object")
             whole_cost = _make("cost", Cost, cost)
             values |= {"placement": space.parse(placement), "cost": whole_cost}
+            if score.name in values and (score.is_worth or WORTH in values):
+                value = values.pop(score.name)
+                values[ACCURACY.name] = value if score.is_worth else values.pop(WORTH)
             trial: Trial = _make("trial", cls, values)
         except (TypeError, ValueError, RecursionError) as error:
             raise UserError(f"not a trial: {first_line(error)}") from error
-        _check(trial)
+        _check(trial, score)
         return trial
 
 
@@ -148,7 +165,7 @@ def _make(what: str, kind: type, values: dict[str, Any]) -> Any:
     return kind(**values)
 
 
-def _check(trial: Trial) -> None:
+def _check(trial: Trial, score: Score) -> None:
     """Refuse values that no search writes; the message names the field."""
     costs = {f"cost.{f.name}": getattr(trial.cost, f.name) for f in fields(Cost)}
     for name, value in costs.items():
@@ -158,9 +175,12 @@ def _check(trial: Trial) -> None:
     _expect("number", trial.number, is_finite_number(trial.number, whole=True), "a whole number")
     _expect("step", trial.step, is_finite_number(trial.step, whole=True), "a whole number")
     _expect("status", trial.status, trial.status in get_args(Status), "a status")
-    share = is_finite_number(trial.accuracy) and 0 <= (trial.accuracy or 0) <= 1
-    known = share or (trial.accuracy is None and trial.status != "done")
-    _expect("accuracy", trial.accuracy, known, "a number from 0 to 1")
+    is_worth = is_finite_number(trial.accuracy) and (
+        score.low is None or 0 <= (trial.accuracy or 0) <= 1
+    )
+    known = is_worth or (trial.accuracy is None and trial.status != "done")
+    expected = "a finite number" if score.low is None else "a number from 0 to 1"
+    _expect(score.name if score.is_worth else WORTH, trial.accuracy, known, expected)
     _expect("reward", trial.reward, is_finite_number(trial.reward), "a finite number")
     _expect("seconds", trial.seconds, is_finite_number(trial.seconds), "a finite number")
     _expect("note", trial.note, isinstance(trial.note, str), "text")

@@ -14,10 +14,10 @@ from weakref import WeakValueDictionary
 import torch
 from torch import nn
 
+from ean_search.core.attention_choice import LIVE_PREFIX
 from ean_search.networks.example import Example, find_tensors
 from ean_search.utils.errors import UserError, describe_crash, first_line
 
-PREFIX = "live/"
 HASH_LENGTH = 12  # characters of the hash in a name
 
 
@@ -73,7 +73,7 @@ def register_live(module: nn.Module, example: Example) -> LiveNetwork:
             f"{type(error).__name__}: {first_line(error)}"
         ) from error
     copied.zero_grad(set_to_none=True)
-    name = f"{PREFIX}{type(module).__name__}-{fingerprint(module, example)}"
+    name = f"{LIVE_PREFIX}{type(module).__name__}-{fingerprint(module, example)}"
     live = LiveNetwork(name, copied, example.to(device_of(module)))
     _known[name] = live
     return live
@@ -94,7 +94,7 @@ def fingerprint(module: nn.Module, example: Example) -> str:
 
 def is_live(backbone: str) -> bool:
     """Say whether the name of a backbone is that of a module that a user made in Python."""
-    return backbone.startswith(PREFIX)
+    return backbone.startswith(LIVE_PREFIX)
 
 
 def find_live(backbone: str) -> LiveNetwork:
@@ -106,7 +106,7 @@ def find_live(backbone: str) -> LiveNetwork:
     live = _known.get(backbone)
     if live is None:
         raise UserError(
-            f"the network {backbone.removeprefix(PREFIX)!r} is a module from Python, and this "
+            f"the network {backbone.removeprefix(LIVE_PREFIX)!r} is a module from Python, and this "
             "process was not given it: call search_attention or do_run again with the same module "
             "and folder (other weights make it another module)"
         )

@@ -29,7 +29,7 @@ def change_budget(run: Run, budget: int | None = None, steps: int | None = None)
     _check_farther(run, run.read_trials(), old.search, new.search)
     if new.search.racing:
         # Its members raced among fewer than they would have, had the budget been another one.
-        drop_last_step(run.trials_file, new.space)
+        drop_last_step(run.trials_file, new.space, new.search.score)
     for conclusion in (run.summary_file, run.front_table, run.front_picture):
         conclusion.unlink(missing_ok=True)
     save_experiment(new, run.experiment_file)

@@ -10,10 +10,11 @@ from pathlib import Path
 from typing import Any, Literal
 
 import yaml
-from pydantic import Field, field_validator, model_validator
+from pydantic import Field, ValidationInfo, field_validator, model_validator
 
 from ean_search.core.objective import Objective
 from ean_search.core.plugins import space_plugins
+from ean_search.core.score import ACCURACY, Score
 from ean_search.core.space import Space, load_space
 from ean_search.core.trial import axis_field
 from ean_search.data.datasets import DataSource, imports_data
@@ -58,6 +59,7 @@ class Search(FrozenConfig):
             evaluated.
         cohort: How many placements to ask for at once; the searcher's own number if None.
         steps: The largest number of cohorts; no limit if None.
+        score: What is measured of placements, and maximised or minimised.
         objective: The reward, such as "accuracy - 0.02 latency".
         limits: Bounds on costs, such as "latency < 1.10x, sites <= 8".
         racing: Stop clearly worse members of a cohort before they have seen all images.
@@ -74,6 +76,7 @@ class Search(FrozenConfig):
     budget: int = Field(default=64, ge=1, le=MAX_COUNT)
     cohort: int | None = Field(default=None, ge=1, le=MAX_COHORT)
     steps: int | None = Field(default=None, ge=1, le=MAX_COUNT)
+    score: Score = ACCURACY
     objective: str = "accuracy - 0.02 latency"
     limits: str = ""
     racing: bool = False
@@ -85,7 +88,7 @@ class Search(FrozenConfig):
     @property
     def goal(self) -> Objective:
         """Read the objective and its limits."""
-        return Objective.parse(self.objective, self.limits)
+        return Objective.parse(self.objective, self.limits, self.score)
 
     def settings(self, seed: int) -> SearchSettings:
         """Return what the search loop needs to know, with the seed of the experiment."""
@@ -115,8 +118,8 @@ class Search(FrozenConfig):
 
     @field_validator("objective")
     @classmethod
-    def _check_objective(cls, text: str) -> str:
-        Objective.parse(reward=text)
+    def _check_objective(cls, text: str, info: ValidationInfo) -> str:
+        Objective.parse(reward=text, score=info.data.get("score", ACCURACY))
         return text
 
     @field_validator("limits")

@@ -176,7 +176,7 @@ class _Stages:
         searcher = make_searcher(search.searcher, problem, **search.options)
         if search.warm_start:
             searcher.warm_start(self.run.read_warm_start())
-        trial_log = TrialLog(self.run.trials_file, problem.space)
+        trial_log = TrialLog(self.run.trials_file, problem.space, problem.objective.score)
         _warn_of_small_budget(problem, search.budget)
         evaluator = self.make_evaluator()
         ending = self.search(problem, searcher, evaluator, trial_log)
@@ -279,7 +279,7 @@ def _verify_best(run: Run, problem: Problem, evaluator: Evaluator, count: int) -
     """
     done = [trial for trial in run.read_trials() if trial.status == "done"]
     best = sorted(done, key=lambda trial: (-trial.reward, trial.number))[:count]
-    verified = TrialLog(run.verified_file, problem.space)
+    verified = TrialLog(run.verified_file, problem.space, problem.objective.score)
     recorder = TrialRecorder(problem, evaluator, verified)
     recorder.evaluate([trial.placement for trial in verified.trials], 0, len(verified.trials))
     recorder.evaluate([trial.placement for trial in best], 0, count)

@@ -70,7 +70,7 @@ def run_search(
     searcher, recorder = as_searcher(searcher), TrialRecorder(problem, evaluator, log)
     cohort = settings.cohort or searcher.cohort
     total = max(settings.budget, count_named(problem.space))
-    status = SearchStatus(axis, total, len(log.trials))
+    status = SearchStatus(axis, total, len(log.trials), problem.objective.score)
 
     def tell(trials: list[Trial]) -> None:
         searcher.tell(trials)

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from ean_search.core.pareto import GrowingFront
+from ean_search.core.score import ACCURACY, Score
 from ean_search.core.trial import Trial
 from ean_search.utils.progress import ProgressMessage
 
@@ -21,10 +22,11 @@ class SearchStatus:
         axis: The cost axis of the front.
         total: The number of trials that the search may take.
         num_logged: How many trials the log had before; they are replayed, not evaluated again.
+        score: What is measured.
     """
 
-    def __init__(self, axis: str, total: int, num_logged: int = 0) -> None:
-        self.axis, self.total, self.num_logged = axis, total, num_logged
+    def __init__(self, axis: str, total: int, num_logged: int = 0, score: Score = ACCURACY) -> None:
+        self.axis, self.total, self.num_logged, self.score = axis, total, num_logged, score
         self.done = 0  # trials of the log that were told
         self.best: Trial | None = None  # the trial with the highest reward
         self.front = GrowingFront()
@@ -77,13 +79,14 @@ class SearchStatus:
             figures |= {"accuracy": float(mean_accuracy), "reward": float(mean_reward)}
         if entropy is not None:
             figures["entropy"] = entropy
-        text = f"best {best.placement}, accuracy {best.accuracy:.4f}, front of {size}"
+        value = self.score.value(best.accuracy)
+        text = f"best {best.placement}, {self.score.name} {value:.4f}, front of {size}"
         return ProgressMessage(text, figures, str(best.placement), events)
 
     def _describe_trial(self, trial: Trial) -> dict[str, Any]:
         """Return the event of a trial: its line in the log, and whether it was there before."""
         replayed = trial.number < self.num_logged
-        return {"event": "trial", **trial.to_fields(), "replayed": replayed}
+        return {"event": "trial", **trial.to_fields(self.score), "replayed": replayed}
 
     def _describe_state(self, entropy: float | None) -> dict[str, Any]:
         """Return the event about the whole search: its best trial, its front and its policy."""

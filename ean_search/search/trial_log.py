@@ -9,6 +9,7 @@ import os
 from collections.abc import Sequence
 from pathlib import Path
 
+from ean_search.core.score import ACCURACY, Score
 from ean_search.core.space import Placement, Space
 from ean_search.core.trial import Trial
 from ean_search.utils.errors import UserError
@@ -25,14 +26,16 @@ class TrialLog:
     Args:
         path: The file; it is created with the first trial.
         space: The space of the trials.
+        score: What is measured.
 
     Raises:
         UserError: If a line of the file cannot be read; an incomplete last line is dropped instead.
     """
 
-    def __init__(self, path: Path | str, space: Space) -> None:
-        self.path = path = Path(path)
-        rows = _read(path, space)
+    def __init__(self, path: Path | str, space: Space, score: Score = ACCURACY) -> None:
+        self.path, self.score = Path(path), score
+        path = self.path
+        rows = _read(path, space, score)
         self.trials = rows.rows
         if path.is_file() and path.stat().st_size > rows.complete_bytes:
             log.warning("%s: dropped its last line, which was not written to the end", path)
@@ -40,7 +43,7 @@ class TrialLog:
 
     def append(self, trial: Trial) -> None:
         """Add a trial; it is in the file even if this process is killed right afterwards."""
-        append(self.path, trial.to_json().encode() + b"\n")
+        append(self.path, trial.to_json(self.score).encode() + b"\n")
         self.trials.append(trial)
 
     def sync(self) -> None:
@@ -64,19 +67,20 @@ class InMemoryTrialLog(TrialLog):
         """Do nothing; there is no file."""
 
 
-def read_trials(path: Path, space: Space) -> list[Trial]:
+def read_trials(path: Path, space: Space, score: Score = ACCURACY) -> list[Trial]:
     """Read the trials of a log that a search may be writing; do not change the file."""
-    return _read(path, space).rows
+    return _read(path, space, score).rows
 
 
-def drop_last_step(path: Path, space: Space) -> None:
+def drop_last_step(path: Path, space: Space, score: Score = ACCURACY) -> None:
     """Drop the trials of a log's last cohort; those of the named placements stay.
 
     Args:
         path: The file.
         space: The space of the trials.
+        score: What is measured.
     """
-    trials = read_trials(path, space)
+    trials = read_trials(path, space, score)
     last = trials[-1].step if trials else 0
     kept = sum(trial.step < last for trial in trials)
     if last:
@@ -84,11 +88,11 @@ def drop_last_step(path: Path, space: Space) -> None:
         write_atomically(path, lambda part: part.write_bytes(b"".join(lines)))
 
 
-def _read(path: Path, space: Space) -> LogRows[Trial]:
+def _read(path: Path, space: Space, score: Score) -> LogRows[Trial]:
     seen: dict[Placement, int] = {}
 
     def parse(line: str) -> Trial:
-        trial = Trial.from_json(line, space)
+        trial = Trial.from_json(line, space, score)
         if trial.number != len(seen):
             raise UserError(f"number: expected {len(seen)}, got {trial.number}")
         if trial.placement in seen:

@@ -2,6 +2,7 @@ import pytest
 
 from ean_search.analysis import plotly_figures as figures
 from ean_search.analysis.run_analysis import RunAnalysis
+from ean_search.core.score import Score
 from ean_search.utils.errors import UserError
 
 
@@ -84,3 +85,14 @@ def test_a_part_that_a_run_does_not_have_is_an_error(run, random_run):
     for draw in (figures.sites_figure, figures.proposals_figure):
         with pytest.raises(UserError, match="to draw"):
             draw(RunAnalysis(run))
+
+
+def test_another_score_has_its_own_axis(example_analysis, monkeypatch):
+    error = Score(name="mean error", maximize=False, low=None, high=None, reference=2.0)
+    monkeypatch.setitem(vars(example_analysis), "score", error)
+    figure = figures.front_figure([example_analysis])
+    assert figure.layout.yaxis.title.text == "mean error on the search split"
+    worths = example_analysis.evaluated["accuracy"]
+    assert set(trace(figure, "evaluated").y) <= {-2.0 * worth for worth in worths}
+    best_so_far = figures.history_figure([example_analysis]).layout.yaxis.title.text
+    assert best_so_far == "mean error, best so far"
