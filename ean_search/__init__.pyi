@@ -26,6 +26,7 @@ from .evaluation.standalone import StandaloneEvaluator as StandaloneEvaluator
 from .networks.builder import build as build
 from .networks.builder import place as place
 from .networks.builder import prune as prune
+from .networks.site_table import find_attention_sites as find_attention_sites
 from .networks.sites import probe as probe
 from .retrain.checkpoint import open_checkpoint as open_checkpoint
 from .retrain.retrain import retrain_placement as retrain_placement

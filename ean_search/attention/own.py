@@ -18,14 +18,11 @@ class Own(Attention):
         module: The backbone's module.
     """
 
-    positions = ("residual", "mixer", "sublayer")
+    positions = ("residual", "mixer", "sublayer", "gate")
 
     def __init__(self, channels: int, module: nn.Module | None = None):
         super().__init__()
         self.module = module
 
-    def forward(self, x: Tensor, *rest: Any, **named: Any) -> Tensor:
-        if self.module is None:
-            return x
-        y: Tensor = self.module(x, *rest, **named)
-        return y
+    def forward(self, x: Tensor, *rest: Any, **named: Any) -> Any:
+        return x if self.module is None else self.module(x, *rest, **named)

@@ -95,6 +95,8 @@ class Space(FrozenConfig):
         unit_gate: Whether gates are scaled to a mean of 1, as pretrained backbones need.
         image_size: Height and width of the input, in pixels. In a run, that of the data governs.
         stage_length: The greatest number of sites per stage; longer stages are cut.
+        only: Patterns of the paths of modules, such as "backbone.*": other sites are left out; all
+            are taken if empty.
         stages: The number of sites in each stage; empty until the backbone was probed.
         placements: Named placements of this space, as text.
     """
@@ -103,12 +105,13 @@ class Space(FrozenConfig):
     backbone: PluginName
     backbone_args: dict[str, Any] = {}
     attention: tuple[AttentionChoice, ...] = Field(min_length=1, max_length=len(DIGITS) - 1)
-    position: Literal["auto", "residual", "block", "qkv", "mixer", "sublayer"] = "auto"
+    position: Literal["auto", "residual", "block", "qkv", "mixer", "sublayer", "gate"] = "auto"
     sharing: Literal["stage", "whole", "none"] = "stage"
     own_attention: Literal["keep", "remove"] = "keep"
     unit_gate: bool = False
     image_size: int = Field(default=224, ge=8, le=MAX_IMAGE_SIZE)
     stage_length: int | None = Field(default=None, ge=1)
+    only: tuple[str, ...] = ()
     stages: tuple[Annotated[int, Field(ge=1, le=1000)], ...] = Field(default=(), max_length=1000)
     placements: dict[str, str] = {}
 

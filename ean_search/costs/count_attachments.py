@@ -10,12 +10,15 @@ from torch import nn
 from ean_search.attention.state import ChainedAttention
 from ean_search.core.space import Placement, Space
 from ean_search.core.trial import Cost
-from ean_search.costs.flops import count_activations, count_flops, count_params
+from ean_search.costs.flops import count_activations, count_example, count_params
 from ean_search.costs.network_latency import AttentionAlone
+from ean_search.costs.site_inputs import first_input, site_inputs
 from ean_search.costs.table import Attachment
 from ean_search.networks.builder import Slot, prune, slots
+from ean_search.networks.example import Example
 from ean_search.networks.folding import foldable_factor
-from ean_search.networks.plain_backbone import blank_image
+from ean_search.networks.plain_backbone import blank_example
+from ean_search.networks.removal import Zeros
 
 BYTES_PER_ELEMENT = 4  # of an activation, in float32
 # What a pruned network has in the norm before the site.
@@ -32,9 +35,9 @@ def count_plain(space: Space, network: nn.Module) -> Cost:
 def _count_network(space: Space, network: nn.Module, placement: Placement) -> Cost:
     """Count what a pruned network costs; its latency stays 0."""
     plain = prune(network, placement)
-    image = blank_image(space)
-    macs, flops = count_flops(plain, image)
-    activation_bytes = BYTES_PER_ELEMENT * count_activations(plain, image)
+    example = blank_example(space)
+    macs, flops = count_example(plain, example)
+    activation_bytes = BYTES_PER_ELEMENT * count_activations(plain, example)
     sites = placement.attached
     return Cost(sites, count_params(plain), macs, flops, 0.0, activation_bytes)
 
@@ -43,7 +46,8 @@ def count_attachments(space: Space, network: nn.Module) -> tuple[tuple[Attachmen
     """Count what each choice adds at each site: one row per site."""
     found = slots(network)
     counter = _AttachmentCounter(network, found)
-    rows = [counter.count_site(slot) for slot in found]
+    pairs = zip(found, site_inputs(space, network), strict=True)
+    rows = [counter.count_site(slot, inputs) for slot, inputs in pairs]
     if not any(slot.site.removed for slot in found):
         return tuple(rows)
     plain = count_plain(space, network)
@@ -90,20 +94,20 @@ class _AttachmentCounter:
         self.chains: dict[nn.Module, int] = {}
         self.earlier: Counter[int] = Counter()  # sites of each chain before the current site
 
-    def count_site(self, slot: Slot) -> tuple[Attachment, ...]:
-        """Count each choice at the next site."""
-        row = tuple(self._count(slot, module) for module in slot.attentions)
+    def count_site(self, slot: Slot, inputs: Example) -> tuple[Attachment, ...]:
+        """Count each choice at the next site, which gets these inputs."""
+        row = tuple(self._count(slot, module, inputs) for module in slot.attentions)
         self.earlier.update({attachment.chain for attachment in row})
         return row
 
-    def _count(self, slot: Slot, module: nn.Module) -> Attachment:
+    def _count(self, slot: Slot, module: nn.Module, inputs: Example) -> Attachment:
         if foldable_factor(self.network, slot, module) is not None:
             return FOLDED
         shared = frozenset(p for p in module.parameters() if self.users[p] > 1)
         chain = -1
         if isinstance(module, ChainedAttention):
             chain = self.chains.setdefault(module.holder, len(self.chains))
-        first, *later = _count_in_chain(slot, module, self.earlier[chain])
+        first, *later = _count_in_chain(slot, module, inputs, self.earlier[chain])
         return Attachment(
             group=self.groups.setdefault(shared, len(self.groups)),
             params=sum(p.numel() for p in shared),
@@ -119,20 +123,23 @@ class _AttachmentCounter:
         )
 
 
-def _count_in_chain(slot: Slot, module: nn.Module, earlier: int) -> list[tuple[int, int]]:
+def _count_in_chain(
+    slot: Slot, module: nn.Module, inputs: Example, earlier: int
+) -> list[tuple[int, int]]:
     """Count macs and flops of an attention after 0 to `earlier` sites of its chain.
 
     Counts that cannot depend on other sites are returned once. Those of the module that the
     attention replaces are subtracted.
     """
-    inputs = slot.site.example_inputs()
-    replaced = (0, 0) if slot.original is None else count_flops(slot.original, inputs[0])
+    replaced = (0, 0)
+    if not isinstance(slot.original, Zeros | None):
+        replaced = count_example(slot.original, first_input(inputs))
     counts, state = [], None
     repeats = isinstance(module, ChainedAttention) and not module.attention.finishes_stage
     for _ in range(earlier + 1 if repeats else 1):
-        macs, flops = count_flops(AttentionAlone(module, state), *inputs)
+        macs, flops = count_example(AttentionAlone(module, state), inputs)
         counts.append((macs - replaced[0], flops - replaced[1]))
         if isinstance(module, ChainedAttention) and repeats:
             with torch.no_grad():
-                state = module.attention(*inputs, state)[1]
+                state = module.attention(*inputs.args, state)[1]
     return counts

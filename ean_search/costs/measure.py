@@ -21,13 +21,16 @@ from ean_search.attention.base import Attention
 from ean_search.core.space import Placement, Space, load_space
 from ean_search.core.trial import Cost
 from ean_search.costs.count_attachments import count_attachments, count_plain
-from ean_search.costs.flops import count_flops, count_params
+from ean_search.costs.flops import count_example, count_params, uncounted_operators
 from ean_search.costs.network_latency import time_attachments, time_networks
+from ean_search.costs.site_inputs import site_inputs
 from ean_search.costs.table import CostTable
 from ean_search.costs.timing_quality import Times, time_with_care
 from ean_search.networks.builder import build, prune, slots
+from ean_search.networks.example import Example
 from ean_search.networks.forward_check import check_forward
-from ean_search.networks.plain_backbone import blank_image, image_channels
+from ean_search.networks.live import is_live
+from ean_search.networks.plain_backbone import blank_example, image_channels
 from ean_search.utils.errors import UserError
 from ean_search.utils.files import cache_dir
 from ean_search.utils.locks import only_writer
@@ -126,7 +129,7 @@ class _Request:
         """Count and time, and cache the table if its latencies can be trusted."""
         progress("costs", 0, 2, "counting")
         network = build(self.space, self.classes).eval()
-        check_forward(network, self.space, blank_image(self.space))
+        check_forward(network, self.space, blank_example(self.space))
         table = CostTable(
             plain=count_plain(self.space, network),
             attachments=count_attachments(self.space, network),
@@ -134,6 +137,7 @@ class _Request:
             batch_size=self.batch_size,
             hardware=hardware(self.device),
             channels=image_channels(self.space.backbone_args),
+            uncounted=_uncounted(self.space, network),
         )
         progress("costs", 1, 2, "timing")
         table = self._time(table, network.to(self.device))
@@ -152,6 +156,23 @@ class _Request:
         kept = " (the cached ones stay)" if self.cache_file.is_file() else ""
         log.warning("%s: used, but not cached%s: %s", what, kept, "; ".join(timing.doubts))
         return timed
+
+
+def _uncounted(space: Space, network: nn.Module) -> tuple[str, ...]:
+    """Name what fvcore does not count in a user's module, where nobody else has looked."""
+    if not is_live(space.backbone):
+        return ()
+    found = uncounted_operators(prune(network, space.named["all"]), blank_example(space))
+    if found:
+        log.info("fvcore counts no FLOPs of these operators: %s", ", ".join(found))
+    return found
+
+
+def _example_of_table(space: Space, table: CostTable) -> Example:
+    """Return what the counts of a table are for."""
+    if is_live(space.backbone):
+        return blank_example(space)
+    return Example.of(torch.zeros(1, table.channels, table.image_size, table.image_size))
 
 
 def _cache_file(space: Space, settings: str) -> Path:
@@ -178,12 +199,12 @@ def price_list(space: Space, table: CostTable, classes: int) -> Callable[[Placem
     if all(module.additive for module in modules if isinstance(module, Attention)):
         return table.price
 
-    image = torch.zeros(1, table.channels, table.image_size, table.image_size)
+    example = _example_of_table(space, table)
 
     @cache
     def count(placement: Placement) -> Cost:
         pruned = prune(network, placement)
-        macs, flops = count_flops(pruned, image)
+        macs, flops = count_example(pruned, example)
         counts = {"params": count_params(pruned), "macs": macs, "flops": flops}
         return replace(table.price(placement), **counts)
 
@@ -200,9 +221,11 @@ def _with_latency(
     """
     full = {k: space.placement([k] * space.sites) for k in range(space.choices)}
     networks = {str(k): prune(network, placement) for k, placement in full.items()}
-    times_of_networks = time_networks(networks, table, device, rounds)
+    example = blank_example(space) if is_live(space.backbone) else None
+    times_of_networks = time_networks(networks, table, device, rounds, example)
     times = {name: times_of_one.median for name, times_of_one in times_of_networks.items()}
-    alone = time_attachments(network, table.batch_size, device, 3 * rounds)
+    inputs = site_inputs(space, network, table.batch_size, device)
+    alone = time_attachments(network, inputs, device, 3 * rounds)
     rows = [list(row) for row in table.attachments]
     for k in range(1, space.choices):
         added = times[str(k)] - times["0"]

@@ -1,16 +1,19 @@
 """Time networks and attentions of a space against each other."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import nn
 
+from ean_search.attention.own import Own
 from ean_search.attention.state import ChainedAttention
+from ean_search.costs.site_inputs import first_input
 from ean_search.costs.stopwatch import time_interleaved, time_rounds
 from ean_search.costs.table import CostTable
 from ean_search.costs.timing_quality import Times
-from ean_search.networks.builder import slots
+from ean_search.networks.builder import Slot, slots
+from ean_search.networks.example import Example
 from ean_search.networks.folding import foldable_factor
 
 
@@ -33,13 +36,26 @@ def measure_latency(
 
 
 def time_networks(
-    networks: Mapping[str, nn.Module], table: CostTable, device: str = "cpu", rounds: int = 20
+    networks: Mapping[str, nn.Module],
+    table: CostTable,
+    device: str = "cpu",
+    rounds: int = 20,
+    example: Example | None = None,
 ) -> dict[str, Times]:
-    """Time networks as `measure_latency` does, and return the times of every round."""
-    shape = (table.batch_size, table.channels, table.image_size, table.image_size)
-    images = torch.randn(shape, device=device)
+    """Time networks as `measure_latency` does, and return the times of every round.
+
+    Args:
+        networks: As for `measure_latency`, like all that follow.
+        table: Gives image size and batch size.
+        device: Where to time.
+        rounds: The number of times that each network is timed.
+        example: What a forward pass takes in place of random images.
+    """
+    if example is None:
+        shape = (table.batch_size, table.channels, table.image_size, table.image_size)
+        example = Example.of(torch.randn(shape, device=device))
     forwards = {
-        name: _forward(network.to(device).eval(), images) for name, network in networks.items()
+        name: _forward(network.to(device).eval(), example) for name, network in networks.items()
     }
     return time_rounds(forwards, rounds=rounds, device=device)
 
@@ -52,9 +68,9 @@ class AttentionAlone(nn.Module):
         self.module = module
         self.state = state
 
-    def forward(self, *inputs: Tensor) -> Any:
+    def forward(self, *inputs: Any, **named: Any) -> Any:
         if not isinstance(self.module, ChainedAttention):
-            return self.module(*inputs)
+            return self.module(*inputs, **named)
         attention = self.module.attention
         y, state = attention(*inputs, self.state)
         if attention.finishes_stage:
@@ -64,26 +80,40 @@ class AttentionAlone(nn.Module):
 
 
 def time_attachments(
-    network: nn.Module, batch_size: int, device: str, rounds: int
+    network: nn.Module, inputs: Sequence[Example], device: str, rounds: int
 ) -> list[list[float]]:
-    """Return the milliseconds of each choice at each site; equal maps are timed once."""
+    """Return the milliseconds of each choice at each site; equal maps are timed once.
+
+    Args:
+        network: A network with slots, on the device.
+        inputs: What each site gets.
+        device: Where to time.
+        rounds: The number of times that each choice is timed.
+    """
     forwards: dict[str, Callable[[], object]] = {}
     names = []
-    for slot in slots(network):
-        site = slot.site
+    for slot, given in zip(slots(network), inputs, strict=True):
         plain = nn.Identity() if slot.original is None else slot.original
         modules = [plain, *map(AttentionAlone, slot.attentions)]
-        row = [f"{k} {site.channels} {site.height} {site.width}" for k in range(len(modules))]
+        row = [f"{k} {_describe(slot)}" for k in range(len(modules))]
         for k, attention in enumerate(slot.attentions, 1):
             if foldable_factor(network, slot, attention) is not None:
                 row[k] = row[0]  # it will be in a norm, and takes no time
         for name, module in zip(row, modules, strict=True):
-            inputs = site.example_inputs(batch_size, device)
-            forwards.setdefault(name, _forward(module, *inputs[:1] if module is plain else inputs))
+            used = first_input(given) if module is plain else given
+            forwards.setdefault(name, _forward(module, used))
         names.append(row)
     times = time_interleaved(forwards, rounds=rounds, device=device)
     return [[times[name] - times[row[0]] for name in row[1:]] for row in names]
 
 
-def _forward(module: nn.Module, *inputs: Tensor) -> Callable[[], object]:
-    return lambda: module(*inputs)
+def _describe(slot: Slot) -> str:
+    """Describe what is timed at a site; of what the backbone has itself, no two are taken alike."""
+    site = slot.site
+    has_own = any(isinstance(attention, Own) for attention in slot.attentions)
+    number = f" site {site.number}" if has_own else ""
+    return f"{site.channels} {site.height} {site.width}{number}"
+
+
+def _forward(module: nn.Module, example: Example) -> Callable[[], object]:
+    return lambda: example.run(module)

@@ -71,6 +71,7 @@ class CostTable:
         hardware: The machine on which they were measured.
         timing: When and how well they were measured; None if that is unknown.
         channels: The number of channels of the images.
+        uncounted: The operators that fvcore found in a user's module and does not count.
 
     Example:
         >>> table = measure_costs(space, classes=100)
@@ -84,6 +85,7 @@ class CostTable:
     hardware: str
     timing: Timing | None = None
     channels: int = 3
+    uncounted: tuple[str, ...] = ()
 
     def price(self, placement: Placement | str) -> Cost:
         """Return the cost of a network with this placement, which may be given as text."""
@@ -169,6 +171,7 @@ class CostTable:
             attachments = tuple(tuple(_read_attachment(entry) for entry in row) for row in rows)
             plain, timing = Cost(**values.pop("plain")), values.pop("timing", None)
             timing = Timing(**timing) if timing else None  # earlier versions did not note it
+            values["uncounted"] = tuple(map(str, values.get("uncounted", ())))
             table = cls(plain=plain, attachments=attachments, timing=timing, **values)
             table.check()
             return table

@@ -69,7 +69,7 @@ class Slot(nn.Module):
             return attention.module
         return self.original if attention is None or idle else attention
 
-    def forward(self, x: Tensor, *rest: Any, **named: Any) -> Tensor:
+    def forward(self, x: Tensor, *rest: Any, **named: Any) -> Any:
         """Compute the choice.
 
         Args:
@@ -127,7 +127,7 @@ def build(space: Space | str, classes: int = 10, seed: int = 0) -> nn.Module:
 
 def _without_own(site: Site) -> nn.Module:
     """Make what an empty site has in place of the backbone's own module."""
-    return Zeros() if site.removed else nn.Identity()
+    return Zeros(site.returned) if site.removed else nn.Identity()
 
 
 def _add_chain_ends(network: nn.Module) -> None:

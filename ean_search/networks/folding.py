@@ -8,19 +8,20 @@ from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
 from ean_search.attention.base import Attention
+from ean_search.networks.example import Example
 
 if TYPE_CHECKING:
     from ean_search.networks.builder import Slot
 
 
 def norms_before(
-    backbone: nn.Module, image: Tensor, modules: Mapping[str, nn.Module]
+    backbone: nn.Module, example: Example, modules: Mapping[str, nn.Module]
 ) -> dict[str, str]:
-    """Pass an image through a backbone, and find the norms whose output is a module's input.
+    """Pass an example through a backbone, and find the norms whose output is a module's input.
 
     Args:
         backbone: The backbone.
-        image: An image for it; on the device "meta", nothing is computed.
+        example: What one forward pass takes; on the device "meta", nothing is computed.
         modules: Modules of it, by any names.
 
     Returns:
@@ -40,7 +41,7 @@ def norms_before(
     norms = {path: m for path, m in backbone.named_modules() if isinstance(m, _BatchNorm)}
     handles = [norm.register_forward_hook(partial(record, path)) for path, norm in norms.items()]
     handles += [m.register_forward_pre_hook(partial(match, name)) for name, m in modules.items()]
-    backbone(image)
+    example.run(backbone)
     for handle in handles:
         handle.remove()
     return found

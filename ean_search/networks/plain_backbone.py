@@ -4,6 +4,7 @@ Vision transformers and their like are built for one image size. Those of timm t
 are built for the size of the space; an error for a size that does not work names sizes that do.
 """
 
+import copy
 import json
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -14,11 +15,13 @@ from typing import Any
 import timm
 import torch
 from timm.models import get_pretrained_cfg, get_pretrained_cfg_value, is_model
-from torch import Tensor, nn
+from torch import nn
 
 import ean_search.networks.backbones.t2t_vit  # noqa: F401  # timm knows its models then
 from ean_search.core.space import Space
 from ean_search.networks.backbones.registry import BACKBONES
+from ean_search.networks.example import Example
+from ean_search.networks.live import find_live, is_live
 from ean_search.utils.errors import UserError, describe_crash, unknown_name
 from ean_search.utils.registry import call_plugin, lookup
 from ean_search.utils.trust import refuse_foreign
@@ -43,6 +46,8 @@ def make_backbone(space: Space, classes: int) -> nn.Module:
     """
     name, args = space.backbone, {"num_classes": classes, **space.backbone_args}
     refuse_foreign([name])
+    if is_live(name):
+        return copy.deepcopy(find_live(name).module)
     if not _is_timm(name):
         return _make_own(name, args)
     if loading := FILE_ARGUMENTS & set(args):
@@ -63,10 +68,12 @@ def image_channels(backbone_args: dict[str, Any]) -> int:
     return int(backbone_args.get("in_chans", 3))
 
 
-def blank_image(space: Space) -> Tensor:
-    """Return one black image of the size that the space's networks take."""
+def blank_example(space: Space) -> Example:
+    """Return what a network of the space takes: one black image, or the user's own example."""
+    if is_live(space.backbone):
+        return find_live(space.backbone).example
     channels = image_channels(space.backbone_args)
-    return torch.zeros(1, channels, space.image_size, space.image_size)
+    return Example.of(torch.zeros(1, channels, space.image_size, space.image_size))
 
 
 def _make_own(name: str, args: dict[str, Any]) -> nn.Module:
@@ -110,8 +117,10 @@ def image_size_explained(space: Space) -> Iterator[None]:
 
 
 def _is_timm(backbone: str) -> bool:
-    return backbone not in BACKBONES and (
-        ":" not in backbone or backbone.startswith(("hf-hub:", "local-dir:"))
+    return (
+        backbone not in BACKBONES
+        and not is_live(backbone)
+        and (":" not in backbone or backbone.startswith(("hf-hub:", "local-dir:")))
     )
 
 

@@ -14,6 +14,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from ean_search.networks.example import Example, find_tensors
 from ean_search.networks.positions.wrappers import replace_module
 
 SUMS = frozenset(
@@ -31,7 +32,6 @@ class Zero:
     """
 
     requires_grad = False
-    __iter__ = None  # without it, code that unpacks a tensor would take items for ever
 
     shape: torch.Size
     dtype: torch.dtype
@@ -63,6 +63,10 @@ class Zero:
         return self
 
     __rmul__ = __truediv__ = __getitem__ = __mul__
+
+    def __iter__(self) -> Iterator[Any]:
+        """Give what a self-attention may return beside its output: its weights, none here."""
+        return iter((self, None))
 
     def size(self, dim: int | None = None) -> Any:
         """Return the shape, or one side of it."""
@@ -98,20 +102,29 @@ class Removed(nn.Module):
 
 
 class Zeros(nn.Module):
-    """In place of a sublayer's attention while the sublayer may still be chosen: it adds zeros."""
+    """In place of a sublayer's attention while the sublayer may still be chosen: it adds zeros.
 
-    def forward(self, x: Tensor, *_: Any, **__: Any) -> Tensor:
-        return torch.zeros_like(x)
+    Args:
+        returned: How many values the attention returns as a tuple, its output first; 0: a tensor.
+    """
+
+    def __init__(self, returned: int = 0):
+        super().__init__()
+        self.returned = returned
+
+    def forward(self, x: Tensor, *_: Any, **__: Any) -> Any:
+        zeros = torch.zeros_like(x)
+        return (zeros, *[None] * (self.returned - 1)) if self.returned else zeros
 
 
 def find_sublayers(
-    backbone: nn.Module, image: Tensor, candidates: Sequence[str]
+    backbone: nn.Module, example: Example, candidates: Sequence[str]
 ) -> dict[str, tuple[str, ...]]:
     """Find the sublayers of residual blocks that can be removed.
 
     Args:
         backbone: A plain backbone in evaluation mode.
-        image: An image for it; on the device "meta", nothing is computed.
+        example: What one forward pass takes; on the device "meta", nothing is computed.
         candidates: Paths of modules that may be the heart of a sublayer, such as self-attentions;
             outer modules come before inner ones.
 
@@ -125,18 +138,18 @@ def find_sublayers(
         if any(path.startswith(f"{heart}.") for heart in hearts):
             continue
         with _removed(backbone, [path]) as watch:
-            if not watch.runs(backbone, image):
+            if not watch.runs(backbone, example):
                 continue
             switch, parts = _with_parts(backbone, path, watch)
-        if _runs_without(backbone, image, parts):
+        if _runs_without(backbone, example, parts):
             hearts.append(path)
             found[switch] = parts
     return found
 
 
-def _runs_without(backbone: nn.Module, image: Tensor, paths: Sequence[str]) -> bool:
+def _runs_without(backbone: nn.Module, example: Example, paths: Sequence[str]) -> bool:
     with _removed(backbone, paths) as watch:
-        return watch.runs(backbone, image)
+        return watch.runs(backbone, example)
 
 
 def remove_modules(network: nn.Module, paths: Sequence[str]) -> None:
@@ -157,19 +170,20 @@ class _Watch:
         """Note one call, as a forward hook."""
         if inputs and isinstance(inputs[0], Zero):
             self.after.append(module)
-        elif isinstance(output, Tensor):
-            self.outputs.setdefault(module, []).append(output.grad_fn)
+        else:
+            nodes = [tensor.grad_fn for tensor in find_tensors(output)]
+            self.outputs.setdefault(module, []).extend(nodes)
 
-    def runs(self, backbone: nn.Module, image: Tensor) -> bool:
+    def runs(self, backbone: nn.Module, example: Example) -> bool:
         """Say whether the backbone computes something sensible, and note what reaches it."""
         try:
             with torch.enable_grad():
-                output = backbone(image)
+                outputs = list(find_tensors(example.run(backbone)))
         except Exception:  # whatever its code does with a zero that it cannot take
             return False
-        if not isinstance(output, Tensor) or not all(map(_keeps_zero, self.after)):
+        if not outputs or not all(map(_keeps_zero, self.after)):
             return False
-        todo = [output.grad_fn]
+        todo = [output.grad_fn for output in outputs]
         while todo:
             node = todo.pop()
             if node is not None and node not in self.reached:

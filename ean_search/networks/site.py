@@ -38,6 +38,8 @@ class Site:
             sublayer, or `own` is no choice of the space.
         norm: The path of the batch norm whose output is the map; empty if there is none.
         windows: The number of windows into which the backbone has cut an image before the site.
+        returned: How many values the backbone's own module returns there as a tuple, the map first;
+            0: it returns the map alone.
     """
 
     number: int
@@ -55,6 +57,7 @@ class Site:
     removed: tuple[str, ...] = ()
     norm: str = ""
     windows: int = 1
+    returned: int = 0
 
     @property
     def block(self) -> str:
@@ -115,7 +118,7 @@ def describe_site(
     if position == "qkv":
         return _describe_qkv(backbone, module_path, shape)
     site = partial(Site, 0, position, module_path, 0, windows=shape[0])
-    if len(shape) == 4 and shape[1] == shape[2] != shape[3]:
+    if len(shape) == 4 and _is_channels_last(backbone, module_path, shape):
         return site(shape[3], shape[1], shape[2], layout=CHANNELS_LAST)
     if len(shape) == 4:
         return site(shape[1], shape[2], shape[3])
@@ -127,6 +130,22 @@ def describe_site(
         if side and side * side == shape[1] - prefix:
             return site(shape[2], side, side, layout=TOKENS, prefix=prefix)
     raise UserError(f"{module_path}: expected tokens on a square grid, got {shape[1]}")
+
+
+def _is_channels_last(backbone: nn.Module, module_path: str, shape: tuple[int, ...]) -> bool:
+    """Say whether the last axis of a map is that of channels, by its sides and its block."""
+    owner = backbone.get_submodule(module_path.rpartition(".")[0])
+    if shape[1] in _sizes(owner, (nn.Conv2d, nn.BatchNorm2d), "out_channels", "num_features"):
+        return False
+    if shape[1] == shape[2]:  # a square map
+        return shape[2] != shape[3]
+    return shape[3] in _sizes(owner, (nn.Linear,), "in_features", "out_features")
+
+
+def _sizes(owner: nn.Module, kinds: tuple[type[nn.Module], ...], *names: str) -> set[int]:
+    """Return the numbers of channels of some kinds of layers."""
+    layers = [module for module in owner.modules() if isinstance(module, kinds)]
+    return {getattr(layer, name) for layer in layers for name in names if hasattr(layer, name)}
 
 
 def _describe_qkv(backbone: nn.Module, module_path: str, shape: tuple[int, ...]) -> Site:

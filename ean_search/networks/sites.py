@@ -5,8 +5,10 @@ shapes only tells which of them run, in which order, and on which maps. Sites wh
 same parent module form a stage.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
+from fnmatch import fnmatchcase
 from functools import lru_cache
 from itertools import groupby
 from typing import Any
@@ -18,15 +20,19 @@ from ean_search.attention.registry import find_attention
 from ean_search.core.attention_choice import OWN, AttentionChoice
 from ean_search.core.plugins import space_plugins
 from ean_search.core.space import Space, load_space
+from ean_search.networks.example import Example
 from ean_search.networks.folding import norms_before
+from ean_search.networks.live import is_live
+from ean_search.networks.live_sites import describe_live_sites
 from ean_search.networks.plain_backbone import (
-    blank_image,
+    blank_example,
     image_size_explained,
     make_backbone,
 )
 from ean_search.networks.positions.registry import find_position
 from ean_search.networks.site import Site, class_name, describe_site
 from ean_search.utils.errors import UserError
+from ean_search.utils.seeding import seeded
 from ean_search.utils.trust import refuse_foreign
 
 
@@ -40,11 +46,14 @@ class _Recorder(nn.Module):
         self.module_path = module_path
         self.own = own
         self.shapes = shapes
+        self.returned = 0  # how many values the own module returns as a tuple
 
-    def forward(self, x: Tensor, *rest: Any, **named: Any) -> Tensor:
-        y: Tensor = x if self.own is None else self.own(x, *rest, **named)
+    def forward(self, x: Tensor, *rest: Any, **named: Any) -> Any:
+        output = x if self.own is None else self.own(x, *rest, **named)
+        self.returned = len(output) if isinstance(output, tuple) else 0
+        y: Tensor = output[0] if self.returned else output
         self.shapes.setdefault(self.module_path, []).extend((tuple(x.shape), tuple(y.shape)))
-        return y
+        return output
 
 
 def find_sites(space: Space) -> tuple[Site, ...]:
@@ -60,14 +69,25 @@ def find_sites(space: Space) -> tuple[Site, ...]:
     refuse_foreign(space_plugins(space))  # in JSON, names do not say whose they are
     positions, probed_part = _common_positions(space), _probed_part(space)
     for position in positions:
-        sites = _record_sites(probed_part, position)
+        sites = _matching(_record_sites(probed_part, position), space.only)
         if sites and (not space.has_own or any(site.own for site in sites)):
             _check_own_attention(space, sites)
             return _number_sites(space, sites)
     if space.has_own:
         raise _own_error(space, positions)
     reasons = ", and ".join(REASONS_WITHOUT_SITES[position] for position in positions)
-    raise UserError(f"backbone {space.backbone!r} has no site: {reasons}")
+    raise UserError(f"backbone {space.backbone!r} has no site{_of_pattern(space)}: {reasons}")
+
+
+def _matching(sites: Sequence[Site], patterns: Sequence[str]) -> list[Site]:
+    """Return the sites whose paths match a pattern; all if there is none."""
+    return [
+        s for s in sites if not patterns or any(fnmatchcase(s.module_path, p) for p in patterns)
+    ]
+
+
+def _of_pattern(space: Space) -> str:
+    return f" that matches {' or '.join(map(repr, space.only))}" if space.only else ""
 
 
 def _probed_part(space: Space) -> str:
@@ -103,7 +123,8 @@ def _own_error(space: Space, positions: Sequence[str]) -> UserError:
     except UserError:  # it has no such sites either
         else_text = ""
     return UserError(
-        f"{OWN}: backbone {space.backbone!r} has no attention of its own (looked for: {looked_for})"
+        f"{OWN}: backbone {space.backbone!r} has no attention of its own{_of_pattern(space)} "
+        f"(looked for: {looked_for})"
         f"{else_text}"
     )
 
@@ -112,6 +133,7 @@ OWN_ATTENTION_AT = {
     "residual": "gates of its blocks, such as `.se` or ECA",
     "mixer": "token mixers that can be removed",
     "sublayer": "self-attentions that are sublayers of residual blocks",
+    "gate": "modules that multiply their input by something that they make of it",
 }
 REASONS_WITHOUT_SITES = {
     "residual": "no block of it has an attribute `.se` or a drop-path",
@@ -119,6 +141,7 @@ REASONS_WITHOUT_SITES = {
     "qkv": "no self-attention of it has a layer `.qkv`",
     "mixer": "no block of it has an attribute `.token_mixer`",
     "sublayer": "no self-attention of it is a sublayer of a residual block",
+    "gate": "no module of it multiplies its input by something that it makes of it",
 }
 
 
@@ -142,37 +165,59 @@ def _common_positions(space: Space) -> tuple[str, ...]:
 
 @lru_cache(maxsize=64)
 def _record_sites(space_json: str, position_name: str) -> tuple[Site, ...]:
-    """Pass shapes through a backbone, and describe the sites that ran, all with the number 0."""
+    """Pass an example through a backbone, and describe the sites that ran, all with number 0."""
     space, position = Space.model_validate_json(space_json), find_position(position_name)
     shapes: dict[str, list[tuple[int, ...]]] = {}
-    with torch.device("meta"), image_size_explained(space):
-        backbone = make_backbone(space, classes=2).eval()
-        image = blank_image(space)
+    with _probed(space) as (backbone, example):
         own: dict[str, str] = {}
-        recorders: dict[str, nn.Module] = {}
-        removable = position.removable(backbone, image) if space.has_own else None
-        paths = position.module_paths(backbone, image) if removable is None else list(removable)
+        recorders: dict[str, _Recorder] = {}
+        removable = position.removable(backbone, example) if space.has_own else None
+        paths = position.module_paths(backbone, example) if removable is None else list(removable)
         for path in paths:
             original = position.original(backbone, path)
             own[path] = class_name(original)
             recorders[path] = _Recorder(path, original, shapes)
             position.put(backbone, path, recorders[path])
         with torch.no_grad():
-            norms = norms_before(backbone, image, recorders)
-    if all(choice.name == OWN for choice in space.attention):
-        shapes = {path: found for path, found in shapes.items() if own[path]}
-    # Two branches may end in one drop-path; where their maps differ, no attention fits both. Nor
-    # does one fit where the backbone's own module changes the shape of the map.
-    same_shape = {path: found[0] for path, found in shapes.items() if len(set(found)) == 1}
+            norms = norms_before(backbone, example, recorders)
+        if all(choice.name == OWN for choice in space.attention):
+            shapes = {path: found for path, found in shapes.items() if own[path]}
+        described = _describe(space, backbone, position_name, shapes)
     return tuple(
         replace(
-            describe_site(backbone, position_name, path, shape),
+            site,
             own=own[path],
             removed=(removable or {}).get(path, ()),
             norm=norms.get(path, "") if position_name == "residual" else "",
+            returned=recorders[path].returned,
         )
-        for path, shape in same_shape.items()
+        for path, site in described.items()
     )
+
+
+def _describe(
+    space: Space, backbone: nn.Module, position: str, shapes: Mapping[str, list[tuple[int, ...]]]
+) -> dict[str, Site]:
+    """Describe the places that ran as sites, by path."""
+    if is_live(space.backbone):
+        only_own = all(choice.name == OWN for choice in space.attention)
+        return describe_live_sites(backbone, position, shapes, only_own=only_own)
+    # Two branches may end in one drop-path; where their maps differ, no attention fits both. Nor
+    # does one fit where the backbone's own module changes the shape of the map.
+    same_shape = {path: found[0] for path, found in shapes.items() if len(set(found)) == 1}
+    return {p: describe_site(backbone, position, p, shape) for p, shape in same_shape.items()}
+
+
+@contextmanager
+def _probed(space: Space) -> Iterator[tuple[nn.Module, Example]]:
+    """Give a plain backbone and an example for it; nothing is computed, except by live modules."""
+    if is_live(space.backbone):  # code of anybody's may not work without values
+        backbone = make_backbone(space, classes=2).eval()
+        with seeded(0):
+            yield backbone.requires_grad_(True), blank_example(space)
+        return
+    with torch.device("meta"), image_size_explained(space):
+        yield make_backbone(space, classes=2).eval(), blank_example(space)
 
 
 def _number_sites(space: Space, sites: Sequence[Site]) -> tuple[Site, ...]:

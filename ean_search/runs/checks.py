@@ -20,6 +20,7 @@ from ean_search.data.splits import Split
 from ean_search.data.transforms import augmented
 from ean_search.distributed.config import check_batch_size, check_scheduler
 from ean_search.networks.builder import build, place_per_sample
+from ean_search.networks.example import Example
 from ean_search.networks.forward_check import check_forward
 from ean_search.networks.pretrained import load_backbone
 from ean_search.runs.experiment import Experiment
@@ -140,7 +141,7 @@ def _check_classes(space: Space, data: Data) -> None:
 def _check_images(network: nn.Module, space: Space, data: Data) -> None:
     """Let the network compute the classes of two images, with each attention at every site."""
     images, _ = next(iter(data.search.batches(2)))
-    for name, logits in check_forward(network, space, images).items():
+    for name, logits in check_forward(network, space, Example.of(images)).items():
         if logits.shape[0] != len(images) or logits.dim() != 2 or logits.shape[1] < data.classes:
             raise UserError(
                 f"{name} turns {len(images)} images into a tensor of shape "

@@ -15,6 +15,7 @@ from ean_search.costs.network_latency import (
 )
 from ean_search.costs.table import CostTable
 from ean_search.networks.builder import build, slots
+from ean_search.networks.example import Example
 from tests.helpers import space_of
 
 FREE = Cost(sites=0, params=0, macs=0, flops=0, latency_ms=0.0, activation_bytes=0)
@@ -96,17 +97,21 @@ def test_the_latency_of_a_network_is_the_median_of_its_rounds(monkeypatch):
     assert measure_latency({"plain": Recorder()}, TABLE, rounds=3) == {"plain": pytest.approx(2.0)}
 
 
+def random_inputs(network):
+    return [Example(slot.site.example_inputs(2), {}) for slot in slots(network)]
+
+
 @pytest.mark.parametrize("attention", [["se", "sge"], ["mrla_base"]])
 @pytest.mark.usefixtures("timed")
 def test_every_choice_of_every_site_is_priced_above_the_empty_site(attention):
     network = build_resnet18(attention)
-    times = time_attachments(network, 2, "cpu", 1)
+    times = time_attachments(network, random_inputs(network), "cpu", 1)
     assert times == [[float(k) for k in range(1, len(attention) + 1)]] * len(slots(network))
 
 
 def test_equal_maps_are_timed_once(timed):
     network = build_resnet18("se")
-    time_attachments(network, 2, "cpu", 1)
+    time_attachments(network, random_inputs(network), "cpu", 1)
     shapes = {(slot.site.channels, slot.site.height, slot.site.width) for slot in slots(network)}
     assert len(shapes) < len(slots(network))
     assert len(timed) == 2 * len(shapes)  # empty, and with the attention

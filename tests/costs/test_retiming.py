@@ -21,7 +21,7 @@ def machine(monkeypatch):
     """Return the state of a machine: its load, and the times of `none` and of `all`."""
     state = {"load": 0.0, "none": 10.0, "all": 13.0, "timings": 0}
 
-    def time_networks(networks, table, device, rounds):
+    def time_networks(networks, table, device, rounds, example):
         state["timings"] += 1
         return {"0": Times((state["none"],) * 4), "1": Times((state["all"],) * 4)}
 

@@ -8,6 +8,7 @@ from ean_search.core.space import load_space
 from ean_search.costs.flops import count_flops, count_params
 from ean_search.costs.measure import measure_costs
 from ean_search.networks.builder import build, fold_placement, place, prune, slots
+from ean_search.networks.example import Example
 from ean_search.networks.folding import foldable_factors, norms_before, takes_factors
 from ean_search.networks.sites import find_sites, probe
 from tests.helpers import load_small, mark_slow, randomise
@@ -79,7 +80,9 @@ def test_the_shipped_space_has_both():
 
 def test_norms_are_found_by_what_they_give():
     backbone = nn.Sequential(nn.BatchNorm2d(3), nn.Identity(), nn.ReLU(), nn.Identity())
-    found = norms_before(backbone, torch.randn(1, 3, 4, 4), {"a": backbone[1], "b": backbone[3]})
+    found = norms_before(
+        backbone, Example.of(torch.randn(1, 3, 4, 4)), {"a": backbone[1], "b": backbone[3]}
+    )
     assert found == {"a": "0"}
 
 

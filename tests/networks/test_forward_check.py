@@ -5,6 +5,7 @@ import torch
 
 from ean_search.core.space import load_space
 from ean_search.networks.builder import build
+from ean_search.networks.example import Example
 from ean_search.networks.forward_check import check_forward
 from ean_search.networks.sites import probe
 from ean_search.utils.errors import UserError
@@ -13,13 +14,13 @@ from tests.helpers import slow, space_of
 
 def check(space, size):
     space = probe(space)
-    return check_forward(build(space), space, torch.zeros(1, 3, size, size))
+    return check_forward(build(space), space, Example.of(torch.zeros(1, 3, size, size)))
 
 
 def test_every_attention_computes_the_logits(images):
     space = load_space("tiny", attention=["se", "eca"])
     network = build(space).train()
-    logits = check_forward(network, space, images)
+    logits = check_forward(network, space, Example.of(images))
     plain = "backbone 'resnet50'"
     names = [plain, f"{plain} with 'se' at every site", f"{plain} with 'eca' at every site"]
     assert list(logits) == names
@@ -31,7 +32,12 @@ def test_every_attention_computes_the_logits(images):
 @pytest.mark.parametrize(
     ("backbone", "attention", "size", "words"),
     [
-        ("resnet18", "tests.helpers:Narrow", 32, "cannot compute on images of .*: RuntimeError: "),
+        (
+            "resnet18",
+            "tests.helpers:Narrow",
+            32,
+            "cannot compute on an input of .*: RuntimeError: ",
+        ),
         slow("coat_tiny", "broad", 64, "different numbers of positions, 65 and 17"),
         slow("swinv2_cr_tiny_224", "broad", 224, r"49 positions.* \(1, 56, 56, 96\)"),
     ],

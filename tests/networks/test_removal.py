@@ -2,13 +2,17 @@
 
 import pytest
 import torch
+import torchvision
 from torch import nn
 from torch.nn import functional as F
 
 from ean_search.costs.flops import count_flops, count_params
 from ean_search.costs.measure import measure_costs
 from ean_search.networks.builder import build, place, place_per_sample, prune
+from ean_search.networks.example import Example
+from ean_search.networks.live import register_live
 from ean_search.networks.removal import Removed, Zero
+from ean_search.networks.site_table import live_space
 from ean_search.networks.sites import make_backbone, probe
 from ean_search.utils.errors import UserError
 from tests.helpers import mark_slow, space_of
@@ -52,10 +56,13 @@ def test_a_zero_goes_through_a_block_and_leaves_its_sum_alone():
     assert zero.view(10, -1).shape == (10, 6)
 
 
-def test_a_zero_is_no_tensor_to_unpack_or_to_concatenate():
+def test_a_zero_unpacks_as_what_a_self_attention_returns_and_is_no_tensor_else():
     zero = Zero(torch.zeros(2, 3))
-    with pytest.raises(TypeError):
-        _first, _second = zero
+    output, weights = zero
+    assert output is zero
+    assert weights is None
+    with pytest.raises(ValueError, match="unpack"):
+        _query, _key, _value = zero
     with pytest.raises(TypeError):
         torch.cat([torch.zeros(2, 3), zero])
 
@@ -142,3 +149,18 @@ def test_a_backbone_without_attention_of_its_own_is_refused(backbone, words):
 def test_modules_are_replaced_by_nothing_that_holds_weights():
     assert not list(Removed().parameters())
     assert not isinstance(Removed(), nn.Identity)
+
+
+def test_a_sublayer_that_returns_its_weights_too_can_go():
+    torch.manual_seed(0)
+    vit = torchvision.models.VisionTransformer(16, 8, 2, 2, 16, 32, num_classes=3).eval()
+    nn.init.normal_(vit.heads.head.weight)
+    images = torch.randn(2, 3, 16, 16)
+    live = register_live(vit, Example.of(images))
+    network = build(live_space(live, "own")).eval()
+    assert torch.equal(place(network, "11")(images), vit(images))
+    for text in ("00", "01", "10"):
+        pruned = prune(network, text)
+        assert torch.equal(place(network, text)(images), pruned(images))
+        kinds = [type(module).__name__ for module in pruned.modules()]
+        assert kinds.count("MultiheadAttention") == int(text[0]) + int(text[1])

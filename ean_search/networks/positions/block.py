@@ -9,6 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from ean_search.networks.example import Example
 from ean_search.networks.positions.wrappers import (
     AttentionAfterBlock,
     projection_name,
@@ -26,7 +27,7 @@ SHORTCUT_OPERATIONS = (
 )  # fmt: skip
 
 
-def module_paths(backbone: nn.Module, image: Tensor) -> list[str]:
+def module_paths(backbone: nn.Module, example: Example) -> list[str]:
     """List the blocks that one forward pass finds."""
     blocks: set[nn.Module] = set()
     hooks = []
@@ -36,7 +37,7 @@ def module_paths(backbone: nn.Module, image: Tensor) -> list[str]:
             hooks.append(module.register_forward_pre_hook(watch.before))
             hooks.append(module.register_forward_hook(watch.after))
     with torch.enable_grad():
-        backbone(image)
+        example.run(backbone)
     for hook in hooks:
         hook.remove()
     classes = {type(module) for module in blocks}
@@ -47,7 +48,7 @@ def module_paths(backbone: nn.Module, image: Tensor) -> list[str]:
     ]
 
 
-def removable(backbone: nn.Module, image: Tensor) -> None:
+def removable(backbone: nn.Module, example: Example) -> None:
     """Return None: the block stays."""
 
 

@@ -1,21 +1,22 @@
 """In place of a block's token mixer, which MetaFormers keep in an attribute `.token_mixer`."""
 
-from torch import Tensor, nn
+from torch import nn
 
+from ean_search.networks.example import Example
 from ean_search.networks.positions.wrappers import replace_module
 from ean_search.networks.removal import find_sublayers
 
 DEPTH_BELOW_BLOCK = 1
 
 
-def module_paths(backbone: nn.Module, image: Tensor) -> list[str]:
+def module_paths(backbone: nn.Module, example: Example) -> list[str]:
     """List the token mixers."""
     return [f"{n}.token_mixer" for n, m in backbone.named_modules() if hasattr(m, "token_mixer")]
 
 
-def removable(backbone: nn.Module, image: Tensor) -> dict[str, tuple[str, ...]]:
+def removable(backbone: nn.Module, example: Example) -> dict[str, tuple[str, ...]]:
     """Map the paths of token mixers that can be removed to those of what goes with them."""
-    return find_sublayers(backbone, image, module_paths(backbone, image))
+    return find_sublayers(backbone, example, module_paths(backbone, example))
 
 
 def original(network: nn.Module, module_path: str) -> nn.Module:

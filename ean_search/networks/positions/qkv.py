@@ -1,13 +1,14 @@
 """After the projection to queries, keys and values of a self-attention, for broad attention."""
 
-from torch import Tensor, nn
+from torch import nn
 
+from ean_search.networks.example import Example
 from ean_search.networks.positions.wrappers import AttentionAfter, replace_module
 
 DEPTH_BELOW_BLOCK = 2
 
 
-def module_paths(backbone: nn.Module, image: Tensor) -> list[str]:
+def module_paths(backbone: nn.Module, example: Example) -> list[str]:
     """List the joint projections of self-attentions."""
     return [
         f"{name}.qkv"
@@ -16,7 +17,7 @@ def module_paths(backbone: nn.Module, image: Tensor) -> list[str]:
     ]
 
 
-def removable(backbone: nn.Module, image: Tensor) -> None:
+def removable(backbone: nn.Module, example: Example) -> None:
     """Return None: the projection stays."""
 
 

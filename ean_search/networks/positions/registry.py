@@ -6,9 +6,10 @@ path. Pruning takes wrappers without an attention away again, and the backbone i
 
 from typing import Protocol
 
-from torch import Tensor, nn
+from torch import nn
 
-from ean_search.networks.positions import block, mixer, qkv, residual, sublayer
+from ean_search.networks.example import Example
+from ean_search.networks.positions import block, gate, mixer, qkv, residual, sublayer
 from ean_search.utils.errors import unknown_name
 
 
@@ -17,22 +18,22 @@ class Position(Protocol):
 
     DEPTH_BELOW_BLOCK: int  # how many names longer a module's path is than that of its block
 
-    def module_paths(self, backbone: nn.Module, image: Tensor) -> list[str]:
+    def module_paths(self, backbone: nn.Module, example: Example) -> list[str]:
         """List the paths of the modules of a backbone where an attention could go.
 
         A forward pass tells afterwards which of them run, in which order and on which maps.
 
         Args:
             backbone: A plain backbone on the device "meta", in evaluation mode.
-            image: An image for it, on the same device: (1, channels, height, width).
+            example: What one forward pass of it takes, on the same device.
         """
 
-    def removable(self, backbone: nn.Module, image: Tensor) -> dict[str, tuple[str, ...]] | None:
+    def removable(self, backbone: nn.Module, example: Example) -> dict[str, tuple[str, ...]] | None:
         """Find the sublayers of residual blocks that can be removed with all that belongs to them.
 
         Args:
             backbone: As for `module_paths`.
-            image: As for `module_paths`.
+            example: As for `module_paths`.
 
         Returns:
             The paths of all modules that go, by the path at which the sublayer is switched off;
@@ -63,6 +64,7 @@ POSITIONS: dict[str, Position] = {
     "qkv": qkv,
     "mixer": mixer,
     "sublayer": sublayer,
+    "gate": gate,
 }
 
 

@@ -10,18 +10,19 @@ from functools import cache, partial
 from typing import Any
 
 from timm.layers.create_attn import get_attn
-from torch import Tensor, nn
+from torch import nn
 
 from ean_search.attention.registry import TIMM_GATES
+from ean_search.networks.example import Example
 from ean_search.networks.positions.wrappers import AttentionBefore, owner_and_name
 
 DEPTH_BELOW_BLOCK = 1
 DROP_PATH_NAMES = ("drop_path", "drop_path1", "drop_path2")
 
 
-def module_paths(backbone: nn.Module, image: Tensor) -> list[str]:
+def module_paths(backbone: nn.Module, example: Example) -> list[str]:
     """List the attributes `.se`, or, where there are none, own gates, or the ends of branches."""
-    blocks = [name for name, module in backbone.named_modules() if hasattr(module, "se")]
+    blocks = [name for name, module in backbone.named_modules() if _has_se(module)]
     if blocks:
         return [f"{name}.se".lstrip(".") for name in blocks]
     gates = [name for name, module in backbone.named_modules() if _is_gate(module)]
@@ -33,7 +34,7 @@ def module_paths(backbone: nn.Module, image: Tensor) -> list[str]:
     ]
 
 
-def removable(backbone: nn.Module, image: Tensor) -> None:
+def removable(backbone: nn.Module, example: Example) -> None:
     """Return None: without its gate, a branch is what it was before the gate."""
 
 
@@ -48,6 +49,11 @@ def put(network: nn.Module, module_path: str, module: nn.Module) -> None:
     owner, name = owner_and_name(network, module_path)
     ends = name in DROP_PATH_NAMES
     setattr(owner, name, AttentionBefore(getattr(owner, name), module) if ends else module)
+
+
+def _has_se(module: nn.Module) -> bool:
+    """Say whether a module has an attribute `.se` for a gate, be it empty."""
+    return isinstance(getattr(module, "se", 0), nn.Module | None)
 
 
 def _is_gate(module: nn.Module) -> bool:

@@ -4,6 +4,7 @@ import torch
 from torch import nn
 
 from ean_search.networks.builder import build, place, slots
+from ean_search.networks.example import Example
 from ean_search.networks.positions.block import module_paths
 from ean_search.networks.sites import find_sites, probe
 from tests.helpers import space_of
@@ -48,14 +49,14 @@ def test_blocks_are_those_that_add_their_input():
 
 def test_only_the_innermost_modules_with_a_shortcut_are_blocks():
     backbone = nn.Sequential(nn.Sequential(Add(), Plain()), AddInPlace(), Plain())
-    assert module_paths(backbone, torch.randn(1, 3, 8, 8)) == ["0.0", "1"]
+    assert module_paths(backbone, Example.of(torch.randn(1, 3, 8, 8))) == ["0.0", "1"]
 
 
 def test_finding_blocks_does_not_change_the_backbone():
     backbone = nn.Sequential(Add(), AddInPlace())
     x = torch.randn(1, 3, 8, 8)
     expected = backbone(x.clone())
-    module_paths(backbone, x.clone())
+    module_paths(backbone, Example.of(x.clone()))
     assert torch.equal(backbone(x.clone()), expected)
     assert not any(m._forward_hooks or m._forward_pre_hooks for m in backbone.modules())
 

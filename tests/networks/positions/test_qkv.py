@@ -4,9 +4,10 @@ import timm
 import torch
 from torch import nn
 
+from ean_search.networks.example import Example
 from ean_search.networks.positions.qkv import module_paths, original, put
 
-IMAGE = torch.empty(1, 3, 224, 224)
+IMAGE = Example.of(torch.empty(1, 3, 224, 224))
 
 
 def test_only_self_attentions_with_a_joint_projection_are_found():

@@ -6,6 +6,7 @@ import torch
 from torch import nn
 
 from ean_search.networks.builder import build, place, prune
+from ean_search.networks.example import Example
 from ean_search.networks.positions.registry import POSITIONS, find_position
 from ean_search.networks.positions.wrappers import replace_module, unwrap_modules
 from ean_search.networks.sites import find_sites, make_backbone, probe
@@ -18,6 +19,7 @@ BACKBONES = {
     "qkv": "deit_tiny_patch16_224",
     "mixer": "convformer_s18",
     "sublayer": "deit_tiny_patch16_224",
+    "gate": "mobilenetv3_small_050",
 }
 
 
@@ -37,12 +39,12 @@ def test_every_position_is_tried():
     assert set(BACKBONES) == set(POSITIONS)
 
 
-@pytest.mark.parametrize("name", mark_slow(POSITIONS, ["sublayer"]))
+@pytest.mark.parametrize("name", mark_slow(POSITIONS, ["sublayer", "gate"]))
 def test_a_module_is_put_where_the_path_says_and_may_leave_again(name):
     position = find_position(name)
     with torch.device("meta"):
         network = timm.create_model(BACKBONES[name]).eval()
-        paths = position.module_paths(network, torch.empty(1, 3, 224, 224))
+        paths = position.module_paths(network, Example.of(torch.empty(1, 3, 224, 224)))
     names = list(network.state_dict())
     calls = []
     for path in paths:

@@ -4,12 +4,13 @@ import timm
 import torch
 
 from ean_search.networks.builder import build, prune
+from ean_search.networks.example import Example
 from ean_search.networks.positions.residual import module_paths, original
 from ean_search.networks.positions.wrappers import AttentionBefore
 from ean_search.networks.sites import probe
 from tests.helpers import space_of
 
-IMAGE = torch.empty(1, 3, 64, 64)
+IMAGE = Example.of(torch.empty(1, 3, 64, 64))
 
 
 def test_a_drop_path_comes_after_the_attention():

@@ -4,13 +4,14 @@ import pytest
 import timm
 import torch
 
+from ean_search.networks.example import Example
 from ean_search.networks.positions import sublayer
 
 
 def find(backbone, size=64, **args):
     with torch.device("meta"):
         network = timm.create_model(backbone, **args).eval()
-        return sublayer.removable(network, torch.empty(1, 3, size, size))
+        return sublayer.removable(network, Example.of(torch.empty(1, 3, size, size)))
 
 
 def test_norm_scale_and_drop_path_go_with_a_self_attention():
