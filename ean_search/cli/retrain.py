@@ -37,6 +37,7 @@ def add_retrain_parser(commands: Any) -> None:
     )
     retrain.add_argument(
         "--pretrained",
+        "--from",
         nargs="?",
         const="timm",
         metavar="SOURCE",

@@ -13,7 +13,8 @@ import numpy as np
 from ean_search.core.objective import Problem
 from ean_search.core.trial import Trial
 from ean_search.search.evaluator import Evaluator
-from ean_search.search.searchers.base import Searcher, as_searcher
+from ean_search.search.searchers.base import Searcher
+from ean_search.search.searchers.plain_searcher import as_searcher
 from ean_search.search.status import SearchStatus
 from ean_search.search.trial_log import TrialLog
 from ean_search.search.trial_recorder import TrialRecorder, count_named

@@ -15,10 +15,10 @@ import numpy as np
 
 from ean_search.core.space import Placement, Space
 from ean_search.core.trial import Status, Trial
-from ean_search.search.searchers.base import (
+from ean_search.search.searchers.base import Searcher
+from ean_search.search.searchers.plain_searcher import (
     NotASearcherError,
     PlainSearcher,
-    Searcher,
     as_searcher,
 )
 from ean_search.search.searchers.registry import FAMILIES, find_searcher, make_searcher

@@ -106,6 +106,7 @@ def test_an_unfinished_run_offers_its_best_so_far(run_command, folder, caplog):
         ("retrain RUN --recipe ean-cifr", "did you mean 'ean-cifar'"),
         ("retrain RUN --export onx", "did you mean 'onnx'"),
         ("retrain RUN --pretrained nowhere.pt", "no pretrained weights at nowhere.pt"),
+        ("retrain RUN --from nowhere.pt", "no pretrained weights at nowhere.pt"),
         ("retrain RUN --compare random:x", "expected random:N"),
         ("retrain RUN --set retrain.augment.auto=rand-m9", "for data in image files"),
         ("retrain RUN --set retrain.mixup=1 --set retrain.batch_size=9", "even batch_size"),

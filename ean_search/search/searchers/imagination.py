@@ -11,6 +11,7 @@ REINFORCE, https://doi.org/10.1007/BF00992696; the natural gradient,
 https://papers.nips.cc/paper/2073-a-natural-policy-gradient.
 """
 
+from functools import reduce
 from typing import NamedTuple
 
 import numpy as np
@@ -71,9 +72,14 @@ def _advantages(
 ) -> np.ndarray:
     """Return by how much each choice is better than its site's policy."""
     promises = functions.promises(policies) - penalties[:, None]
-    return np.asarray(promises - (policies * promises).sum(axis=3, keepdims=True))
+    return np.asarray(promises - _over_choices(np.add, policies * promises))
 
 
 def _softmax(logits: np.ndarray) -> np.ndarray:
-    weights = np.exp(logits - logits.max(axis=3, keepdims=True))
-    return np.asarray(weights / weights.sum(axis=3, keepdims=True))
+    weights = np.exp(logits - _over_choices(np.maximum, logits))
+    return np.asarray(weights / _over_choices(np.add, weights))
+
+
+def _over_choices(operation: np.ufunc, values: np.ndarray) -> np.ndarray:
+    """Reduce the last axis and keep it; for so few choices, faster than numpy's own reduction."""
+    return np.asarray(reduce(operation, np.moveaxis(values, -1, 0))[..., None])

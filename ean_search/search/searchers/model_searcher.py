@@ -93,6 +93,8 @@ class ModelSearcher(Searcher):
 
     def _add_earlier(self) -> None:
         """Add the trials of another run, if any and if they can be compared with this run's."""
+        if not self._earlier:
+            return
         earlier, self._earlier = self._earlier, ()
         other = {trial.placement: trial.accuracy or 0.0 for trial in earlier}
         pairs = [(t.accuracy or 0.0, other[p]) for p, t in self._measured.items() if p in other]

@@ -13,7 +13,8 @@ from typing import Any
 from pydantic import TypeAdapter, ValidationError
 
 from ean_search.core.objective import Problem
-from ean_search.search.searchers.base import Searcher, as_searcher
+from ean_search.search.searchers.base import Searcher
+from ean_search.search.searchers.plain_searcher import as_searcher
 from ean_search.utils.config import read_value
 from ean_search.utils.errors import UserError, unknown_name
 from ean_search.utils.registry import load_attribute, lookup
