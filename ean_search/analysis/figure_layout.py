@@ -7,7 +7,7 @@ from itertools import accumulate
 import pandas as pd
 
 from ean_search.analysis.palette import attention_colour
-from ean_search.core.score import Score
+from ean_search.core.score import ACCURACY, Score
 from ean_search.core.space import Placement
 
 AXIS_LABELS = {
@@ -52,10 +52,11 @@ def axis_labels(image_sizes: Collection[int]) -> dict[str, str]:
 
 @dataclass(frozen=True)
 class CostAxis:
-    """A cost axis: the column of a frame, and its label."""
+    """A cost axis: the column of a frame, and its label; and the score that is drawn against it."""
 
     column: str = "latency_ms"
     label: str = AXIS_LABELS["latency_ms"]
+    score: Score = ACCURACY
 
 
 @dataclass(frozen=True)

@@ -46,7 +46,6 @@ def plot_front(
     *,
     x: CostAxis,
     title: str = "",
-    score: Score = ACCURACY,
 ) -> Figure:
     """Draw accuracy against a cost, and beside it where the front's members attach.
 
@@ -56,17 +55,16 @@ def plot_front(
         named: The rows of placements that have names, which are their `note`.
         strips: Placements to draw as strips, by their labels.
         attentions: The names of the space's attentions, for the legend.
-        x: The cost axis.
+        x: The cost axis, and the score against it.
         title: The title of the figure.
-        score: What was measured.
     """
     figure = Figure(figsize=(12, 5.2), layout="constrained", dpi=120)
     left, right = figure.subplots(1, 2, width_ratios=(1.15, 1))
     frame, front, named = (
-        part.assign(y=drawn_scores(part["accuracy"], score)) for part in (frame, front, named)
+        part.assign(y=drawn_scores(part["accuracy"], x.score)) for part in (frame, front, named)
     )
     _draw_trials(left, frame, front, named, x.column)
-    _label_axes(left, x.label, score_label(score))
+    _label_axes(left, x.label, score_label(x.score))
     draw_strips(right, strips, attentions)
     figure.suptitle(title, x=0.01, ha="left", color=INK, fontsize=12)
     return figure

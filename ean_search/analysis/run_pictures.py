@@ -46,9 +46,9 @@ def front_picture(
         error = 100 * standard_error(front["accuracy"].max(), images)
         title += f"; standard error of an accuracy: {error:.1f} points"
     sizes = [run.read_costs().image_size] if run.costs_file.is_file() else []
-    x = CostAxis(run.cost_axis, axis_labels(sizes)[run.cost_axis])
+    x = CostAxis(run.cost_axis, axis_labels(sizes)[run.cost_axis], run.score)
     named = frame[frame["note"].isin([*run.space.named]) & frame["accuracy"].notna()]
-    return plot_front(frame, front, named, strips, attentions, x=x, title=title, score=run.score)
+    return plot_front(frame, front, named, strips, attentions, x=x, title=title)
 
 
 def _unused_label(label: str, used: dict[str, Placement] | dict[str, pd.DataFrame]) -> str:

@@ -43,14 +43,14 @@ def test_the_range_is_known_or_not():
     "fields", [{"name": "reward"}, {"name": " "}, {"low": None}, {"low": 2, "high": 1}]
 )
 def test_what_is_no_score_is_refused(fields):
-    with pytest.raises(ValueError, match="score cannot be called|the range of accuracy"):
+    with pytest.raises(ValueError, match=r"score cannot be called|the range of accuracy"):
         Score(**fields)
 
 
 def test_objectives_name_the_score():
     assert Objective.parse("box AP - 0.1 sites", "", AP).weights == (("sites", 0.1),)
     assert Objective.parse(score=AP).weights == ()
-    with pytest.raises(UserError, match="expected an objective like 'box AP - 0.05 latency'"):
+    with pytest.raises(UserError, match=r"expected an objective like 'box AP - 0.05 latency'"):
         Objective.parse("accuracy - 0.1 sites", "", AP)
 
 
