@@ -16,10 +16,12 @@ from ean_search.analysis.figure_layout import (
     ALONE_LABEL,
     ESTIMATE_LABEL,
     STAGE_GAP_CELLS,
+    TOLD_APART,
     CostAxis,
     attached_by_step,
     attention_series,
     drawn_scores,
+    judged_series,
     score_label,
     stage_axis,
     stage_names,
@@ -77,6 +79,19 @@ def _draw_trials(
     axes.scatter(done[x], done["y"], s=18, color=FAINT, label="evaluated")
     axes.step(front[x], front["y"], where="post", color=colour, lw=1.4)
     axes.scatter(front[x], front["y"], s=36, color=colour, zorder=3, label="front")
+    for label, members in judged_series(front).items():
+        axes.errorbar(
+            members[x],
+            members["judged"],
+            members["half_interval"],
+            fmt="D",
+            ms=5,
+            color=INK,
+            mfc=INK if label == TOLD_APART else "white",
+            lw=1,
+            zorder=2,
+            label=label,
+        )
     axes.scatter(
         named[x],
         named["y"],

@@ -15,11 +15,13 @@ from ean_search.analysis.figure_layout import (
     ALONE_LABEL,
     AXIS_LABELS,
     ESTIMATE_LABEL,
+    TOLD_APART,
     AttentionSeries,
     attached_by_step,
     attention_series,
     axis_labels,
     drawn_scores,
+    judged_series,
     score_label,
     stage_axis,
 )
@@ -30,6 +32,7 @@ from ean_search.utils.errors import UserError
 
 FAINT, NAMED_COLOUR = "#8c8c8c", "#d55e00"  # visible on white and on black
 RANDOM_COLOUR = COLOURS[3]
+JUDGED_COLOUR = "#8a63d2"  # visible on white and on black
 MAX_STEP_COLUMNS = 200  # of a policy; more cannot be seen
 
 
@@ -65,10 +68,33 @@ def _front_traces(analysis: RunAnalysis, x: str, colour: str, *, several: bool) 
     dots = {"color": colour, "size": 9}
     front = draw(analysis.front(x), x, name="front", mode="lines+markers", marker=dots)
     traces.append(front.update(line={"shape": "hv", "color": colour, "width": 2}))
+    if not several:
+        traces += _judged_traces(analysis.judged_front, x)
     traces += _reference_traces(analysis, x, colour if several else None)
     title = {"text": analysis.name}
     group = {"legendgroup": colour, "legendgrouptitle": title} if several else {}
     return [trace.update(group) for trace in traces]
+
+
+def _judged_traces(front: pd.DataFrame, x: str) -> list[go.Scatter]:
+    """Draw how the members of a judged front did, with their intervals."""
+    return [
+        go.Scatter(
+            x=members[x].tolist(),
+            y=members["judged"].round(3).tolist(),
+            customdata=members["placement"].tolist(),
+            name=label,
+            mode="markers",
+            marker={
+                "symbol": "diamond" if label == TOLD_APART else "diamond-open",
+                "size": 8,
+                "color": JUDGED_COLOUR,
+            },
+            error_y={"array": members["half_interval"].tolist(), "color": JUDGED_COLOUR},
+            hovertemplate="<b>%{customdata}</b><br>judged %{y:.2f} % ± %{error_y.array:.2f}",
+        )
+        for label, members in judged_series(front).items()
+    ]
 
 
 def _reference_traces(analysis: RunAnalysis, x: str, colour: str | None) -> list[go.Scatter]:

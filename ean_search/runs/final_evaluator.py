@@ -1,4 +1,4 @@
-"""The evaluator of a run's conclusions: every placement sees all images, and nothing races."""
+"""The evaluator of a run's conclusions, on images that had no part in the search; nothing races."""
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -9,6 +9,7 @@ from torch import nn
 
 from ean_search.core.space import Placement
 from ean_search.core.trial import EvaluationResult
+from ean_search.data.splits import Split
 from ean_search.distributed.config import Workers
 from ean_search.evaluation.shared_weights import SharedWeightsEvaluator
 from ean_search.runs.evaluator_factory import LocalEvaluator, training_evaluator
@@ -22,29 +23,36 @@ class FinalEvaluator:
         network: The network with slots that placements are cut from.
         device: The device of the network, on which latencies are measured.
         images: How many images each accuracy is a mean over.
+        search_images: How many images the accuracies of the search are means over.
+        judges_apart: Whether these are other images.
         evaluate: Yields the results of placements in their order, all in the same way.
     """
 
     network: nn.Module
     device: str
     images: int
+    search_images: int
+    judges_apart: bool
     evaluate: Callable[[Sequence[Placement]], Iterator[EvaluationResult]]
 
 
 @contextmanager
 def final_evaluator(
-    local: LocalEvaluator, images: int, workers: Workers | None, folder: Path
+    local: LocalEvaluator, judge: Split | None, workers: Workers | None, folder: Path
 ) -> Iterator[FinalEvaluator]:
     """Give the evaluator of a run's conclusions; only stand-alone trainings use the workers.
 
     Args:
         local: The evaluator of the run in this process.
-        images: The number of its search images.
+        judge: The images to judge by; those of the search if None.
         workers: The Ray workers, if any.
         folder: The run's folder, in which Ray keeps its files while it works.
     """
-    if isinstance(local, SharedWeightsEvaluator) or workers is None:
-        yield FinalEvaluator(local.network, local.device, images, local.evaluate)
+    searched = len(local.images)
+    judging = local if judge is None else local.on(judge)
+    about = local.network, local.device, len(judging.images), searched, judge is not None
+    if isinstance(judging, SharedWeightsEvaluator) or workers is None:
+        yield FinalEvaluator(*about, judging.evaluate)
         return
-    with training_evaluator(local, workers, folder, name="comparison") as evaluator:
-        yield FinalEvaluator(local.network, local.device, images, evaluator.evaluate)
+    with training_evaluator(judging, workers, folder, name="comparison") as evaluator:
+        yield FinalEvaluator(*about, evaluator.evaluate)

@@ -1,32 +1,37 @@
 """What a search found: the front, the best placement, the knee, and how they compare.
 
-The winners are compared with `none`, `all` and random placements of the same count, all evaluated
-once more in the same way, and the front's latencies are measured on pruned networks.
+The winners are compared with `none`, `all` and random placements of the same count, all on images
+that had no part in choosing them, and the front's latencies are measured on pruned networks.
 """
 
 from collections.abc import Sequence
 from typing import Any
 
-import numpy as np
 import pandas as pd
 
 from ean_search.analysis.caveats import caveats, is_conclusive, more_accurate_trials
 from ean_search.analysis.matplotlib_figures import save_figure
 from ean_search.analysis.run_folder import Run
 from ean_search.analysis.run_pictures import front_picture
-from ean_search.analysis.significance import judge, standard_error
+from ean_search.analysis.significance import difference_error, judge
 from ean_search.core.objective import Problem
 from ean_search.core.pareto import front_hypervolume
-from ean_search.core.space import Placement
 from ean_search.runs.experiment import Experiment
 from ean_search.runs.final_evaluator import FinalEvaluator
 from ean_search.runs.front_latency import measure_front
+from ean_search.runs.judging import (
+    Judgement,
+    compare_winners,
+    draw_random,
+    find_winners,
+    judge_front,
+    judge_placements,
+)
 from ean_search.utils.errors import UserError
 from ean_search.utils.files import RESULTS_ROOT, save_csv, save_json
 from ean_search.utils.progress import Progress
 
 LONGER_TRAINING = 4  # times as many epochs, if the run's were too few to tell anything
-RANDOM_PLACEMENTS = 5  # that show what chance reaches at the winner's number of attachments
 
 
 def conclude(
@@ -58,17 +63,22 @@ def conclude(
         where = run.trials_file
         raise UserError(f"no placement of {where} is within the limits: loosen --budget-cost")
     measured = measure_front(run, problem, evaluator, progress)
-    front = measured.front()
+    winners = find_winners(run)
+    random = draw_random(problem.space, winners["best"], experiment.seed)
+    members = [run.find(text) for text in measured.front().placement]
+    compared = list(dict.fromkeys([*winners.values(), *random, *members]))
+    judgement = judge_placements(run, evaluator, compared, progress)
+    front = judge_front(run, measured.front(), judgement)
     save_csv(front, run.front_table)
-    comparison = _compare(run, experiment.seed, problem, evaluator, progress)
-    measurements = {"comparison": comparison, "verified": _verified(run)}
-    summary = _settings(run, experiment, ending, evaluator.images) | measurements
-    summary |= {"front": front.to_dict("records"), "latency": measured.describe()}
-    summary |= _judgement(frame, front, comparison["none"], classes, evaluator.images)
+    summary = _settings(run, experiment, ending, evaluator)
+    summary |= {"comparison": compare_winners(run, problem, judgement, random)}
+    summary |= {"verified": _verified(run), "front": front.to_dict("records")}
+    summary |= {"latency": measured.describe()}
+    summary |= _judgement(run, frame, judgement, classes, evaluator.search_images)
     following = next_commands(run, is_conclusive(summary), measured.recommended())
     summary |= {"notes": caveats(summary), "next": following}
     save_json(summary, run.summary_file)
-    save_figure(front_picture(run, frame, front, evaluator.images), run.front_picture)
+    save_figure(front_picture(run, frame, front, evaluator.search_images), run.front_picture)
 
 
 def next_commands(
@@ -108,30 +118,48 @@ def _results_flag(run: Run) -> str:
 
 
 def _judgement(
-    trials: pd.DataFrame, front: pd.DataFrame, none: dict[str, Any], classes: int, images: int
+    run: Run, trials: pd.DataFrame, judgement: Judgement, classes: int, images: int
 ) -> dict[str, Any]:
     """Judge what the accuracies can say, and find what is more accurate than the best reward."""
     evaluated = trials[trials.status.isin(("done", "infeasible")) & trials.accuracy.notna()]
     judged = judge(
         evaluated.accuracy.tolist(),
-        dict(zip(front.placement, front.accuracy, strict=True)),
-        (none["placement"], none["accuracy"]),
+        _gains(run, judgement),
         classes=classes,
         images=images,
+        paired=bool(judgement.answers),
     )
     done = trials[trials.status == "done"]
     better = more_accurate_trials(trials, done.accuracy.iloc[done.reward.argmax()])
     return {"significance": judged.to_fields(), "more_accurate": better}
 
 
-def _settings(run: Run, experiment: Experiment, ending: str, images: int) -> dict[str, Any]:
+def _gains(run: Run, judgement: Judgement) -> dict[str, tuple[float, float]]:
+    """Return what the front's members gain over `none` on the images that judge."""
+    none, gains = run.find("none"), {}
+    for text in run.front().placement:
+        placement = run.find(text)
+        if placement == none:
+            continue
+        accuracies = judgement.accuracies[placement], judgement.accuracies[none]
+        paired = judgement.difference(placement, [none])
+        error = paired.standard_error if paired else difference_error(*accuracies, judgement.images)
+        gains[text] = accuracies[0] - accuracies[1], error
+    return gains
+
+
+def _settings(
+    run: Run, experiment: Experiment, ending: str, evaluator: FinalEvaluator
+) -> dict[str, Any]:
     """Describe what was searched, how the search ended, and how good its front is."""
     frame = run.frame()
     return {
         "space": run.space.name,
         "ending": ending,
         "trials": len(frame),
-        "search_images": images,
+        "search_images": evaluator.search_images,
+        "judge_images": evaluator.images,
+        "judged_apart": evaluator.judges_apart,
         "objective": experiment.search.objective,
         "limits": experiment.search.limits,
         "cost_axis": run.cost_axis,
@@ -156,58 +184,3 @@ def _verified(run: Run) -> list[dict[str, Any]]:
         }
         for trial in run.read_verified()
     ]
-
-
-def _compare(
-    run: Run, seed: int, problem: Problem, evaluator: FinalEvaluator, progress: Progress
-) -> dict[str, Any]:
-    """Evaluate the winners, `none`, `all` and random placements, all in the same way."""
-    named = {name: run.find(name) for name in ("best", "knee", "none", "all")}
-    rng, attached = np.random.default_rng((seed, 0)), named["best"].attached
-    random = [problem.space.sample(rng, attached=attached) for _ in range(RANDOM_PLACEMENTS)]
-    placements = list(dict.fromkeys([*named.values(), *random]))
-    accuracies = _evaluate(evaluator, placements, progress)
-    rows = {
-        name: _named_row(problem, placement, accuracies[placement], evaluator.images)
-        for name, placement in named.items()
-    }
-    return rows | {"random": _random_row(problem, random, [accuracies[p] for p in random])}
-
-
-def _evaluate(
-    evaluator: FinalEvaluator, placements: list[Placement], progress: Progress
-) -> dict[Placement, float]:
-    accuracies: dict[Placement, float] = {}
-    for placement, result in zip(placements, evaluator.evaluate(placements), strict=True):
-        if result.accuracy is None:
-            raise UserError(f"{placement} cannot be compared with the winners: {result.note}")
-        accuracies[placement] = result.accuracy
-        progress("comparison", len(accuracies), len(placements))
-    return accuracies
-
-
-def _named_row(
-    problem: Problem, placement: Placement, accuracy: float, images: int
-) -> dict[str, Any]:
-    cost = problem.price(placement)
-    return {
-        "placement": str(placement),
-        "accuracy": accuracy,
-        "standard_error": standard_error(accuracy, images),
-        "reward": problem.reward(accuracy, cost),
-        "sites": placement.attached,
-        "latency_ms": cost.latency_ms,
-    }
-
-
-def _random_row(
-    problem: Problem, placements: list[Placement], accuracies: list[float]
-) -> dict[str, Any]:
-    """Describe random placements by the means of what they reach and cost."""
-    return {
-        "placements": [str(placement) for placement in placements],
-        "accuracy": float(np.mean(accuracies)),
-        "deviation": float(np.std(accuracies, ddof=1)),
-        "sites": placements[0].attached,
-        "latency_ms": float(np.mean([problem.price(p).latency_ms for p in placements])),
-    }
