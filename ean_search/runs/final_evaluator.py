@@ -11,6 +11,7 @@ from ean_search.core.space import Placement
 from ean_search.core.trial import EvaluationResult
 from ean_search.distributed.config import Workers
 from ean_search.evaluation.shared_weights import SharedWeightsEvaluator
+from ean_search.networks.example import Example
 from ean_search.runs.evaluator_factory import LocalEvaluator, training_evaluator
 
 
@@ -21,14 +22,16 @@ class FinalEvaluator:
     Attributes:
         network: The network with slots that placements are cut from.
         device: The device of the network, on which latencies are measured.
-        images: How many images each accuracy is a mean over.
+        images: How many images each accuracy is a mean over; 0: not known.
         evaluate: Yields the results of placements in their order, all in the same way.
+        example: What a forward pass takes when it is timed; None: random images.
     """
 
     network: nn.Module
     device: str
     images: int
     evaluate: Callable[[Sequence[Placement]], Iterator[EvaluationResult]]
+    example: Example | None = None
 
 
 @contextmanager

@@ -14,10 +14,13 @@ from ean_search.analysis.caveats import caveats, is_conclusive, more_accurate_tr
 from ean_search.analysis.matplotlib_figures import save_figure
 from ean_search.analysis.run_folder import Run
 from ean_search.analysis.run_pictures import front_picture
+from ean_search.analysis.score_names import with_score_names
 from ean_search.analysis.significance import judge, standard_error
+from ean_search.core.live_names import is_live
 from ean_search.core.objective import Problem
 from ean_search.core.pareto import front_hypervolume
 from ean_search.core.space import Placement
+from ean_search.core.trial import EvaluationResult
 from ean_search.runs.experiment import Experiment
 from ean_search.runs.final_evaluator import FinalEvaluator
 from ean_search.runs.front_latency import measure_front
@@ -37,7 +40,7 @@ def conclude(
     ending: str,
     progress: Progress,
     *,
-    classes: int,
+    classes: int | None,
 ) -> None:
     """Write a run's front, summary and picture.
 
@@ -48,7 +51,7 @@ def conclude(
         evaluator: Evaluates the compared placements.
         ending: Why the search ended.
         progress: Receives reports.
-        classes: The number of classes of the data.
+        classes: The number of classes of the data; None: the score is no accuracy.
 
     Raises:
         UserError: If no trial keeps the limits, or a compared placement cannot be evaluated.
@@ -59,7 +62,7 @@ def conclude(
         raise UserError(f"no placement of {where} is within the limits: loosen --budget-cost")
     measured = measure_front(run, problem, evaluator, progress)
     front = measured.front()
-    save_csv(front, run.front_table)
+    save_csv(with_score_names(front, run.score), run.front_table)
     comparison = _compare(run, experiment.seed, problem, evaluator, progress)
     measurements = {"comparison": comparison, "verified": _verified(run)}
     summary = _settings(run, experiment, ending, evaluator.images) | measurements
@@ -81,6 +84,11 @@ def next_commands(
         conclusive: Whether its winners are worth retraining.
         names: The winners; `best` or `verified`, and `knee`, if None.
     """
+    if is_live(run.space.backbone):  # the rest is done in Python
+        return [
+            f"ean-search report {run.path}",
+            f'ean-search pick {run.path} --budget-cost "latency < 0.95x"',
+        ]
     if not conclusive:
         return [f"ean-search report {run.path}", _longer_training(run)]
     if names is None:
@@ -108,9 +116,17 @@ def _results_flag(run: Run) -> str:
 
 
 def _judgement(
-    trials: pd.DataFrame, front: pd.DataFrame, none: dict[str, Any], classes: int, images: int
+    trials: pd.DataFrame,
+    front: pd.DataFrame,
+    none: dict[str, Any],
+    classes: int | None,
+    images: int,
 ) -> dict[str, Any]:
     """Judge what the accuracies can say, and find what is more accurate than the best reward."""
+    done = trials[trials.status == "done"]
+    better = more_accurate_trials(trials, done.accuracy.iloc[done.reward.argmax()])
+    if classes is None:
+        return {"more_accurate": better}
     evaluated = trials[trials.status.isin(("done", "infeasible")) & trials.accuracy.notna()]
     judged = judge(
         evaluated.accuracy.tolist(),
@@ -119,8 +135,6 @@ def _judgement(
         classes=classes,
         images=images,
     )
-    done = trials[trials.status == "done"]
-    better = more_accurate_trials(trials, done.accuracy.iloc[done.reward.argmax()])
     return {"significance": judged.to_fields(), "more_accurate": better}
 
 
@@ -132,6 +146,7 @@ def _settings(run: Run, experiment: Experiment, ending: str, images: int) -> dic
         "ending": ending,
         "trials": len(frame),
         "search_images": images,
+        "score": run.score.model_dump(),
         "objective": experiment.search.objective,
         "limits": experiment.search.limits,
         "cost_axis": run.cost_axis,
@@ -166,34 +181,43 @@ def _compare(
     rng, attached = np.random.default_rng((seed, 0)), named["best"].attached
     random = [problem.space.sample(rng, attached=attached) for _ in range(RANDOM_PLACEMENTS)]
     placements = list(dict.fromkeys([*named.values(), *random]))
-    accuracies = _evaluate(evaluator, placements, progress)
+    results = _evaluate(evaluator, placements, progress)
     rows = {
-        name: _named_row(problem, placement, accuracies[placement], evaluator.images)
+        name: _named_row(problem, placement, *_with_error(results[placement], evaluator.images))
         for name, placement in named.items()
     }
-    return rows | {"random": _random_row(problem, random, [accuracies[p] for p in random])}
+    accuracies = [_with_error(results[placement], 0)[0] for placement in random]
+    return rows | {"random": _random_row(problem, random, accuracies)}
+
+
+def _with_error(result: EvaluationResult, images: int) -> tuple[float, float | None]:
+    """Return an accuracy with its standard error, which is None if nothing tells it."""
+    assert result.accuracy is not None, "it was refused before"
+    if result.standard_error is not None or not images:
+        return result.accuracy, result.standard_error
+    return result.accuracy, standard_error(result.accuracy, images)
 
 
 def _evaluate(
     evaluator: FinalEvaluator, placements: list[Placement], progress: Progress
-) -> dict[Placement, float]:
-    accuracies: dict[Placement, float] = {}
+) -> dict[Placement, EvaluationResult]:
+    results: dict[Placement, EvaluationResult] = {}
     for placement, result in zip(placements, evaluator.evaluate(placements), strict=True):
         if result.accuracy is None:
             raise UserError(f"{placement} cannot be compared with the winners: {result.note}")
-        accuracies[placement] = result.accuracy
-        progress("comparison", len(accuracies), len(placements))
-    return accuracies
+        results[placement] = result
+        progress("comparison", len(results), len(placements))
+    return results
 
 
 def _named_row(
-    problem: Problem, placement: Placement, accuracy: float, images: int
+    problem: Problem, placement: Placement, accuracy: float, error: float | None
 ) -> dict[str, Any]:
     cost = problem.price(placement)
     return {
         "placement": str(placement),
         "accuracy": accuracy,
-        "standard_error": standard_error(accuracy, images),
+        "standard_error": error,
         "reward": problem.reward(accuracy, cost),
         "sites": placement.attached,
         "latency_ms": cost.latency_ms,
