@@ -104,7 +104,8 @@ class FineTuner:
         for epoch in range(done, self.settings.epochs):
             with seeded(derive_seed(self.seed, epoch)):
                 network.train()
-                keep_in_evaluation(still)
+                # Layers only: a detector as a whole gives losses in training mode alone.
+                keep_in_evaluation([module for module in still if not any(module.children())])
                 self._run_epoch(network, optimizer, epoch)
             if self.checkpoint:
                 state = {"network": network.state_dict(), "optimizer": optimizer.state_dict()}

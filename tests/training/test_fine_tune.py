@@ -51,6 +51,17 @@ def test_new_attention_learns_on_a_network_that_stays():
     assert all(p.requires_grad for p in network.parameters())
 
 
+def test_only_the_layers_of_what_stays_are_in_evaluation_mode():
+    modes = []
+
+    def function(network, batch):
+        modes.append((network.training, network.blocks[0].inner.body[1].training))
+        return loss(network, batch)
+
+    tuned("se", function=function)
+    assert set(modes) == {(True, False)}
+
+
 def test_a_users_optimizer_and_clipping_are_used():
     still, changed = tuned(make_optimizer=lambda weights: torch.optim.SGD(weights, lr=0.0))
     assert not {name for name, _ in still.named_parameters()} & changed
