@@ -10,4 +10,4 @@ def test_it_says_how_the_run_goes_on():
     with pytest.raises(UserError, match="call search_attention again with the same module"):
         load_data(DataSource(name="loader"))
     with pytest.raises(ValueError, match=r"known: (?!.*loader)"):
-        DataSource(name="loaders")
+        DataSource(name="clutterd")
