@@ -32,8 +32,10 @@ from .retrain.checkpoint import open_checkpoint as open_checkpoint
 from .retrain.retrain import retrain_placement as retrain_placement
 from .runs.experiment import Experiment as Experiment
 from .runs.experiment import load_experiment as load_experiment
+from .runs.found import Found as Found
 from .runs.pipeline import do_run as do_run
 from .runs.pipeline import start_run as start_run
+from .runs.search_attention import search_attention as search_attention
 from .search.gym_env import PlacementEnv as PlacementEnv
 from .search.loop import SearchSettings as SearchSettings
 from .search.loop import run_search as run_search
@@ -44,6 +46,7 @@ from .search.trial_log import TrialLog as TrialLog
 from .testing.check_attention import check_attention as check_attention
 from .testing.check_dataset import check_dataset as check_dataset
 from .testing.check_searcher import check_searcher as check_searcher
+from .training.fine_tune import FineTuning as FineTuning
 from .training.recipe import Recipe as Recipe
 from .training.recipe import load_recipe as load_recipe
 from .utils.trust import trusting as trusting

@@ -112,7 +112,7 @@ def _comparison_caveats(summary: Mapping[str, Any]) -> Iterator[str]:
             f"{over['placement']} is {more} than best ({score.describe(over['accuracy'])}), but "
             f"breaks a limit ({summary['limits']})."
         )
-    if summary.get("judged_apart") is False:
+    if summary.get("judged_apart") is False and summary.get("search_images"):
         yield (
             "Winners were chosen and judged on the same images, so their accuracies are too high "
             "by luck; search.judge_share sets some images apart to judge by."

@@ -26,6 +26,7 @@ from ean_search.analysis.figure_layout import axis_labels, strip_cells
 from ean_search.analysis.palette import COLOURS
 from ean_search.analysis.rank_correlation import rank_correlations
 from ean_search.analysis.run_analysis import RunAnalysis
+from ean_search.core.live_names import given_placement
 from ean_search.core.score import ACCURACY, Score
 from ean_search.utils.files import write_atomically
 
@@ -195,10 +196,12 @@ def _comparison_sentences(analysis: RunAnalysis) -> Iterator[str]:
     rows = analysis.comparison.set_index("name").to_dict("index")
     best, random, sites = rows["best"], rows["random"], analysis.run.space.sites
     score = analysis.score
-    latency_ratio = best["latency_ms"] / rows["none"]["latency_ms"]
+    given = given_placement(analysis.run.space)
+    plain = "plain" if given == "none" else "given network's"
+    latency_ratio = best["latency_ms"] / rows[given]["latency_ms"]
     yield (
         f"Best: {best['placement']}, {_with_error(best, score)}, attention at "
-        f"{best['sites']} of {sites} sites, {latency_ratio:.3f} times the plain latency."
+        f"{best['sites']} of {sites} sites, {latency_ratio:.3f} times the {plain} latency."
     )
     gains = [_gain(best, rows[name], what) for name, what in REFERENCES.items()]
     if has_random_placements(rows):

@@ -8,6 +8,7 @@ from typing import Any
 
 from ean_search.analysis.run_folder import Run, load_run
 from ean_search.analysis.significance import standard_error
+from ean_search.core.live_names import is_live
 from ean_search.core.objective import Limit, Objective, Problem
 from ean_search.core.score import ACCURACY
 from ean_search.core.trial import Trial
@@ -23,7 +24,8 @@ class Pick:
         accuracy: In the search.
         reward: By the run's objective, without its limits.
         costs: By field of `Cost`.
-        latency_x: Its latency as a multiple of the plain backbone's.
+        latency_x: Its latency as a multiple of the plain backbone's, or of the network that a user
+            gave; see `given_placement`.
         drop: The accuracy of attention at every site (`all`) minus its own, in points.
         standard_error: Of the accuracy, in points; None before the run has ended.
         kept: The number of evaluated placements within the limits and the drop.
@@ -84,14 +86,14 @@ def pick_placement(
         value=run.score.describe_number(evaluations.accuracy(trial)),
         reward=evaluations.reward(trial),
         costs=asdict(trial.cost),
-        latency_x=trial.cost.latency_ms / evaluations.problem.plain.latency_ms,
+        latency_x=trial.cost.latency_ms / evaluations.problem.given.latency_ms,
         drop=evaluations.drop(trial),
         standard_error=_error_of(run, evaluations.accuracy(trial)),
         kept=len(kept),
         evaluated=len(evaluations.trials),
         edges=tuple(edges),
         next=()
-        if run.space.is_live
+        if is_live(run.space.backbone)
         else (f"ean-search retrain {run.path} --placement {trial.placement}",),
     )
 
@@ -161,7 +163,7 @@ class _Evaluations:
         return [edge for edge in found if edge]
 
     def _edge(self, limit: Limit, chosen: Trial) -> str:
-        plain = self.problem.plain
+        plain = self.problem.given
         costs = [trial.cost for trial in self.trials]
         if all(limit.holds(cost, plain) for cost in costs):
             return f"{limit} excludes nothing that was evaluated: {self._range(limit.axis)}"

@@ -14,7 +14,9 @@ from ean_search.attention.base import Attention
 CHANNELS_FIRST, CHANNELS_LAST, TOKENS = "nchw", "nhwc", "tokens"
 
 
-def to_map(x: Tensor, layout: str, prefix: int = 0) -> tuple[Tensor, Tensor | None]:
+def to_map(
+    x: Tensor, layout: str, prefix: int = 0, side: int | None = None
+) -> tuple[Tensor, Tensor | None]:
     """Bring a backbone's tensor into the layout of attentions.
 
     Args:
@@ -22,6 +24,7 @@ def to_map(x: Tensor, layout: str, prefix: int = 0) -> tuple[Tensor, Tensor | No
             be square then.
         layout: CHANNELS_FIRST, CHANNELS_LAST or TOKENS.
         prefix: The number of prefix tokens.
+        side: The side of the map of tokens; None: what their number says.
 
     Returns:
         The map (batch, channels, height, width), and the prefix tokens, None if x is no tokens.
@@ -31,7 +34,7 @@ def to_map(x: Tensor, layout: str, prefix: int = 0) -> tuple[Tensor, Tensor | No
     if layout == CHANNELS_LAST:
         return x.permute(0, 3, 1, 2), None
     prefix_tokens, tokens = x[:, :prefix], x[:, prefix:]
-    side = int(tokens.shape[1] ** 0.5)
+    side = side or int(tokens.shape[1] ** 0.5)
     return tokens.transpose(1, 2).unflatten(2, (side, side)), prefix_tokens
 
 
@@ -69,13 +72,17 @@ class LayoutAdapter(Attention):
         self.layout = layout
         self.prefix = prefix
         self.num_maps = num_maps
+        self.side: int | None = None  # of tokens, where a tracer must not ask for their number
         self.stateful = attention.stateful
         self.writes_only = attention.writes_only
         self.finishes_stage = attention.finishes_stage
         self.additive = attention.additive
 
     def forward(self, *inputs: Tensor) -> Tensor | tuple[Tensor, object]:
-        pairs = [to_map(x, self.layout, self.prefix) for x in inputs[: self.attention.num_inputs]]
+        pairs = [
+            to_map(x, self.layout, self.prefix, self.side)
+            for x in inputs[: self.attention.num_inputs]
+        ]
         out = self.attention(*(x for x, _ in pairs), *inputs[self.num_maps :])
         prefix_tokens = pairs[0][1]
         if self.stateful:
@@ -84,5 +91,5 @@ class LayoutAdapter(Attention):
 
     def finish(self, x: Tensor, state: Any) -> Tensor:
         """Let the attention add the last state of a chain, on its own layout."""
-        x_map, prefix_tokens = to_map(x, self.layout, self.prefix)
+        x_map, prefix_tokens = to_map(x, self.layout, self.prefix, self.side)
         return from_map(self.attention.finish(x_map, state), self.layout, prefix_tokens)

@@ -5,7 +5,6 @@ from typing import Any
 from ean_search.utils.config import FrozenConfig
 from ean_search.utils.trust import PluginName
 
-LIVE_PREFIX = "live/"  # of a backbone that is a module from Python, see networks/live.py
 OWN = "own"  # the attention that stands for what the backbone has itself
 
 

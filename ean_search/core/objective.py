@@ -7,7 +7,8 @@ normalised: 0 for the placement `none` and 1 for `all`. The published reward of 
 its constant.
 
 Limits are a short string too, such as `latency < 1.10x, sites <= 8`. A limit is absolute, or, with
-an x, a multiple of the cost of the plain backbone.
+an x, a multiple of the cost of the plain backbone; in a search for what of a user's network can go,
+of the network as it was given.
 """
 
 import math
@@ -17,6 +18,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
 
+from ean_search.core.live_names import given_placement
 from ean_search.core.score import ACCURACY, Score
 from ean_search.core.space import Placement, Space
 from ean_search.core.trial import Cost, axis_field
@@ -142,6 +144,11 @@ class Problem:
         return self.price(self.space.named["none"])
 
     @cached_property
+    def given(self) -> Cost:
+        """Return the cost that limits with an x are multiples of; see `given_placement`."""
+        return self.price(self.space.named[given_placement(self.space)])
+
+    @cached_property
     def full(self) -> Cost:
         """Return the cost of attention at every site."""
         return self.price(self.space.named["all"])
@@ -164,7 +171,7 @@ class Problem:
 
     def feasible(self, cost: Cost) -> bool:
         """Tell whether a cost keeps all limits."""
-        return all(limit.holds(cost, self.plain) for limit in self.objective.limits)
+        return all(limit.holds(cost, self.given) for limit in self.objective.limits)
 
     def penalty(self, cost: Cost) -> float:
         """Return the reward of a placement without a valid accuracy.
@@ -177,7 +184,7 @@ class Problem:
         """
         lowest = self.objective.score.lowest_worth - 1.0
         floor = lowest - sum(weight for _, weight in self.objective.weights)
-        return floor - sum(limit.excess(cost, self.plain) for limit in self.objective.limits)
+        return floor - sum(limit.excess(cost, self.given) for limit in self.objective.limits)
 
 
 def _share(value: float, plain: float, full: float) -> float:

@@ -117,6 +117,10 @@ class Score(FrozenConfig):
         """Return a difference of worths as axes show it, without a sign of its own."""
         return difference * self.percent * self._unit
 
+    def worth_size(self, difference: float) -> float:
+        """Return a difference of values as one of worths, without a sign of its own."""
+        return difference / self._unit
+
     @property
     def points(self) -> str:
         """What a hundredth of worth is called, the unit of differences."""

@@ -15,7 +15,7 @@ from typing import Annotated, Any, Literal
 import numpy as np
 from pydantic import Field, field_validator
 
-from ean_search.core.attention_choice import LIVE_PREFIX, OWN, AttentionChoice, read_choice
+from ean_search.core.attention_choice import OWN, AttentionChoice, read_choice
 from ean_search.utils.config import MAX_IMAGE_SIZE, FrozenConfig, find_yaml, list_yaml, parse_fields
 from ean_search.utils.errors import UserError, shorten
 from ean_search.utils.trust import PluginName
@@ -136,11 +136,6 @@ class Space(FrozenConfig):
                 f"the sites of space {self.name!r} are not known yet: call probe(space)"
             )
         return sum(self.stages)
-
-    @property
-    def is_live(self) -> bool:
-        """Whether the backbone is a module from Python, which a process must be given."""
-        return self.backbone.startswith(LIVE_PREFIX)
 
     @property
     def choices(self) -> int:

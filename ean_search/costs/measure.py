@@ -18,6 +18,7 @@ import torch
 from torch import nn
 
 from ean_search.attention.base import Attention
+from ean_search.core.live_names import is_live
 from ean_search.core.space import Placement, Space, load_space
 from ean_search.core.trial import Cost
 from ean_search.costs.count_attachments import count_attachments, count_plain
@@ -29,7 +30,6 @@ from ean_search.costs.timing_quality import Times, time_with_care
 from ean_search.networks.builder import build, prune, slots
 from ean_search.networks.example import Example
 from ean_search.networks.forward_check import check_forward
-from ean_search.networks.live import is_live
 from ean_search.networks.plain_backbone import blank_example, image_channels
 from ean_search.utils.errors import UserError
 from ean_search.utils.files import cache_dir

@@ -5,10 +5,10 @@ from typing import Any
 import torch
 from torch import nn
 
+from ean_search.core.live_names import is_live
 from ean_search.core.space import Space
 from ean_search.networks.builder import Slot, place, slots
 from ean_search.networks.example import Example
-from ean_search.networks.live import is_live
 from ean_search.networks.plain_backbone import blank_example
 
 

@@ -32,6 +32,7 @@ DATA_SETS = {
     "fashion_mnist": "ean_search.data.fashion_mnist:load_fashion_mnist",
     "imagefolder": "ean_search.data.file_datasets:load_folders",
     "timm": "ean_search.data.file_datasets:load_timm",
+    "loader": "ean_search.data.loader:refuse_loader",
 }
 
 
@@ -40,11 +41,10 @@ class DataSource(FrozenConfig):
 
     Attributes:
         name: `cluttered` (the embedded data), `cifar10`, `cifar100`, `fashion_mnist`,
-            `imagefolder`, `timm:<name>`, or `module:function` of your own, which takes a
-            `DataSource` and returns `Data`.
+            `imagefolder`, `timm:<name>`, `loader` (of `search_attention`), or `module:function`
+            of your own, which takes a `DataSource` and returns `Data`.
         root: The folder of the data.
-        image_size: Height and width in pixels; None: 32, or 28 for Fashion-MNIST, or 224 for data
-            in image files.
+        image_size: Height and width in pixels; None: 32, 28 of Fashion-MNIST, 224 of image files.
         search_per_class: Training images of each class that are held out for the search.
         train_per_class: Training images of each class that are used at all, the first ones, those
             for the search included; None: all.
@@ -73,7 +73,7 @@ class DataSource(FrozenConfig):
     @classmethod
     def _check_name(cls, name: str) -> str:
         if name == "timm" or (":" not in name and name not in DATA_SETS):
-            known = [*(DATA_SETS.keys() - {"timm"}), "timm:<name>", "module:function"]
+            known = [*(DATA_SETS.keys() - {"timm", "loader"}), "timm:<name>", "module:function"]
             raise unknown_name("data set", name, known)
         return name
 

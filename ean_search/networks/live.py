@@ -9,12 +9,12 @@ module; a run folder holds its name only.
 import copy
 import hashlib
 from dataclasses import dataclass
-from weakref import WeakValueDictionary
+from weakref import ref
 
 import torch
 from torch import nn
 
-from ean_search.core.attention_choice import LIVE_PREFIX
+from ean_search.core.live_names import LIVE_PREFIX
 from ean_search.networks.example import Example, find_tensors
 from ean_search.utils.errors import UserError, describe_crash, first_line
 
@@ -41,7 +41,8 @@ class LiveNetwork:
         return device_of(self.module)
 
 
-_known: WeakValueDictionary[str, LiveNetwork] = WeakValueDictionary()
+# By name, those that somebody still holds; the same module may have been given several times.
+_known: dict[str, list[ref[LiveNetwork]]] = {}
 
 
 def device_of(module: nn.Module) -> str:
@@ -75,7 +76,7 @@ def register_live(module: nn.Module, example: Example) -> LiveNetwork:
     copied.zero_grad(set_to_none=True)
     name = f"{LIVE_PREFIX}{type(module).__name__}-{fingerprint(module, example)}"
     live = LiveNetwork(name, copied, example.to(device_of(module)))
-    _known[name] = live
+    _known[name] = [*(other for other in _known.get(name, ()) if other()), ref(live)]
     return live
 
 
@@ -92,25 +93,20 @@ def fingerprint(module: nn.Module, example: Example) -> str:
     return digest.hexdigest()[:HASH_LENGTH]
 
 
-def is_live(backbone: str) -> bool:
-    """Say whether the name of a backbone is that of a module that a user made in Python."""
-    return backbone.startswith(LIVE_PREFIX)
-
-
 def find_live(backbone: str) -> LiveNetwork:
     """Return the module that a name stands for.
 
     Raises:
         UserError: If this process was not given the module.
     """
-    live = _known.get(backbone)
-    if live is None:
+    held = [live for reference in _known.get(backbone, ()) if (live := reference())]
+    if not held:
         raise UserError(
             f"the network {backbone.removeprefix(LIVE_PREFIX)!r} is a module from Python, and this "
             "process was not given it: call search_attention or do_run again with the same module "
             "and folder (other weights make it another module)"
         )
-    return live
+    return held[-1]
 
 
 def check_example(live: LiveNetwork) -> None:

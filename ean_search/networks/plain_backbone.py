@@ -18,10 +18,11 @@ from timm.models import get_pretrained_cfg, get_pretrained_cfg_value, is_model
 from torch import nn
 
 import ean_search.networks.backbones.t2t_vit  # noqa: F401  # timm knows its models then
+from ean_search.core.live_names import is_live
 from ean_search.core.space import Space
 from ean_search.networks.backbones.registry import BACKBONES
 from ean_search.networks.example import Example
-from ean_search.networks.live import find_live, is_live
+from ean_search.networks.live import find_live
 from ean_search.utils.errors import UserError, describe_crash, unknown_name
 from ean_search.utils.registry import call_plugin, lookup
 from ean_search.utils.trust import refuse_foreign

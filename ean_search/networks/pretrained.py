@@ -90,10 +90,15 @@ def put_weights(
     for name in fitting:
         tensors[name].data.copy_(weights[name])
     log.info("%d of the backbone's %d tensors start from %s", len(fitting), len(tensors), source)
+    silence_branches(network)
+    return head <= fitting
+
+
+def silence_branches(network: nn.Module) -> None:
+    """Let attentions that add to a map begin with nothing, so that a network computes as before."""
     for module in network.modules():
         if isinstance(module, MapBranch):
             nn.init.zeros_(module.norm.weight)
-    return head <= fitting
 
 
 def _describe_misfits(

@@ -18,11 +18,11 @@ from torch import Tensor, nn
 
 from ean_search.attention.registry import find_attention
 from ean_search.core.attention_choice import OWN, AttentionChoice
+from ean_search.core.live_names import is_live
 from ean_search.core.plugins import space_plugins
 from ean_search.core.space import Space, load_space
 from ean_search.networks.example import Example
 from ean_search.networks.folding import norms_before
-from ean_search.networks.live import is_live
 from ean_search.networks.live_sites import describe_live_sites
 from ean_search.networks.plain_backbone import (
     blank_example,
@@ -147,7 +147,7 @@ REASONS_WITHOUT_SITES = {
 
 def _common_positions(space: Space) -> tuple[str, ...]:
     """Return the positions that all attentions of a space can have, the preferred one first."""
-    possible = {c.name: find_attention(c.name).positions for c in space.attention}
+    possible = {c.name: _positions(space, c.name) for c in space.attention}
     if space.position != "auto":
         for name, positions in possible.items():
             if space.position not in positions:
@@ -161,6 +161,13 @@ def _common_positions(space: Space) -> tuple[str, ...]:
         listed = "; ".join(f"{name}: {' or '.join(own)}" for name, own in possible.items())
         raise UserError(f"no position is right for all attentions of the space ({listed})")
     return common
+
+
+def _positions(space: Space, name: str) -> tuple[str, ...]:
+    """Return the positions of an attention; a user's gates may be anywhere on a branch."""
+    own = find_attention(name).positions
+    on_branches = is_live(space.backbone) and "residual" in own and "gate" not in own
+    return (*own, "gate") if on_branches else own
 
 
 @lru_cache(maxsize=64)

@@ -102,7 +102,7 @@ def check_limits(problem: Problem, limits: list[Limit] | None = None) -> None:
 
 def _can_hold(problem: Problem, axis: str, bounds: list[Limit]) -> bool:
     """Tell whether a placement may keep all bounds on an axis."""
-    plain = problem.plain
+    plain = problem.given
     if axis == "sites":
         counts = (replace(plain, sites=count) for count in range(problem.space.sites + 1))
         return any(all(limit.holds(cost, plain) for limit in bounds) for cost in counts)

@@ -26,6 +26,7 @@ from ean_search.search.searchers.registry import (
     find_searcher,
     imports_searcher,
 )
+from ean_search.training.fine_tune import FineTuning
 from ean_search.training.recipe import Recipe
 from ean_search.training.supernet import SupernetSettings
 from ean_search.utils.config import (
@@ -139,6 +140,8 @@ class Experiment(FrozenConfig):
         space: The backbone, the sites and the attentions.
         data: The data set and where it is.
         supernet: How the weight-sharing network is trained.
+        fine_tuning: How a user's module is fine-tuned for all its placements, on batches and by a
+            loss from Python; None in runs on data sets.
         search: How the space is searched.
         standalone: The short schedule of stand-alone evaluation.
         retrain: The schedule by which found placements are retrained.
@@ -159,6 +162,7 @@ class Experiment(FrozenConfig):
     space: Space
     data: DataSource = DataSource()
     supernet: SupernetSettings = SupernetSettings()
+    fine_tuning: FineTuning | None = None
     search: Search = Search()
     standalone: Recipe = Recipe(epochs=3)
     retrain: Recipe = Recipe(epochs=8)

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from torch import nn
@@ -12,6 +13,7 @@ from ean_search.core.trial import EvaluationResult
 from ean_search.data.splits import Split
 from ean_search.distributed.config import Workers
 from ean_search.evaluation.shared_weights import SharedWeightsEvaluator
+from ean_search.networks.example import Example
 from ean_search.runs.evaluator_factory import LocalEvaluator, training_evaluator
 
 
@@ -22,18 +24,20 @@ class FinalEvaluator:
     Attributes:
         network: The network with slots that placements are cut from.
         device: The device of the network, on which latencies are measured.
-        images: How many images each accuracy is a mean over.
-        search_images: How many images the accuracies of the search are means over.
-        judges_apart: Whether these are other images.
+        images: How many images each accuracy is a mean over; 0: not known.
         evaluate: Yields the results of placements in their order, all in the same way.
+        example: What a forward pass takes when it is timed; None: random images.
+        search_images: How many images the accuracies of the search are means over; 0: not known.
+        judges_apart: Whether `images` had no part in the search.
     """
 
     network: nn.Module
     device: str
     images: int
-    search_images: int
-    judges_apart: bool
     evaluate: Callable[[Sequence[Placement]], Iterator[EvaluationResult]]
+    example: Example | None = None
+    search_images: int = 0
+    judges_apart: bool = False
 
 
 @contextmanager
@@ -48,11 +52,17 @@ def final_evaluator(
         workers: The Ray workers, if any.
         folder: The run's folder, in which Ray keeps its files while it works.
     """
-    searched = len(local.images)
     judging = local if judge is None else local.on(judge)
-    about = local.network, local.device, len(judging.images), searched, judge is not None
+    make = partial(
+        FinalEvaluator,
+        local.network,
+        local.device,
+        len(judging.images),
+        search_images=len(local.images),
+        judges_apart=judge is not None,
+    )
     if isinstance(judging, SharedWeightsEvaluator) or workers is None:
-        yield FinalEvaluator(*about, judging.evaluate)
+        yield make(evaluate=judging.evaluate)
         return
     with training_evaluator(judging, workers, folder, name="comparison") as evaluator:
-        yield FinalEvaluator(*about, evaluator.evaluate)
+        yield make(evaluate=evaluator.evaluate)

@@ -12,6 +12,7 @@ import pandas as pd
 
 from ean_search.analysis.run_folder import Run
 from ean_search.core import pareto
+from ean_search.core.live_names import given_placement
 from ean_search.core.objective import Problem
 from ean_search.core.space import Placement
 from ean_search.costs.network_latency import time_networks
@@ -28,7 +29,7 @@ def measure_front(
     run: Run, problem: Problem, evaluator: FinalEvaluator, progress: Progress
 ) -> "FrontLatency":
     """Time the networks of the front, and of the placements that may be recommended."""
-    best = [run.find(name) for name in ("none", "best")]
+    best = [run.find(name) for name in (given_placement(run.space), "best")]
     verified = run.read_verified() if run.verified_file.is_file() else []
     placements = [*best, *map(run.find, run.front().placement)]
     placements += [trial.placement for trial in verified if trial.status == "done"]
@@ -36,7 +37,9 @@ def measure_front(
     progress("latency of the front", 0, 1)
 
     def measure() -> tuple[Mapping[str, float], Mapping[str, Times]]:
-        times = time_networks(networks, run.read_costs(), evaluator.device)
+        times = time_networks(
+            networks, run.read_costs(), evaluator.device, example=evaluator.example
+        )
         return {name: times_of_one.median for name, times_of_one in times.items()}, times
 
     milliseconds, timing = time_with_care(measure, "latencies of the front")
@@ -70,18 +73,18 @@ class FrontLatency:
         return table
 
     def ratio(self, name: str) -> float:
-        """Return a measured latency as a multiple of the plain backbone's."""
-        return self.milliseconds[name] / self._plain_milliseconds
+        """Return a measured latency as a multiple of what limits with an x refer to."""
+        return self.milliseconds[name] / self._given_milliseconds
 
     @property
-    def _plain_milliseconds(self) -> float:
-        return self.milliseconds[str(self.run.find("none"))]
+    def _given_milliseconds(self) -> float:
+        return self.milliseconds[str(self.run.find(given_placement(self.run.space)))]
 
     def keeps_limits(self, name: str) -> bool:
         """Tell whether a placement keeps the limits on latency by its measured latency."""
         cost = self.problem.price(self.run.find(name))
         measured = replace(cost, latency_ms=self.milliseconds[name])
-        plain = replace(self.problem.plain, latency_ms=self._plain_milliseconds)
+        plain = replace(self.problem.given, latency_ms=self._given_milliseconds)
         limits = self.problem.objective.limits
         return all(limit.holds(measured, plain) for limit in limits if limit.axis == "latency_ms")
 
@@ -134,7 +137,7 @@ class FrontLatency:
 
     def _table_ratio(self, name: str) -> float:
         latency = self.problem.price(self.run.find(name)).latency_ms
-        return latency / self.problem.plain.latency_ms
+        return latency / self.problem.given.latency_ms
 
     def _largest_difference(self) -> tuple[str, float]:
         """Return whose measured ratio differs most from the table's, and by what share."""

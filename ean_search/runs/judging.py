@@ -13,6 +13,7 @@ from ean_search.analysis.significance import standard_error
 from ean_search.core.answers import Answers
 from ean_search.core.objective import Problem
 from ean_search.core.space import Placement, Space
+from ean_search.core.trial import EvaluationResult
 from ean_search.runs.final_evaluator import FinalEvaluator
 from ean_search.search.answer_log import append_answers
 from ean_search.utils.errors import UserError
@@ -25,10 +26,18 @@ WINNERS = ("best", "knee", "none", "all")
 
 @dataclass(frozen=True)
 class Judgement:
-    """Accuracies of placements, and the answers behind them where the evaluator gives them."""
+    """Accuracies of placements, and the answers behind them where the evaluator gives them.
+
+    Attributes:
+        images: The number of images; 0: not known.
+        accuracies: In [0, 1], or the worth of another score.
+        errors: Their standard errors; None where nothing tells them.
+        answers: What accuracies are means of, if they are.
+    """
 
     images: int
     accuracies: Mapping[Placement, float]
+    errors: Mapping[Placement, float | None]
     answers: Mapping[Placement, Answers]
 
     def difference(self, one: Placement, others: Sequence[Placement]) -> PairedDifference | None:
@@ -48,16 +57,24 @@ def judge_placements(
         UserError: If one of them cannot be evaluated.
     """
     run.judged_file.unlink(missing_ok=True)
-    accuracies, answers = {}, {}
+    accuracies, errors, answers = {}, {}, {}
     for placement, result in zip(placements, evaluator.evaluate(placements), strict=True):
         if result.accuracy is None:
             raise UserError(f"{placement} cannot be compared with the winners: {result.note}")
         accuracies[placement] = result.accuracy
+        errors[placement] = _error_of(result, evaluator.images)
         if result.answers is not None:
             answers[placement] = result.answers
             append_answers(run.judged_file, placement, result.answers)
         progress("comparison", len(accuracies), len(placements))
-    return Judgement(evaluator.images, accuracies, answers)
+    return Judgement(evaluator.images, accuracies, errors, answers)
+
+
+def _error_of(result: EvaluationResult, images: int) -> float | None:
+    """Return the standard error of an accuracy; None if nothing tells it."""
+    if result.standard_error is not None or not images or result.accuracy is None:
+        return result.standard_error
+    return standard_error(result.accuracy, images)
 
 
 def find_winners(run: Run) -> dict[str, Placement]:
@@ -105,7 +122,7 @@ def judge_front(run: Run, front: pd.DataFrame, judgement: Judgement) -> pd.DataF
     placements = [run.find(text) for text in front.placement]
     gains = [judgement.difference(p, [q]) for p, q in zip(placements[1:], placements, strict=False)]
     accuracies = [judgement.accuracies[placement] for placement in placements]
-    errors = [standard_error(accuracy, judgement.images) for accuracy in accuracies]
+    errors = pd.Series([judgement.errors[p] for p in placements], front.index, dtype=float)
     judged = front.assign(judged_accuracy=accuracies, judged_error=errors)
     for field in ("difference", "low", "high"):
         values = [getattr(gain, field) if gain else float("nan") for gain in gains]
@@ -126,7 +143,7 @@ def _named_row(problem: Problem, placement: Placement, judgement: Judgement) -> 
     return {
         "placement": str(placement),
         "accuracy": accuracy,
-        "standard_error": standard_error(accuracy, judgement.images),
+        "standard_error": judgement.errors[placement],
         "reward": problem.reward(accuracy, cost),
         "sites": placement.attached,
         "latency_ms": cost.latency_ms,

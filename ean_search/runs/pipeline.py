@@ -18,9 +18,10 @@ from ean_search.data.datasets import Data, load_data
 from ean_search.data.search_images import divide_search
 from ean_search.data.splits import Split
 from ean_search.distributed.config import Workers
+from ean_search.runs.begin import begun_run
 from ean_search.runs.change_budget import change_budget
 from ean_search.runs.checks import check_experiment, check_limits
-from ean_search.runs.conditions import CONDITIONS_KEY, check_conditions, conditions
+from ean_search.runs.conditions import check_conditions
 from ean_search.runs.earlier_formats import settings_before
 from ean_search.runs.evaluator_factory import (
     LocalEvaluator,
@@ -32,16 +33,13 @@ from ean_search.runs.evaluator_factory import (
 )
 from ean_search.runs.experiment import (
     Experiment,
-    experiment_plugins,
     load_experiment,
-    save_experiment,
 )
 from ean_search.runs.final_evaluator import final_evaluator
-from ean_search.runs.new_folder import new_folder, refuse_used
+from ean_search.runs.new_folder import refuse_used
 from ean_search.runs.plugins import check_plugins
 from ean_search.runs.resolve_experiment import resolve
 from ean_search.runs.summary import conclude
-from ean_search.runs.warm_start import copy_trials
 from ean_search.search.evaluator import Evaluator
 from ean_search.search.loop import run_search
 from ean_search.search.searchers.base import Searcher
@@ -50,14 +48,10 @@ from ean_search.search.trial_log import TrialLog
 from ean_search.search.trial_recorder import TrialRecorder, count_named
 from ean_search.utils.device import find_device
 from ean_search.utils.errors import UserError
-from ean_search.utils.files import save_json
-from ean_search.utils.formats import FORMAT_KEY, FORMATS
 from ean_search.utils.locks import only_writer
 from ean_search.utils.progress import Progress, silent
-from ean_search.utils.provenance import provenance
 from ean_search.utils.safe_paths import refuse_links
 from ean_search.utils.tensorboard import log_scalars
-from ean_search.utils.trust import RUN_ID, new_run_id, record_names
 
 log = logging.getLogger(__name__)
 
@@ -98,14 +92,7 @@ def started_run(
     experiment = resolve(experiment)
     check_plugins(experiment)
     check_experiment(experiment)
-    with new_folder(experiment, Path(path), numbered=numbered) as run:
-        about = {FORMAT_KEY: FORMATS["run"], RUN_ID: new_run_id()}
-        about |= {CONDITIONS_KEY: conditions(experiment.device)}
-        save_json(provenance(experiment.device) | about, run.provenance_file)
-        record_names(run.path, experiment_plugins(experiment))
-        if experiment.search.warm_start:
-            copy_trials(experiment.search.warm_start, run)
-        save_experiment(experiment, run.experiment_file)
+    with begun_run(experiment, Path(path), numbered=numbered) as run:
         yield run
 
 

@@ -13,7 +13,9 @@ from ean_search.analysis.caveats import caveats, is_conclusive, more_accurate_tr
 from ean_search.analysis.matplotlib_figures import save_figure
 from ean_search.analysis.run_folder import Run
 from ean_search.analysis.run_pictures import front_picture
+from ean_search.analysis.score_names import with_score_names
 from ean_search.analysis.significance import difference_error, judge
+from ean_search.core.live_names import is_live
 from ean_search.core.objective import Problem
 from ean_search.core.pareto import front_hypervolume
 from ean_search.runs.experiment import Experiment
@@ -42,7 +44,7 @@ def conclude(
     ending: str,
     progress: Progress,
     *,
-    classes: int,
+    classes: int | None,
 ) -> None:
     """Write a run's front, summary and picture.
 
@@ -53,7 +55,7 @@ def conclude(
         evaluator: Evaluates the compared placements.
         ending: Why the search ended.
         progress: Receives reports.
-        classes: The number of classes of the data.
+        classes: The number of classes of the data; None: the score is no accuracy.
 
     Raises:
         UserError: If no trial keeps the limits, or a compared placement cannot be evaluated.
@@ -63,18 +65,19 @@ def conclude(
         where = run.trials_file
         raise UserError(f"no placement of {where} is within the limits: loosen --budget-cost")
     measured = measure_front(run, problem, evaluator, progress)
-    winners = find_winners(run)
+    front, winners = measured.front(), find_winners(run)
     random = draw_random(problem.space, winners["best"], experiment.seed)
-    members = [run.find(text) for text in measured.front().placement]
+    members = [run.find(text) for text in front.placement] if evaluator.judges_apart else []
     compared = list(dict.fromkeys([*winners.values(), *random, *members]))
     judgement = judge_placements(run, evaluator, compared, progress)
-    front = judge_front(run, measured.front(), judgement)
-    save_csv(front, run.front_table)
+    if evaluator.judges_apart:
+        front = judge_front(run, front, judgement)
+    save_csv(with_score_names(front, run.score), run.front_table)
     summary = _settings(run, experiment, ending, evaluator)
     summary |= {"comparison": compare_winners(run, problem, judgement, random)}
     summary |= {"verified": _verified(run), "front": front.to_dict("records")}
     summary |= {"latency": measured.describe()}
-    summary |= _judgement(run, frame, judgement, classes, evaluator.search_images)
+    summary |= _judgement(frame, _gains(run, front, judgement), classes, evaluator)
     following = next_commands(run, is_conclusive(summary), measured.recommended())
     summary |= {"notes": caveats(summary), "next": following}
     save_json(summary, run.summary_file)
@@ -91,6 +94,11 @@ def next_commands(
         conclusive: Whether its winners are worth retraining.
         names: The winners; `best` or `verified`, and `knee`, if None.
     """
+    if is_live(run.space.backbone):  # the rest is done in Python
+        return [
+            f"ean-search report {run.path}",
+            f'ean-search pick {run.path} --budget-cost "latency < 0.95x"',
+        ]
     if not conclusive:
         return [f"ean-search report {run.path}", _longer_training(run)]
     if names is None:
@@ -118,33 +126,44 @@ def _results_flag(run: Run) -> str:
 
 
 def _judgement(
-    run: Run, trials: pd.DataFrame, judgement: Judgement, classes: int, images: int
+    trials: pd.DataFrame,
+    gains: dict[str, tuple[float, float]],
+    classes: int | None,
+    evaluator: FinalEvaluator,
 ) -> dict[str, Any]:
     """Judge what the accuracies can say, and find what is more accurate than the best reward."""
+    done = trials[trials.status == "done"]
+    better = more_accurate_trials(trials, done.accuracy.iloc[done.reward.argmax()])
+    if classes is None:
+        return {"more_accurate": better}
     evaluated = trials[trials.status.isin(("done", "infeasible")) & trials.accuracy.notna()]
     judged = judge(
         evaluated.accuracy.tolist(),
-        _gains(run, judgement),
+        gains,
         classes=classes,
-        images=images,
-        paired=bool(judgement.answers),
+        images=evaluator.search_images,
+        paired=evaluator.judges_apart,
     )
-    done = trials[trials.status == "done"]
-    better = more_accurate_trials(trials, done.accuracy.iloc[done.reward.argmax()])
     return {"significance": judged.to_fields(), "more_accurate": better}
 
 
-def _gains(run: Run, judgement: Judgement) -> dict[str, tuple[float, float]]:
-    """Return what the front's members gain over `none` on the images that judge."""
+def _gains(run: Run, front: pd.DataFrame, judgement: Judgement) -> dict[str, tuple[float, float]]:
+    """Return what the front's members gain over `none`, and the standard errors of that.
+
+    They are of the images that judge, if members were judged; otherwise of the search, and errors
+    take the accuracies for independent.
+    """
     none, gains = run.find("none"), {}
-    for text in run.front().placement:
+    plain = judgement.accuracies[none]
+    for text, accuracy in zip(front.placement, front.accuracy, strict=True):
         placement = run.find(text)
+        paired = judgement.difference(placement, [none])
         if placement == none:
             continue
-        accuracies = judgement.accuracies[placement], judgement.accuracies[none]
-        paired = judgement.difference(placement, [none])
-        error = paired.standard_error if paired else difference_error(*accuracies, judgement.images)
-        gains[text] = accuracies[0] - accuracies[1], error
+        if paired is not None and "judged_accuracy" in front:
+            gains[text] = paired.difference, paired.standard_error
+        elif judgement.images:
+            gains[text] = accuracy - plain, difference_error(accuracy, plain, judgement.images)
     return gains
 
 
@@ -160,6 +179,7 @@ def _settings(
         "search_images": evaluator.search_images,
         "judge_images": evaluator.images,
         "judged_apart": evaluator.judges_apart,
+        "score": run.score.model_dump(),
         "objective": experiment.search.objective,
         "limits": experiment.search.limits,
         "cost_axis": run.cost_axis,

@@ -114,15 +114,15 @@ def check_same_settings(
         temporary.replace(path)
         return
     stored = read() if read else read_json(path)
-    for field, had, wants in _differences(stored, json.loads(json.dumps(settings)), movable):
+    for field, had, wants in differences(stored, json.loads(json.dumps(settings)), movable):
         raise UserError(
             f"{path.parent} holds results of other settings, see {path.name}: "
             f"{field} was {had!r}, not {wants!r}; {advice}"
         )
 
 
-def _differences(
-    stored: Any, wanted: Any, movable: Collection[str], field: str = ""
+def differences(
+    stored: Any, wanted: Any, movable: Collection[str] = (), field: str = ""
 ) -> Iterator[tuple[str, Any, Any]]:
     """Yield the dotted name, the stored value and the wanted value of each field that differs."""
     if not (isinstance(stored, dict) and isinstance(wanted, dict)):
@@ -132,7 +132,7 @@ def _differences(
     for name in stored | wanted:
         dotted = f"{field}.{name}".strip(".")
         if dotted not in movable:
-            yield from _differences(stored.get(name), wanted.get(name), movable, dotted)
+            yield from differences(stored.get(name), wanted.get(name), movable, dotted)
 
 
 def save_checkpoint(state: dict[str, Any], path: Path) -> None:

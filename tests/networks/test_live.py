@@ -28,10 +28,14 @@ def test_the_name_is_that_of_the_class_and_the_weights():
     assert fingerprint(live.module, other_size) not in live.name
 
 
-def test_a_name_is_forgotten_with_its_value():
-    live = register_live(GatedNet(), EXAMPLE)
-    name = live.name
-    del live
+def test_a_name_is_forgotten_with_its_last_value():
+    module = GatedNet()
+    first, second = (register_live(module, EXAMPLE) for _ in range(2))
+    name = first.name
+    assert find_live(name) is second
+    del second
+    assert find_live(name) is first
+    del first
     with pytest.raises(UserError, match="is a module from Python, and this process was not given"):
         find_live(name)
 

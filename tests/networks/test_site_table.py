@@ -27,6 +27,14 @@ def test_it_shows_where_new_attention_could_go():
     assert set(found.channels) == {8}
 
 
+def test_new_attention_may_stand_beside_that_of_the_network():
+    found = find_attention_sites(GatedNet(), IMAGE, ["own", "se"])
+    assert set(found.position) == {"gate"}
+    assert list(find_attention_sites(GatedNet(), IMAGE, "se", position="gate").path) == list(
+        found.path
+    )
+
+
 def test_patterns_restrict_sites():
     found = find_attention_sites(GatedNet(), IMAGE, sites=["*.0.*", "blocks.2.*"])
     assert list(found.path) == ["blocks.0.recalibrate", "blocks.2.recalibrate"]

@@ -132,7 +132,7 @@ class OptunaSearcher(Searcher):
     def _tell_result(self, study: optuna.Study, asked: optuna.Trial, trial: Trial | None) -> None:
         """Tell Optuna the result of a proposal; without an accuracy, the proposal failed."""
         if trial and self._problem.objective.limits:
-            limits, plain = self._problem.objective.limits, self._problem.plain
+            limits, plain = self._problem.objective.limits, self._problem.given
             asked.set_constraint("limits", sum(limit.excess(trial.cost, plain) for limit in limits))
         values = self._values(trial) if trial else [math.nan]
         failed = not np.isfinite(values).all()
