@@ -81,10 +81,16 @@ def _significance_caveats(summary: Mapping[str, Any]) -> Iterator[str]:
         yield (
             "No placement of the front can be told from none: the largest difference is "
             f"{100 * largest['difference']:.2f} points with a standard error of "
-            f"{100 * largest['standard_error']:.2f} (approximate: it takes the two accuracies for "
-            f"independent); {TRAIN_LONGER}; more search images (data.search_per_class) make the "
-            "error smaller."
+            f"{100 * largest['standard_error']:.2f}{_approximate(judged)}; {TRAIN_LONGER}; more "
+            "search images (data.search_per_class) make the error smaller."
         )
+
+
+def _approximate(judged: Mapping[str, Any]) -> str:
+    """Say so if errors take accuracies of the same images for independent."""
+    if judged.get("paired"):
+        return ""
+    return " (approximate: it takes the two accuracies for independent)"
 
 
 def _comparison_caveats(summary: Mapping[str, Any]) -> Iterator[str]:
@@ -105,6 +111,11 @@ def _comparison_caveats(summary: Mapping[str, Any]) -> Iterator[str]:
         yield (
             f"{over['placement']} is {more} than best ({score.describe(over['accuracy'])}), but "
             f"breaks a limit ({summary['limits']})."
+        )
+    if summary.get("judged_apart") is False and summary.get("search_images"):
+        yield (
+            "Winners were chosen and judged on the same images, so their accuracies are too high "
+            "by luck; search.judge_share sets some images apart to judge by."
         )
     if "random" in comparison and not has_random_placements(comparison):
         where = "no site" if best["sites"] == 0 else "every site"

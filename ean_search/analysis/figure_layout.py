@@ -7,6 +7,7 @@ from itertools import accumulate
 import pandas as pd
 
 from ean_search.analysis.palette import attention_colour
+from ean_search.analysis.significance import Z_VALUE
 from ean_search.core.score import ACCURACY, Score
 from ean_search.core.space import Placement
 
@@ -20,6 +21,8 @@ AXIS_LABELS = {
 }
 AXES_OF_IMAGE_SIZE = ("latency_ms", "flops", "macs", "activation_bytes")  # they depend on it
 ESTIMATE_LABEL = "estimate with shared weights (%)"
+TOLD_APART = "judged (95 % interval)"
+NOT_TOLD_APART = "judged, not surely better than a cheaper one"
 ALONE_LABEL = "accuracy trained alone (%)"
 STAGE_GAP_CELLS = 0.6  # between the stages of a strip, as a share of a cell
 MAX_FULL_STAGE_NAMES = 5  # with more stages, only their numbers fit
@@ -124,3 +127,22 @@ def attached_by_step(policy: pd.DataFrame) -> pd.DataFrame:
         index="site", columns="step", values="probability", aggfunc="sum"
     )
     return by_step
+
+
+def judged_series(front: pd.DataFrame) -> dict[str, pd.DataFrame]:
+    """Return a front's members by how sure they are, with what is drawn of their judgement.
+
+    Args:
+        front: As `judge_front` returns it; other fronts give nothing.
+
+    Returns:
+        Members with columns `judged` and `half_interval`, of 95 %, in percent, by their label.
+    """
+    if "judged_accuracy" not in front:
+        return {}
+    drawn = front.assign(
+        judged=100 * front["judged_accuracy"], half_interval=100 * Z_VALUE * front["judged_error"]
+    )
+    told = drawn["told_apart"].astype(bool)
+    series = {TOLD_APART: drawn[told], NOT_TOLD_APART: drawn[~told]}
+    return {label: members for label, members in series.items() if len(members)}

@@ -203,19 +203,35 @@ def _comparison_sentences(analysis: RunAnalysis) -> Iterator[str]:
         f"Best: {best['placement']}, {_with_error(best, score)}, attention at "
         f"{best['sites']} of {sites} sites, {latency_ratio:.3f} times the {plain} latency."
     )
-    gains = [
-        f"{100 * (best['accuracy'] - rows[name]['accuracy']):+.1f} against {what}"
-        for name, what in REFERENCES.items()
-    ]
+    gains = [_gain(best, rows[name], what) for name, what in REFERENCES.items()]
     if has_random_placements(rows):
-        gain, deviation = best["accuracy"] - random["accuracy"], random["deviation"]
-        gains.append(
-            f"{100 * gain:+.1f} against random placements of the same count "
-            f"(their deviation {100 * deviation:.1f})"
+        deviation = f"(their deviation {100 * random['deviation']:.1f})"
+        what = f"random placements of the same count {deviation}"
+        gains.append(_gain(best, random, what))
+    yield f"In {score.points}: {', '.join(gains)}. {_how_judged(analysis, best)}"
+
+
+def _gain(best: Mapping[Any, Any], row: Mapping[Any, Any], what: str) -> str:
+    """Write what best has before a row in points, with its interval if that is known."""
+    gain, found = 100 * (best["accuracy"] - row["accuracy"]), row.get("best_minus_this")
+    interval = ""
+    if isinstance(found, Mapping):  # a frame has NaN where a row has nothing
+        interval = f" ({100 * found['low']:+.1f} to {100 * found['high']:+.1f})"
+    return f"{gain:+.1f}{interval} against {what}"
+
+
+def _how_judged(analysis: RunAnalysis, best: Mapping[Any, Any]) -> str:
+    """Say which images judged, and what the best one had on those that chose it."""
+    summary, count = analysis.summary, len(analysis.trials)
+    if not summary.get("judged_apart"):
+        return (
+            f"The best of {count} was chosen on the very images that score it here: expect less of "
+            "it."
         )
-    yield (
-        f"In {score.points}: {', '.join(gains)}. The best of {len(analysis.trials)} was chosen on "
-        "the very images that score it here: expect less of it."
+    searched = analysis.score.describe(best["search_accuracy"], 1)
+    return (
+        f"These figures are of {summary['judge_images']} images that had no part in the search; on "
+        f"those that chose it among {count}, the best one had {searched}."
     )
 
 

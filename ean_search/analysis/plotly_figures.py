@@ -5,7 +5,6 @@ for an attention in figures of one.
 """
 
 from collections.abc import Sequence
-from functools import partial
 
 import pandas as pd
 import plotly.graph_objects as go
@@ -13,7 +12,6 @@ from plotly.subplots import make_subplots
 
 from ean_search.analysis.figure_layout import (
     ALONE_LABEL,
-    AXIS_LABELS,
     ESTIMATE_LABEL,
     AttentionSeries,
     attached_by_step,
@@ -23,13 +21,11 @@ from ean_search.analysis.figure_layout import (
     score_label,
     stage_axis,
 )
-from ean_search.analysis.palette import COLOURS, series_colour
+from ean_search.analysis.palette import series_colour
+from ean_search.analysis.plotly_front import FAINT, front_traces
 from ean_search.analysis.run_analysis import RunAnalysis
-from ean_search.core.score import ACCURACY, Score
 from ean_search.utils.errors import UserError
 
-FAINT, NAMED_COLOUR = "#8c8c8c", "#d55e00"  # visible on white and on black
-RANDOM_COLOUR = COLOURS[3]
 MAX_STEP_COLUMNS = 200  # of a policy; more cannot be seen
 
 
@@ -48,87 +44,10 @@ def front_figure(analyses: Sequence[RunAnalysis], x: str | None = None) -> go.Fi
     for number, analysis in enumerate(analyses):
         if len(analysis.evaluated):
             colour = series_colour(number)
-            traces = _front_traces(analysis, axis, colour, several=len(analyses) > 1)
+            traces = front_traces(analysis, axis, colour, several=len(analyses) > 1)
             figure.add_traces([trace.update(meta=number) for trace in traces])
     labels = axis_labels([size for each in analyses for size in each.cost_image_sizes])
     return _lay_out(figure, labels[axis], score_label(analyses[0].score), height=520)
-
-
-def _front_traces(analysis: RunAnalysis, x: str, colour: str, *, several: bool) -> list[go.Scatter]:
-    evaluated, draw = analysis.evaluated, partial(_points, score=analysis.score)
-    over_limit = evaluated["status"] == "infeasible"
-    faint = {"color": colour if several else FAINT, "size": 6, "opacity": 0.45}
-    traces = [draw(evaluated[~over_limit], x, name="evaluated", marker=faint)]
-    if over_limit.any():
-        crossed = faint | {"symbol": "x-thin-open", "size": 8}
-        traces.append(draw(evaluated[over_limit], x, name="over a limit", marker=crossed))
-    dots = {"color": colour, "size": 9}
-    front = draw(analysis.front(x), x, name="front", mode="lines+markers", marker=dots)
-    traces.append(front.update(line={"shape": "hv", "color": colour, "width": 2}))
-    traces += _reference_traces(analysis, x, colour if several else None)
-    title = {"text": analysis.name}
-    group = {"legendgroup": colour, "legendgrouptitle": title} if several else {}
-    return [trace.update(group) for trace in traces]
-
-
-def _reference_traces(analysis: RunAnalysis, x: str, colour: str | None) -> list[go.Scatter]:
-    """Draw placements with names; without a colour of a run, there is room for the names."""
-    placements, score = analysis.reference_placements, analysis.score
-    is_random = placements["name"] == "random"
-    named = _points(
-        placements[~is_random],
-        x,
-        score=score,
-        name="named",
-        mode="markers" if colour else "markers+text",
-        textposition="top center",
-        marker={
-            "symbol": "square-open",
-            "size": 12,
-            "color": colour or NAMED_COLOUR,
-            "line": {"width": 2},
-        },
-    )
-    random_colour = colour or RANDOM_COLOUR
-    deviation = score.size(1.0) * placements[is_random]["deviation"]
-    random = _points(
-        placements[is_random],
-        x,
-        score=score,
-        name="random, same count",
-        marker={"symbol": "diamond", "size": 11, "color": random_colour},
-        error_y={"type": "data", "array": deviation, "color": random_colour},
-    )
-    return [named, random]
-
-
-def _points(
-    frame: pd.DataFrame, x: str, *, score: Score, mode: str = "markers", **look: object
-) -> go.Scatter:
-    """Draw placements as points that tell their text, and their name if the frame has names."""
-    has_names = "name" in frame
-    name, cost = " (%{text})" if has_names else "", AXIS_LABELS[x]
-    return go.Scatter(
-        x=frame[x].tolist(),
-        y=_rounded(drawn_scores(frame["accuracy"], score), score).tolist(),
-        text=frame["name"].tolist() if has_names else None,
-        customdata=frame["placement"].tolist(),
-        mode=mode,
-        hovertemplate=f"<b>%{{customdata}}</b>{name}<br>{_hover_value(score)}, {cost} %{{x}}",
-        **look,
-    )
-
-
-def _rounded(values: pd.Series, score: Score) -> pd.Series:
-    """Leave out decimals that nobody sees, where the size of the values is known."""
-    return values.round(3) if score.is_share else values
-
-
-def _hover_value(score: Score) -> str:
-    """Return the template of a score under the pointer."""
-    if score.is_share:
-        return "%{y:.2f} %" if score.name == ACCURACY.name else f"{score.name} %{{y:.2f}} %"
-    return f"{score.name} %{{y:.4~g}}"
 
 
 def sites_figure(analysis: RunAnalysis) -> go.Figure:

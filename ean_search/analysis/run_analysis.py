@@ -159,6 +159,12 @@ class RunAnalysis:
         return pareto.front(done, x or self.cost_axis) if len(done) else done
 
     @cached_property
+    def judged_front(self) -> pd.DataFrame:
+        """The front as the run judged it at its end, on images apart; empty if it did not."""
+        judged: pd.DataFrame = pd.DataFrame(self.summary.get("front", []))
+        return judged if "judged_accuracy" in judged else judged.iloc[:0]
+
+    @cached_property
     def reference_placements(self) -> pd.DataFrame:
         """The placements that have names, and the mean of the random ones.
 

@@ -1,6 +1,6 @@
 """Run folders: the only code that knows where the files of a run lie."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -8,140 +8,37 @@ from typing import Any
 
 import pandas as pd
 
+from ean_search.analysis.run_files import RunFiles
 from ean_search.analysis.run_format import check_run_format
 from ean_search.analysis.training_folder import DESCRIPTION_NAME, TrainingFolder
 from ean_search.analysis.trial_frame import trial_frame
 from ean_search.core import pareto
+from ean_search.core.answers import Answers
 from ean_search.core.score import Score
 from ean_search.core.space import Placement, Space
 from ean_search.core.trial import Trial, axis_field
 from ean_search.costs.table import CostTable
+from ean_search.search.answer_log import read_answers
 from ean_search.search.trial_log import read_trials
 from ean_search.utils.config import parse_fields
 from ean_search.utils.errors import UserError, shorten
 from ean_search.utils.import_path import treat_as_data
-from ean_search.utils.trust import PROVENANCE_NAME, mark_foreign, recorded_names
+from ean_search.utils.trust import mark_foreign, recorded_names
 from ean_search.utils.yaml_files import read_yaml
 
-RAY_FOLDERS = ("train", "tune")  # Ray's, while it trains the supernet or evaluates
-RAY_EVALUATIONS = ("tune", "verify")  # before the number of a Tuner
 COMPARISON_NAME = "comparison.csv"  # of retrained placements, in a folder of retrainings
 
 
 @dataclass(frozen=True)
-class Run:
-    """The folder of one run: paths of its files, and their contents as values and frames.
+class Run(RunFiles):
+    """The folder of one run: the contents of its files as values and frames.
 
     Attributes:
         path: The folder.
         trust: Modules and plug-ins that may be imported though the run may be a stranger's.
     """
 
-    path: Path
     trust: frozenset[str] = frozenset()
-
-    @property
-    def experiment_file(self) -> Path:
-        """The experiment with everything spelled out; a folder without it is no run."""
-        return self.path / "experiment.yaml"
-
-    @property
-    def provenance_file(self) -> Path:
-        """The versions and the hardware that the run was started with."""
-        return self.path / PROVENANCE_NAME
-
-    @property
-    def costs_file(self) -> Path:
-        """The cost table."""
-        return self.path / "costs.json"
-
-    @property
-    def supernet_file(self) -> Path:
-        """The weights of the supernet."""
-        return self.path / "supernet.safetensors"
-
-    @property
-    def supernet_checkpoint(self) -> Path:
-        """The state of the supernet's training, until it is finished."""
-        return self.supernet_file.with_suffix(".checkpoint")
-
-    @property
-    def lock_file(self) -> Path:
-        """The lock of the process that is working on the run."""
-        return self.path / ".lock"
-
-    @property
-    def trials_file(self) -> Path:
-        """The trial log of the search."""
-        return self.path / "trials.jsonl"
-
-    @property
-    def warm_start_file(self) -> Path:
-        """The trials of another run that the searcher learnt from first."""
-        return self.path / "warm_start.jsonl"
-
-    @property
-    def verified_file(self) -> Path:
-        """The trial log of the stand-alone trainings after the search."""
-        return self.path / "verified.jsonl"
-
-    @property
-    def checkpoints_folder(self) -> Path:
-        """The checkpoints of unfinished stand-alone trainings."""
-        return self.path / "training"
-
-    @property
-    def front_table(self) -> Path:
-        """The front as a table, with measured latencies."""
-        return self.path / "front.csv"
-
-    @property
-    def front_picture(self) -> Path:
-        """The front as a picture, with the placements on it."""
-        return self.path / "front.png"
-
-    @property
-    def summary_file(self) -> Path:
-        """The conclusions of the run; this file is written last."""
-        return self.path / "summary.json"
-
-    @property
-    def report_file(self) -> Path:
-        """The HTML page about the run."""
-        return self.path / "report.html"
-
-    @property
-    def tensorboard_folder(self) -> Path:
-        """The scalars, for TensorBoard, of all tasks that report progress."""
-        return self.path / "tensorboard"
-
-    @property
-    def optuna_file(self) -> Path:
-        """The journal of the Optuna study that mirrors the trials."""
-        return self.path / "optuna.journal"
-
-    @property
-    def grad_cam_folder(self) -> Path:
-        """The Grad-CAM pictures of where networks look."""
-        return self.path / "explain"
-
-    def is_preparation(self, entry: Path) -> bool:
-        """Tell whether a run makes this entry of its folder before its first trial."""
-        own = (
-            self.experiment_file,
-            self.provenance_file,
-            self.costs_file,
-            self.supernet_file,
-            self.supernet_checkpoint,
-            self.trials_file,
-            self.warm_start_file,
-            self.checkpoints_folder,
-            self.tensorboard_folder,
-            self.lock_file,
-            *(self.path / name for name in RAY_FOLDERS),
-        )
-        rays = entry.name.rpartition("-")[0] in RAY_EVALUATIONS
-        return entry in own or rays or entry.suffix in (".part", ".lock")
 
     def retrain_folder(self, recipe: str | None = None, pretrained: bool = False) -> Path:
         """Return the folder of retrainings.
@@ -234,6 +131,14 @@ class Run:
     def read_trials(self) -> list[Trial]:
         """Read the trials so far, in their order."""
         return read_trials(self.trials_file, self.space, self.score)
+
+    def read_answers(self) -> Mapping[Placement, Answers]:
+        """Read the answers of trials to the images of the search, as far as they are kept."""
+        return read_answers(self.answers_file, self.space)
+
+    def read_judged_answers(self) -> Mapping[Placement, Answers]:
+        """Read the answers of the compared placements to the images that judge."""
+        return read_answers(self.judged_file, self.space)
 
     def read_verified(self) -> list[Trial]:
         """Read the trials that were trained stand-alone after the search, the best first.

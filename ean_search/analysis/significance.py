@@ -64,7 +64,7 @@ class FrontMember:
     Attributes:
         placement: The placement.
         difference: Its accuracy minus that of `none`.
-        standard_error: The approximate standard error of the difference.
+        standard_error: The standard error of the difference.
         differs: Whether the difference is positive and cannot be explained by the error.
     """
 
@@ -90,6 +90,8 @@ class Significance:
         differs_from_none: Whether any of them is more accurate than `none`, beyond the error.
         level: The probability of an error of these tests. That of `front` is approximate, and for
             each member alone.
+        paired: Whether the differences to `none` are of the same images, image by image; otherwise
+            their errors take the two accuracies for independent.
     """
 
     classes: int
@@ -102,6 +104,7 @@ class Significance:
     front: tuple[FrontMember, ...]
     differs_from_none: bool
     level: float = LEVEL
+    paired: bool = False
 
     def to_fields(self) -> dict[str, Any]:
         """Return the fields as plain values."""
@@ -110,28 +113,26 @@ class Significance:
 
 def judge(
     accuracies: Sequence[float],
-    front: Mapping[str, float],
-    none: tuple[str, float],
+    gains: Mapping[str, tuple[float, float]],
     *,
     classes: int,
     images: int,
+    paired: bool = False,
 ) -> Significance:
     """Judge what the accuracies of a run can say.
 
     Args:
         accuracies: Those of all trials that were evaluated to the end, at least one.
-        front: The accuracies of the members of the front by placement.
-        none: The placement without attention, and its accuracy.
+        gains: The members of the front except `none`: their accuracies minus that of `none`, and
+            the standard errors of these differences.
         classes: The number of classes.
-        images: The number of images that accuracies were measured on.
+        images: The number of images that the accuracies were measured on.
+        paired: Whether the gains are of the same images, image by image.
     """
-    plain, plain_accuracy = none
-    members = []
-    for placement, accuracy in front.items():
-        if placement == plain:
-            continue
-        gain, error = accuracy - plain_accuracy, difference_error(accuracy, plain_accuracy, images)
-        members.append(FrontMember(placement, gain, error, gain > Z_VALUE * error))
+    members = tuple(
+        FrontMember(placement, gain, error, gain > Z_VALUE * error)
+        for placement, (gain, error) in gains.items()
+    )
     bound, highest = chance_bound(classes, images, len(accuracies)), max(accuracies)
     return Significance(
         classes=classes,
@@ -141,6 +142,7 @@ def judge(
         chance=1 / classes,
         chance_bound=bound,
         above_chance=round(highest * images) >= round(bound * images),
-        front=tuple(members),
+        front=members,
         differs_from_none=any(member.differs for member in members),
+        paired=paired,
     )

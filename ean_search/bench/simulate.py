@@ -25,6 +25,7 @@ from itertools import groupby
 import numpy as np
 
 from ean_search.bench.tasks import Task
+from ean_search.core.answers import Answers
 from ean_search.core.pareto import front_mask, hypervolume
 from ean_search.core.space import Placement, Space
 from ean_search.core.trial import Trial
@@ -76,9 +77,9 @@ class _StoppingTrialLog(InMemoryTrialLog):
         super().__init__()
         self.stop_reward = stop_reward
 
-    def append(self, trial: Trial) -> None:
+    def append(self, trial: Trial, answers: Answers | None = None) -> None:
         """Add a trial, and end the search if its reward is high enough."""
-        super().append(trial)
+        super().append(trial, answers)
         if trial.reward >= self.stop_reward:
             raise _BestRewardSeenError
 

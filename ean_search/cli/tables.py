@@ -177,8 +177,7 @@ def print_summary(run: Run, summary: dict[str, Any]) -> None:
     print(f"\nfront of {score.name} against {axis} ({trials} placements evaluated)")
     _print_columns("front", front_columns(score), summary["front"])
     how = "shared weights" if run.fields["search"]["evaluator"] == "shared" else "trained alone"
-    images = f" on {summary['search_images']} search images" if summary["search_images"] else ""
-    print(f"\nevaluated once more{images}, {how}")
+    print(f"\njudged {_judging_images(summary)}{how}")
     comparison = dict(summary["comparison"])
     if not has_random_placements(comparison):
         comparison.pop("random", None)  # a note says so
@@ -191,6 +190,16 @@ def print_summary(run: Run, summary: dict[str, Any]) -> None:
     print(f"\n{run.front_picture}\nnext:")
     for command in summary["next"]:
         print(f"  {command}")
+
+
+def _judging_images(summary: dict[str, Any]) -> str:
+    """Say on which images a comparison was made; nothing where that has no meaning."""
+    if not summary.get("search_images"):
+        return ""
+    if not summary.get("judged_apart"):
+        return f"on the {summary['search_images']} images that chose, "
+    images = f"{summary['judge_images']} images apart from the {summary['search_images']}"
+    return f"on {images} that chose, "
 
 
 def _percent(share: float | None) -> str:
@@ -206,6 +215,7 @@ def front_columns(score: Score) -> Columns[dict[str, Any]]:
     return [
         ("placement", lambda row: row["placement"]),
         (score.column, lambda row: score.describe_number(row["accuracy"])),
+        ("judged", lambda row: _judged(row, score)),
         ("sites", lambda row: str(row["sites"])),
         ("latency ms", lambda row: f"{row['latency_ms']:.3f}"),
         ("measured", lambda row: f"{row['latency_measured_x']:.3f}x"),
@@ -221,9 +231,31 @@ def comparison_columns(score: Score) -> Columns[tuple[str, dict[str, Any]]]:
         ("placement", lambda item: _name_compared(item[1])),
         (score.column, lambda item: score.describe_number(item[1]["accuracy"])),
         ("+-", lambda item: _error(item[1].get("standard_error", item[1].get("deviation")), score)),
+        ("in search", lambda item: _in_search(item[1], score)),
+        ("best minus this", lambda item: _best_minus(item[1].get("best_minus_this"), score)),
         ("sites", lambda item: str(item[1]["sites"])),
         ("latency ms", lambda item: f"{item[1]['latency_ms']:.3f}"),
     ]
+
+
+def _judged(row: dict[str, Any], score: Score) -> str:
+    """Write a member's judged score; ~ where it cannot be told from the cheaper one before it."""
+    if "judged_accuracy" not in row:
+        return "-"
+    mark = "" if row["told_apart"] else " ~"
+    return score.describe_number(row["judged_accuracy"]) + mark
+
+
+def _in_search(row: dict[str, Any], score: Score) -> str:
+    searched = row.get("search_accuracy")
+    return "-" if searched is None else score.describe_number(searched)
+
+
+def _best_minus(difference: dict[str, float] | None, score: Score) -> str:
+    if difference is None:
+        return ""
+    middle, low, high = (score.size(difference[key]) for key in ("difference", "low", "high"))
+    return f"{middle:+.2f} ({low:+.2f} to {high:+.2f})"
 
 
 def _error(error: float | None, score: Score) -> str:

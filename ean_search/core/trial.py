@@ -1,9 +1,11 @@
 """Costs, evaluation results and trials, as values; a trial is stored as one line of JSON."""
 
 import json
+from collections.abc import Sequence
 from dataclasses import MISSING, asdict, dataclass, fields
 from typing import Any, Literal, get_args
 
+from ean_search.core.answers import Answers
 from ean_search.core.score import ACCURACY, Score
 from ean_search.core.space import Placement, Space
 from ean_search.utils.errors import UserError, first_line, shorten, unknown_name
@@ -64,6 +66,7 @@ class EvaluationResult:
         stopped: Whether racing stopped the evaluation before all images were used.
         standard_error: The standard error of the accuracy, independent of other placements'; None
             if it is not known.
+        answers: The answers that the accuracy is the mean of; None if it is not a mean of answers.
     """
 
     accuracy: float | None
@@ -71,6 +74,19 @@ class EvaluationResult:
     note: str = ""
     stopped: bool = False
     standard_error: float | None = None
+    answers: Answers | None = None
+
+    def to_row(self) -> list[Any]:
+        """Return the fields as plain values, in their order."""
+        answers = self.answers and [self.answers.images, self.answers.packed]
+        return [self.accuracy, self.seconds, self.note, self.stopped, self.standard_error, answers]
+
+    @classmethod
+    def from_row(cls, row: Sequence[Any]) -> "EvaluationResult":
+        """Return the result of the fields that `to_row` gave."""
+        accuracy, seconds, note, stopped, error, answers = row
+        packed = answers and Answers(*answers)
+        return cls(accuracy, seconds, note, stopped, error, packed)
 
 
 @dataclass(frozen=True, slots=True)

@@ -208,7 +208,7 @@ def load_cluttered(source: DataSource) -> Data:
         for part in ("train", "test")
     )
     digits = tuple(map(str, range(NUM_CLASSES)))
-    counts = source.search_per_class or 100, source.train_per_class, source.test_per_class
+    counts = source.search_per_class or 200, source.train_per_class, source.test_per_class
     properties = TensorProperties(source.name, digits, size, *counts)
     return split_tensors(properties, train, test, mean_std=CANVAS_MEAN_STD)
 

@@ -80,7 +80,7 @@ def _split(
     if source.test_per_class is not None:
         testing = first_of_each_class(_labels(test), source.test_per_class)
 
-    def split(dataset: Any, indices: np.ndarray) -> LoaderSplit:
+    def split(dataset: Any, indices: np.ndarray, known: np.ndarray | None = None) -> LoaderSplit:
         return LoaderSplit(
             dataset,
             indices,
@@ -88,6 +88,7 @@ def _split(
             evaluation=make_transform(size, training=False),
             size=size,
             workers=source.workers,
+            labels=None if known is None else known[indices],
         )
 
     return Data(
@@ -95,7 +96,7 @@ def _split(
         classes,
         size,
         train=split(train, training),
-        search=split(train, held_out),
+        search=split(train, held_out, labels),
         test=split(test, testing),
         train_and_search=split(train, np.union1d(training, held_out)),
         class_names=_class_names(train, classes),

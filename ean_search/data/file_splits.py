@@ -42,6 +42,7 @@ class LoaderSplit(Split):
         evaluation: Transform,
         size: int,
         workers: int = 0,
+        labels: np.ndarray | None = None,
         max_decoded_bytes: int = MAX_DECODED_BYTES,
     ):
         """Choose images of a data set.
@@ -53,9 +54,10 @@ class LoaderSplit(Split):
             evaluation: The transform of evaluation.
             size: Height and width of what the transforms return.
             workers: The number of loader processes; 0: decode in this process.
+            labels: Those of the images of the split, if they are known without decoding.
             max_decoded_bytes: If the decoded images take less, the first evaluation keeps them.
         """
-        self.dataset, self.indices = dataset, indices
+        self.dataset, self.indices, self.labels = dataset, indices, labels
         self.train, self.evaluation, self.size = train, evaluation, size
         self.workers, self.max_decoded_bytes = workers, max_decoded_bytes
         self.mean_std: MeanStd | None = None  # None: as the transforms do
@@ -78,6 +80,18 @@ class LoaderSplit(Split):
         keys = list(zip(indices.tolist(), seeds.tolist(), strict=True))
         own_keys = keys[self.rank :: self.world_size]
         return self._load(self.train, own_keys, batch_size // self.world_size, device)
+
+    def subset(self, positions: np.ndarray) -> "LoaderSplit":
+        """Return some of the images, in the order of the positions."""
+        chosen = copy.copy(self)
+        chosen.indices = self.indices[positions]
+        chosen.labels = None if self.labels is None else self.labels[positions]
+        vars(chosen).pop("_decoded", None)
+        return chosen
+
+    def all_labels(self) -> Tensor:
+        """Return the labels of all images, in their order."""
+        return super().all_labels() if self.labels is None else torch.from_numpy(self.labels)
 
     def normalised(self, mean_std: MeanStd) -> "LoaderSplit":
         """Return the split with images that are normalised in another way than ImageNet's."""

@@ -16,10 +16,7 @@ from numpy.random import Generator
 from torch import Tensor
 from torch.nn import functional as F
 
-from ean_search.utils.device import free_bytes
-
 log = logging.getLogger(__name__)
-MAX_CACHE_SHARE = 0.25  # of the free memory, for a split that is kept on a device
 EVALUATION_BATCH_SIZE = 256  # images that are moved to a device at once
 Batches = Iterator[tuple[Tensor, Tensor]]
 Seed = tuple[int, ...]
@@ -72,6 +69,21 @@ class Split(ABC):
     def steps(self, batch_size: int) -> int:
         """Count the training batches of an epoch: full ones only, but at least one."""
         return max(1, len(self) // batch_size)
+
+    def all_labels(self) -> Tensor:
+        """Return the labels of all images, in their order; splits that know them do not decode."""
+        return torch.cat([labels.cpu() for _, labels in self.batches(EVALUATION_BATCH_SIZE)])
+
+    def subset(self, positions: np.ndarray) -> "Split":
+        """Return some of the images, for evaluation.
+
+        Splits that can give any image at any time give them in the order of the positions; others
+        in their own.
+
+        Args:
+            positions: Which images, as numbers in the order of this split.
+        """
+        return PartialSplit(self, np.sort(positions))
 
     def normalised(self, mean_std: MeanStd) -> "Split":
         """Return the split with images that are normalised in another way.
@@ -142,6 +154,16 @@ class TensorSplit(Split):
                 images = self.augment(images, rng)
             yield self._finish(_move(images, device)), _move(self.labels[batch], device)
 
+    def all_labels(self) -> Tensor:
+        """Return the labels of all images, in their order."""
+        return self.labels[torch.from_numpy(self.indices)].cpu()
+
+    def subset(self, positions: np.ndarray) -> "TensorSplit":
+        """Return some of the images, in the order of the positions."""
+        chosen = copy.copy(self)
+        chosen.indices = self.indices[positions]
+        return chosen
+
     def normalised(self, mean_std: MeanStd) -> "TensorSplit":
         """Return the split with images that are normalised in another way."""
         if self.mean_std is None:
@@ -207,28 +229,27 @@ class BatchShare(WrappedSplit):
             yield images[own], labels[own]
 
 
-def cache_on_device(split: Split, image_size: int, device: str) -> Split:
-    """Decode and normalise a split once, and keep it on a device, if there is room for it.
+class PartialSplit(WrappedSplit):
+    """Some images of a split that can only be read in its own order; for evaluation."""
 
-    The images of the result come in a random order that is the same every time. So a part of them
-    has images of all classes, even if the data set is sorted by class.
+    def __init__(self, split: Split, positions: np.ndarray):
+        super().__init__(split)
+        self.positions = positions  # in rising order
 
-    Args:
-        split: Images for evaluation.
-        image_size: Their height and width in pixels.
-        device: Where to keep them.
+    def __len__(self) -> int:
+        return len(self.positions)
 
-    Returns:
-        The split on the device, or the given split if it would take more than a quarter of the
-        free memory.
-    """
-    needed = 4 * 3 * image_size**2 * len(split)
-    if needed > MAX_CACHE_SHARE * free_bytes(device):
-        return split
-    batches = list(split.batches(EVALUATION_BATCH_SIZE, device=device))
-    order = np.random.default_rng(len(split)).permutation(len(split))
-    images, labels = (torch.cat(parts) for parts in zip(*batches, strict=True))
-    return TensorSplit(images, labels, order)
+    def batches(
+        self, batch_size: int, *, shuffle: Seed | None = None, device: str = "cpu"
+    ) -> Batches:
+        """Yield what is left of the batches of the whole; some are smaller."""
+        start = 0
+        for images, labels in self.split.batches(batch_size, shuffle=shuffle, device=device):
+            first, last = np.searchsorted(self.positions, [start, start + len(labels)])
+            if last > first:
+                own = torch.from_numpy(self.positions[first:last] - start).to(labels.device)
+                yield images[own], labels[own]
+            start += len(labels)
 
 
 def to_device(split: Split, device: str) -> Split:

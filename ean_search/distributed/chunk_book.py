@@ -82,7 +82,7 @@ class ChunkBook:
             return
         if "error" in report:
             raise UserError(report["error"])
-        results = [EvaluationResult(*row) for row in report["results"]]
+        results = [EvaluationResult.from_row(row) for row in report["results"]]
         if self._time_whole_trials:
             results = [replace(result, seconds=report["time_total_s"]) for result in results]
         chunk.results.update(zip(chunk.places, results, strict=True))

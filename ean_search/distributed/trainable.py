@@ -192,7 +192,7 @@ def report(
         "placement": str(best),
         "accuracy": accuracies.get(best, 0.0),
         "evaluated": len(placements),
-        "results": [[r.accuracy, r.seconds, r.note, r.stopped] for r in results],
+        "results": [result.to_row() for result in results],
     }
 
 

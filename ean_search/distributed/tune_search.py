@@ -129,17 +129,15 @@ class PlacementSearch(Searcher):
             return {
                 "trials": [trial.to_json() for trial in self.trials] or self._past,
                 "live": {trial_id: str(p) for trial_id, p in self._live.items()},
-                "found": [
-                    [str(p), r.accuracy, r.seconds, r.note, r.stopped]
-                    for p, r in self._results.items()
-                ],
+                "found": [[str(p), result.to_row()] for p, result in self._results.items()],
             }
 
     def _load(self, state: dict[str, Any]) -> None:
         parse = self._problem.space.parse
         self._past = state["trials"]
         self._live = {trial_id: parse(text) for trial_id, text in state["live"].items()}
-        self._results = {parse(text): EvaluationResult(*rest) for text, *rest in state["found"]}
+        rows = {parse(text): row for text, row in state["found"]}
+        self._results = {p: EvaluationResult.from_row(row) for p, row in rows.items()}
 
     def _search(self) -> None:
         """Run the loop to its end."""
@@ -172,7 +170,7 @@ def _make_from_state(arguments: dict[str, Any], state: dict[str, Any]) -> Placem
 def _read_result(result: dict[str, Any]) -> EvaluationResult:
     """Read a trial's last report, ours or that of a trainable that knows accuracies only."""
     if result.get("results"):
-        return EvaluationResult(*result["results"][0])
+        return EvaluationResult.from_row(result["results"][0])
     accuracy = result.get("accuracy")
     if accuracy is None or math.isnan(accuracy):
         return EvaluationResult(None, 0.0, "its trial failed")

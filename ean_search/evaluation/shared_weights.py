@@ -1,5 +1,6 @@
 """Measures placements with the weights of one network that was trained for all of them."""
 
+import copy
 import logging
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -8,6 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from ean_search.core.answers import Answers
 from ean_search.core.space import Placement
 from ean_search.core.trial import EvaluationResult
 from ean_search.data.splits import Split
@@ -67,6 +69,17 @@ class SharedWeightsEvaluator:
         self.precision = precision
         self.walk_batch_size = walk_batch_size or batch_size
         self.tree = self._make_tree(choose_size=walk_batch_size is None)
+
+    @property
+    def images(self) -> Split:
+        """The images that placements are evaluated on."""
+        return self.split
+
+    def on(self, images: Split) -> "SharedWeightsEvaluator":
+        """Return the evaluator of the same network on other images."""
+        other = copy.copy(self)
+        other.split = images
+        return other
 
     def evaluate(
         self, placements: Sequence[Placement], racing_rule: RacingRule | None = None
@@ -164,22 +177,22 @@ class SharedWeightsEvaluator:
         """Count the right answers of placements whose logits a walk yields."""
         start = time.perf_counter()
         looks = -(-len(self.split) // batch_size)
-        counts = _AnswerCounts(placements, len(self.split), looks, self.device, racing_rule)
+        cohort = _CohortAnswers(placements, len(self.split), looks, self.device, racing_rule)
         num_calibration = len(self.calibration)
         precision = self.precision.autocast(self.device)
         with torch.inference_mode(), precision, calibrated_norms(self.network, num_calibration):
             for images, labels in self.split.batches(batch_size, device=self.device):
                 if num_calibration:
                     images = torch.cat([self.calibration, images])
-                for members, logits in walk(images, counts.running):
-                    counts.add(members, logits[num_calibration:], labels)
-                counts.stop_losers()
+                for members, logits in walk(images, cohort.running):
+                    cohort.add(members, logits[num_calibration:], labels)
+                cohort.stop_losers()
         seconds = (time.perf_counter() - start) / len(placements)
-        yield from counts.results(seconds)
+        yield from cohort.results(seconds)
 
 
-class _AnswerCounts:
-    """Right answers of a cohort, whose members may be stopped on the way."""
+class _CohortAnswers:
+    """Answers of a cohort, whose members may be stopped on the way."""
 
     def __init__(
         self,
@@ -192,9 +205,7 @@ class _AnswerCounts:
         self.total, self.looks, self.racing_rule = total, looks, racing_rule
         self.numbers = list(range(len(placements)))  # of those still running
         self.running = list(placements)
-        self.correct = torch.zeros(len(placements), dtype=torch.long, device=device)
         self.finite = torch.ones(len(placements), dtype=torch.bool, device=device)
-        self.seen = [0] * len(placements)
         # Without a race nothing is looked at before the end, so that no device is waited for.
         self.answers: list[list[Tensor]] = [[] for _ in placements]
         rewards = [racing_rule.cost_reward(p) for p in placements] if racing_rule else []
@@ -205,11 +216,8 @@ class _AnswerCounts:
         right, finite = logits.argmax(1) == labels, logits.isfinite().all()
         for member in members:
             number = self.numbers[member]
-            self.correct[number] += right.sum()
             self.finite[number] &= finite
-            self.seen[number] += len(right)
-            if self.racing_rule:
-                self.answers[number].append(right)
+            self.answers[number].append(right)
 
     def stop_losers(self) -> None:
         """Stop the members that have lost the race, if there is one."""
@@ -224,28 +232,31 @@ class _AnswerCounts:
 
     def results(self, seconds: float) -> Iterator[EvaluationResult]:
         """Yield the result of each member."""
-        counts = zip(self.correct.tolist(), self.finite.tolist(), self.seen, strict=True)
-        for correct, finite, seen in counts:
+        given = [torch.cat(parts) for parts in self.answers]
+        ends = np.cumsum([len(right) for right in given])
+        all_answers = np.split(torch.cat(given).cpu().numpy(), ends[:-1])
+        for right, finite in zip(all_answers, self.finite.tolist(), strict=True):
             if not finite:
                 yield EvaluationResult(None, seconds, "its logits are not finite numbers")
                 continue
-            stopped = seen < self.total
-            note = f"stopped after {seen} of {self.total} images" if stopped else ""
-            yield EvaluationResult(correct / seen, seconds, note, stopped)
+            answers, stopped = Answers.of(right), len(right) < self.total
+            note = f"stopped after {len(right)} of {self.total} images" if stopped else ""
+            yield EvaluationResult(answers.accuracy, seconds, note, stopped, answers=answers)
 
 
 def top1_accuracy(network: nn.Module, batches: Iterable[tuple[Tensor, Tensor]]) -> float:
-    """Return a network's top-1 accuracy, in [0, 1]; puts it into evaluation mode.
+    """Return a network's top-1 accuracy, in [0, 1]; the arguments are those of `top1_answers`."""
+    return top1_answers(network, batches).accuracy
+
+
+def top1_answers(network: nn.Module, batches: Iterable[tuple[Tensor, Tensor]]) -> Answers:
+    """Return whether a network's most likely class is right; puts it into evaluation mode.
 
     Args:
         network: Any classifier.
         batches: Images and labels, on the network's device.
     """
     network.eval()
-    correct, seen = [], 0
     with torch.inference_mode():
-        for images, labels in batches:
-            correct.append((network(images).argmax(1) == labels).sum())
-            seen += len(labels)
-    # One addition at the end: the device is not waited for in between.
-    return float(torch.stack(correct).sum().double() / seen)
+        right = [network(images).argmax(1) == labels for images, labels in batches]
+    return Answers.of(torch.cat(right).cpu().numpy())  # the device is waited for at the end only

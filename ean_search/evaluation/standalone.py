@@ -7,7 +7,7 @@ seed is the same for all, so that placements see the same images in the same ord
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from torch import Tensor, nn
@@ -16,7 +16,7 @@ from ean_search.core.space import Placement, Space
 from ean_search.core.trial import EvaluationResult
 from ean_search.data.splits import Split
 from ean_search.evaluation.failures import trial_failure_reason
-from ean_search.evaluation.shared_weights import top1_accuracy
+from ean_search.evaluation.shared_weights import top1_answers
 from ean_search.networks.builder import prune
 from ean_search.networks.pretrained import build_on
 from ean_search.training.recipe import Recipe
@@ -75,6 +75,15 @@ class StandaloneEvaluator:
         """Build the network that placements are cut from, before its training."""
         return build_on(self.space, self.classes, self.seed, self.backbone).eval()
 
+    @property
+    def images(self) -> Split:
+        """The images that placements are evaluated on."""
+        return self.search
+
+    def on(self, images: Split) -> "StandaloneEvaluator":
+        """Return the evaluator of the same trainings on other images."""
+        return replace(self, search=images)
+
     def evaluate(self, placements: Sequence[Placement]) -> Iterator[EvaluationResult]:
         """Yield the accuracy of each placement."""
         self.folder.mkdir(parents=True, exist_ok=True)
@@ -109,7 +118,7 @@ class StandaloneEvaluator:
             )
             fit(network, self.train, self.recipe, context)
             batches = self.search.batches(self.eval_batch, device=self.device)
-            accuracy = top1_accuracy(network, batches)
+            answers = top1_answers(network, batches)
         except Exception as error:
             reason = trial_failure_reason(error)
             if reason is None:
@@ -117,4 +126,5 @@ class StandaloneEvaluator:
             return EvaluationResult(None, time.perf_counter() - start, reason)
         stopped = epochs < self.recipe.epochs
         note = f"stopped after {epochs} of {self.recipe.epochs} epochs" if stopped else ""
-        return EvaluationResult(accuracy, time.perf_counter() - start, note, stopped)
+        seconds = time.perf_counter() - start
+        return EvaluationResult(answers.accuracy, seconds, note, stopped, answers=answers)

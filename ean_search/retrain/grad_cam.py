@@ -15,7 +15,8 @@ import pandas as pd
 import torch
 from torch import Tensor, nn
 
-from ean_search.analysis.matplotlib_figures import plot_maps, save_figure
+from ean_search.analysis.grad_cam_picture import plot_maps
+from ean_search.analysis.matplotlib_figures import save_figure
 from ean_search.analysis.run_folder import Run
 from ean_search.core.space import Placement
 from ean_search.data.datasets import Data, load_data

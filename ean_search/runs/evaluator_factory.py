@@ -13,7 +13,7 @@ from ean_search.analysis.run_folder import Run
 from ean_search.core.objective import Problem
 from ean_search.core.space import Placement
 from ean_search.data.datasets import Data
-from ean_search.data.splits import cache_on_device
+from ean_search.data.search_images import cache_on_device
 from ean_search.distributed.config import Workers
 from ean_search.evaluation.racing import RacingEvaluator, RacingRule
 from ean_search.evaluation.shared_weights import SharedWeightsEvaluator

@@ -68,6 +68,8 @@ class Search(FrozenConfig):
             trains each placement for a short schedule.
         scheduler: The scheduler of Ray Tune for stand-alone trainings by workers.
         verify: How many of the best placements to train stand-alone after the search.
+        judge_share: The share of the search images that have no part in the search, and judge its
+            winners. With 0 the same images choose and judge, and the winners' figures are too good.
         warm_start: The folder of another run on the same sites, from whose trials the searcher
             learns first; they are copied when the run starts.
     """
@@ -81,6 +83,7 @@ class Search(FrozenConfig):
     objective: str = "accuracy - 0.02 latency"
     limits: str = ""
     racing: bool = False
+    judge_share: float = Field(default=0.5, ge=0, le=0.9)
     evaluator: Literal["shared", "standalone"] = "shared"
     scheduler: str = "asha"
     verify: int = Field(default=0, ge=0, le=MAX_COUNT)

@@ -1,14 +1,16 @@
-"""The evaluator of a run's conclusions: every placement sees all images, and nothing races."""
+"""The evaluator of a run's conclusions, on images that had no part in the search; nothing races."""
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from torch import nn
 
 from ean_search.core.space import Placement
 from ean_search.core.trial import EvaluationResult
+from ean_search.data.splits import Split
 from ean_search.distributed.config import Workers
 from ean_search.evaluation.shared_weights import SharedWeightsEvaluator
 from ean_search.networks.example import Example
@@ -25,6 +27,8 @@ class FinalEvaluator:
         images: How many images each accuracy is a mean over; 0: not known.
         evaluate: Yields the results of placements in their order, all in the same way.
         example: What a forward pass takes when it is timed; None: random images.
+        search_images: How many images the accuracies of the search are means over; 0: not known.
+        judges_apart: Whether `images` had no part in the search.
     """
 
     network: nn.Module
@@ -32,22 +36,33 @@ class FinalEvaluator:
     images: int
     evaluate: Callable[[Sequence[Placement]], Iterator[EvaluationResult]]
     example: Example | None = None
+    search_images: int = 0
+    judges_apart: bool = False
 
 
 @contextmanager
 def final_evaluator(
-    local: LocalEvaluator, images: int, workers: Workers | None, folder: Path
+    local: LocalEvaluator, judge: Split | None, workers: Workers | None, folder: Path
 ) -> Iterator[FinalEvaluator]:
     """Give the evaluator of a run's conclusions; only stand-alone trainings use the workers.
 
     Args:
         local: The evaluator of the run in this process.
-        images: The number of its search images.
+        judge: The images to judge by; those of the search if None.
         workers: The Ray workers, if any.
         folder: The run's folder, in which Ray keeps its files while it works.
     """
-    if isinstance(local, SharedWeightsEvaluator) or workers is None:
-        yield FinalEvaluator(local.network, local.device, images, local.evaluate)
+    judging = local if judge is None else local.on(judge)
+    make = partial(
+        FinalEvaluator,
+        local.network,
+        local.device,
+        len(judging.images),
+        search_images=len(local.images),
+        judges_apart=judge is not None,
+    )
+    if isinstance(judging, SharedWeightsEvaluator) or workers is None:
+        yield make(evaluate=judging.evaluate)
         return
-    with training_evaluator(local, workers, folder, name="comparison") as evaluator:
-        yield FinalEvaluator(local.network, local.device, images, evaluator.evaluate)
+    with training_evaluator(judging, workers, folder, name="comparison") as evaluator:
+        yield make(evaluate=evaluator.evaluate)

@@ -17,11 +17,14 @@ from ean_search.core.space import Placement
 from ean_search.core.trial import Cost
 from ean_search.costs.measure import measure_costs, price_list
 from ean_search.data.datasets import Data, load_data
+from ean_search.data.search_images import divide_search
+from ean_search.data.splits import Split
 from ean_search.distributed.config import Workers
 from ean_search.runs.begin import begun_run
 from ean_search.runs.change_budget import change_budget
 from ean_search.runs.checks import check_experiment, check_limits
 from ean_search.runs.conditions import check_conditions
+from ean_search.runs.earlier_formats import settings_before
 from ean_search.runs.evaluator_factory import (
     LocalEvaluator,
     choose_workers,
@@ -151,13 +154,14 @@ def do_run(
 
 def _do_stages(run: Run, progress: Progress, workers: Workers | None, force: bool) -> None:
     with log_scalars(run.tensorboard_folder, progress) as logged_progress:
-        changes = {"device": _available_device(run)}
+        changes = {"device": _available_device(run), **settings_before(run)}
         experiment = load_experiment(run.experiment_file, changes, run.trust)
         check_conditions(run, experiment.device, force=force)
         check_plugins(experiment)  # a plug-in may have changed since the start
         workers = choose_workers(workers, experiment.device)
-        data = load_data(experiment.data)
-        _Stages(run, experiment, data, workers, logged_progress).do_all()
+        share = experiment.search.judge_share
+        data, judge = divide_search(load_data(experiment.data), share)
+        _Stages(run, experiment, data, judge, workers, logged_progress).do_all()
 
 
 def _available_device(run: Run) -> str:
@@ -174,6 +178,7 @@ class _Stages:
     run: Run
     experiment: Experiment
     data: Data
+    judge: Split | None
     workers: Workers | None
     progress: Progress
 
@@ -252,8 +257,7 @@ class _Stages:
 
     def conclude(self, problem: Problem, evaluator: LocalEvaluator, ending: str) -> None:
         """Compare the winners with others, and write the summary."""
-        images = len(self.data.search)
-        with final_evaluator(evaluator, images, self.workers, self.run.path) as final:
+        with final_evaluator(evaluator, self.judge, self.workers, self.run.path) as final:
             conclude(
                 self.run,
                 self.experiment,

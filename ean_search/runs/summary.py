@@ -1,13 +1,12 @@
 """What a search found: the front, the best placement, the knee, and how they compare.
 
-The winners are compared with `none`, `all` and random placements of the same count, all evaluated
-once more in the same way, and the front's latencies are measured on pruned networks.
+The winners are compared with `none`, `all` and random placements of the same count, all on images
+that had no part in choosing them, and the front's latencies are measured on pruned networks.
 """
 
 from collections.abc import Sequence
 from typing import Any
 
-import numpy as np
 import pandas as pd
 
 from ean_search.analysis.caveats import caveats, is_conclusive, more_accurate_trials
@@ -15,21 +14,26 @@ from ean_search.analysis.matplotlib_figures import save_figure
 from ean_search.analysis.run_folder import Run
 from ean_search.analysis.run_pictures import front_picture
 from ean_search.analysis.score_names import with_score_names
-from ean_search.analysis.significance import judge, standard_error
+from ean_search.analysis.significance import difference_error, judge
 from ean_search.core.live_names import is_live
 from ean_search.core.objective import Problem
 from ean_search.core.pareto import front_hypervolume
-from ean_search.core.space import Placement
-from ean_search.core.trial import EvaluationResult
 from ean_search.runs.experiment import Experiment
 from ean_search.runs.final_evaluator import FinalEvaluator
 from ean_search.runs.front_latency import measure_front
+from ean_search.runs.judging import (
+    Judgement,
+    compare_winners,
+    draw_random,
+    find_winners,
+    judge_front,
+    judge_placements,
+)
 from ean_search.utils.errors import UserError
 from ean_search.utils.files import RESULTS_ROOT, save_csv, save_json
 from ean_search.utils.progress import Progress
 
 LONGER_TRAINING = 4  # times as many epochs, if the run's were too few to tell anything
-RANDOM_PLACEMENTS = 5  # that show what chance reaches at the winner's number of attachments
 
 
 def conclude(
@@ -61,17 +65,23 @@ def conclude(
         where = run.trials_file
         raise UserError(f"no placement of {where} is within the limits: loosen --budget-cost")
     measured = measure_front(run, problem, evaluator, progress)
-    front = measured.front()
+    front, winners = measured.front(), find_winners(run)
+    random = draw_random(problem.space, winners["best"], experiment.seed)
+    members = [run.find(text) for text in front.placement] if evaluator.judges_apart else []
+    compared = list(dict.fromkeys([*winners.values(), *random, *members]))
+    judgement = judge_placements(run, evaluator, compared, progress)
+    if evaluator.judges_apart:
+        front = judge_front(run, front, judgement)
     save_csv(with_score_names(front, run.score), run.front_table)
-    comparison = _compare(run, experiment.seed, problem, evaluator, progress)
-    measurements = {"comparison": comparison, "verified": _verified(run)}
-    summary = _settings(run, experiment, ending, evaluator.images) | measurements
-    summary |= {"front": front.to_dict("records"), "latency": measured.describe()}
-    summary |= _judgement(frame, front, comparison["none"], classes, evaluator.images)
+    summary = _settings(run, experiment, ending, evaluator)
+    summary |= {"comparison": compare_winners(run, problem, judgement, random)}
+    summary |= {"verified": _verified(run), "front": front.to_dict("records")}
+    summary |= {"latency": measured.describe()}
+    summary |= _judgement(frame, _gains(run, front, judgement), classes, evaluator)
     following = next_commands(run, is_conclusive(summary), measured.recommended())
     summary |= {"notes": caveats(summary), "next": following}
     save_json(summary, run.summary_file)
-    save_figure(front_picture(run, frame, front, evaluator.images), run.front_picture)
+    save_figure(front_picture(run, frame, front, evaluator.search_images), run.front_picture)
 
 
 def next_commands(
@@ -117,10 +127,9 @@ def _results_flag(run: Run) -> str:
 
 def _judgement(
     trials: pd.DataFrame,
-    front: pd.DataFrame,
-    none: dict[str, Any],
+    gains: dict[str, tuple[float, float]],
     classes: int | None,
-    images: int,
+    evaluator: FinalEvaluator,
 ) -> dict[str, Any]:
     """Judge what the accuracies can say, and find what is more accurate than the best reward."""
     done = trials[trials.status == "done"]
@@ -130,22 +139,46 @@ def _judgement(
     evaluated = trials[trials.status.isin(("done", "infeasible")) & trials.accuracy.notna()]
     judged = judge(
         evaluated.accuracy.tolist(),
-        dict(zip(front.placement, front.accuracy, strict=True)),
-        (none["placement"], none["accuracy"]),
+        gains,
         classes=classes,
-        images=images,
+        images=evaluator.search_images,
+        paired=evaluator.judges_apart,
     )
     return {"significance": judged.to_fields(), "more_accurate": better}
 
 
-def _settings(run: Run, experiment: Experiment, ending: str, images: int) -> dict[str, Any]:
+def _gains(run: Run, front: pd.DataFrame, judgement: Judgement) -> dict[str, tuple[float, float]]:
+    """Return what the front's members gain over `none`, and the standard errors of that.
+
+    They are of the images that judge, if members were judged; otherwise of the search, and errors
+    take the accuracies for independent.
+    """
+    none, gains = run.find("none"), {}
+    plain = judgement.accuracies[none]
+    for text, accuracy in zip(front.placement, front.accuracy, strict=True):
+        placement = run.find(text)
+        paired = judgement.difference(placement, [none])
+        if placement == none:
+            continue
+        if paired is not None and "judged_accuracy" in front:
+            gains[text] = paired.difference, paired.standard_error
+        elif judgement.images:
+            gains[text] = accuracy - plain, difference_error(accuracy, plain, judgement.images)
+    return gains
+
+
+def _settings(
+    run: Run, experiment: Experiment, ending: str, evaluator: FinalEvaluator
+) -> dict[str, Any]:
     """Describe what was searched, how the search ended, and how good its front is."""
     frame = run.frame()
     return {
         "space": run.space.name,
         "ending": ending,
         "trials": len(frame),
-        "search_images": images,
+        "search_images": evaluator.search_images,
+        "judge_images": evaluator.images,
+        "judged_apart": evaluator.judges_apart,
         "score": run.score.model_dump(),
         "objective": experiment.search.objective,
         "limits": experiment.search.limits,
@@ -171,67 +204,3 @@ def _verified(run: Run) -> list[dict[str, Any]]:
         }
         for trial in run.read_verified()
     ]
-
-
-def _compare(
-    run: Run, seed: int, problem: Problem, evaluator: FinalEvaluator, progress: Progress
-) -> dict[str, Any]:
-    """Evaluate the winners, `none`, `all` and random placements, all in the same way."""
-    named = {name: run.find(name) for name in ("best", "knee", "none", "all")}
-    rng, attached = np.random.default_rng((seed, 0)), named["best"].attached
-    random = [problem.space.sample(rng, attached=attached) for _ in range(RANDOM_PLACEMENTS)]
-    placements = list(dict.fromkeys([*named.values(), *random]))
-    results = _evaluate(evaluator, placements, progress)
-    rows = {
-        name: _named_row(problem, placement, *_with_error(results[placement], evaluator.images))
-        for name, placement in named.items()
-    }
-    accuracies = [_with_error(results[placement], 0)[0] for placement in random]
-    return rows | {"random": _random_row(problem, random, accuracies)}
-
-
-def _with_error(result: EvaluationResult, images: int) -> tuple[float, float | None]:
-    """Return an accuracy with its standard error, which is None if nothing tells it."""
-    assert result.accuracy is not None, "it was refused before"
-    if result.standard_error is not None or not images:
-        return result.accuracy, result.standard_error
-    return result.accuracy, standard_error(result.accuracy, images)
-
-
-def _evaluate(
-    evaluator: FinalEvaluator, placements: list[Placement], progress: Progress
-) -> dict[Placement, EvaluationResult]:
-    results: dict[Placement, EvaluationResult] = {}
-    for placement, result in zip(placements, evaluator.evaluate(placements), strict=True):
-        if result.accuracy is None:
-            raise UserError(f"{placement} cannot be compared with the winners: {result.note}")
-        results[placement] = result
-        progress("comparison", len(results), len(placements))
-    return results
-
-
-def _named_row(
-    problem: Problem, placement: Placement, accuracy: float, error: float | None
-) -> dict[str, Any]:
-    cost = problem.price(placement)
-    return {
-        "placement": str(placement),
-        "accuracy": accuracy,
-        "standard_error": error,
-        "reward": problem.reward(accuracy, cost),
-        "sites": placement.attached,
-        "latency_ms": cost.latency_ms,
-    }
-
-
-def _random_row(
-    problem: Problem, placements: list[Placement], accuracies: list[float]
-) -> dict[str, Any]:
-    """Describe random placements by the means of what they reach and cost."""
-    return {
-        "placements": [str(placement) for placement in placements],
-        "accuracy": float(np.mean(accuracies)),
-        "deviation": float(np.std(accuracies, ddof=1)),
-        "sites": placements[0].attached,
-        "latency_ms": float(np.mean([problem.price(p).latency_ms for p in placements])),
-    }

@@ -9,9 +9,11 @@ import os
 from collections.abc import Sequence
 from pathlib import Path
 
+from ean_search.core.answers import Answers
 from ean_search.core.score import ACCURACY, Score
 from ean_search.core.space import Placement, Space
 from ean_search.core.trial import Trial
+from ean_search.search.answer_log import answers_file, append_answers, sync_answers
 from ean_search.utils.errors import UserError
 from ean_search.utils.files import write_atomically
 from ean_search.utils.jsonl import LogRows, read_log
@@ -41,13 +43,21 @@ class TrialLog:
             log.warning("%s: dropped its last line, which was not written to the end", path)
             os.truncate(path, rows.complete_bytes)
 
-    def append(self, trial: Trial) -> None:
-        """Add a trial; it is in the file even if this process is killed right afterwards."""
+    def append(self, trial: Trial, answers: Answers | None = None) -> None:
+        """Add a trial; it is in the file even if this process is killed right afterwards.
+
+        Args:
+            trial: The trial.
+            answers: The answers behind its accuracy, if there are any.
+        """
+        if answers is not None:
+            append_answers(answers_file(self.path), trial.placement, answers)
         append(self.path, trial.to_json(self.score).encode() + b"\n")
         self.trials.append(trial)
 
     def sync(self) -> None:
         """Wait until all trials are on the disk, so that they survive a power failure."""
+        sync_answers(answers_file(self.path))
         if self.path.is_file():
             with open_to_append(self.path) as file:
                 os.fsync(file.fileno())
@@ -59,8 +69,8 @@ class InMemoryTrialLog(TrialLog):
     def __init__(self, trials: Sequence[Trial] = (), path: Path = Path("memory")) -> None:
         self.path, self.trials = path, list(trials)
 
-    def append(self, trial: Trial) -> None:
-        """Add a trial."""
+    def append(self, trial: Trial, answers: Answers | None = None) -> None:
+        """Add a trial; its answers are not kept."""
         self.trials.append(trial)
 
     def sync(self) -> None:

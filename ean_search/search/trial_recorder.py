@@ -89,7 +89,7 @@ class TrialRecorder:
         results = self._measure(new, len(logged))
         for placement, result in zip(missing, results, strict=True):
             trial = self._make_trial(placement, result, step, note_of.get(placement, ""))
-            self.log.append(trial)
+            self.log.append(trial, result.answers)
             self.known[placement] = trial
             if result.seconds > SYNC_AFTER_SECONDS:
                 self.log.sync()

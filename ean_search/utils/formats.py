@@ -9,7 +9,7 @@ from ean_search.utils.errors import UserError, shorten
 
 FORMAT_KEY = "format"
 # A file without a version is of the first one.
-FORMATS = {"run": 1, "cost table": 1, "checkpoint": 1, "training": 1}
+FORMATS = {"run": 2, "cost table": 1, "checkpoint": 1, "training": 1}
 
 
 def check_format(value: Any, kind: str, where: str) -> None:

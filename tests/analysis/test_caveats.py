@@ -9,14 +9,15 @@ from ean_search.analysis.caveats import (
     is_conclusive,
     more_accurate_trials,
 )
-from ean_search.analysis.significance import judge
+from ean_search.analysis.significance import difference_error, judge
 
 
 def make_summary(accuracies, images=1000, **more):
     """Make the parts of a summary that caveats are about; the first accuracy is that of none."""
-    front = {f"{number}-0": accuracy for number, accuracy in enumerate(accuracies)}
-    none = ("0-0", accuracies[0])
-    judged = judge(list(accuracies), front, none, classes=10, images=images)
+    none, gains = accuracies[0], {}
+    for number, accuracy in enumerate(accuracies[1:], 1):
+        gains[f"{number}-0"] = accuracy - none, difference_error(accuracy, none, images)
+    judged = judge(list(accuracies), gains, classes=10, images=images)
     return {"significance": judged.to_fields(), **more}
 
 

@@ -6,7 +6,7 @@ from ean_search.analysis.run_format import check_run_format
 from ean_search.utils.errors import UserError
 
 
-@pytest.mark.parametrize("text", ["{}", '{"format": 1}', "broken", "[]"])
+@pytest.mark.parametrize("text", ["{}", '{"format": 1}', '{"format": 2}', "broken", "[]"])
 def test_runs_of_this_version_and_older_ones(tmp_path, text):
     file = tmp_path / "provenance.json"
     check_run_format(file)
@@ -16,6 +16,6 @@ def test_runs_of_this_version_and_older_ones(tmp_path, text):
 
 def test_runs_of_a_newer_version(tmp_path):
     file = tmp_path / "provenance.json"
-    file.write_text('{"format": 2}')
-    with pytest.raises(UserError, match="newer ean-search: format 2 of a run"):
+    file.write_text('{"format": 3}')
+    with pytest.raises(UserError, match="newer ean-search: format 3 of a run"):
         check_run_format(file)

@@ -31,12 +31,12 @@ def test_the_error_of_a_difference_is_that_of_independent_accuracies(rng):
 
 
 def judge_front(highest, images=1000, none=0.6):
-    front = {"0-0": none, "1-0": highest}
-    return judge([none, highest], front, ("0-0", none), classes=10, images=images)
+    gains = {"1-0": (highest - none, difference_error(highest, none, images))}
+    return judge([none, highest], gains, classes=10, images=images)
 
 
 def test_a_run_at_chance_is_judged_so():
-    judged = judge([0.08, 0.10, 0.11], {"1-1": 0.11}, ("0-0", 0.08), classes=10, images=100)
+    judged = judge([0.08, 0.10, 0.11], {"1-1": (0.03, 0.04)}, classes=10, images=100)
     assert (judged.chance, judged.highest_accuracy, judged.trials) == (0.1, 0.11, 3)
     assert not judged.above_chance
     assert not judged.differs_from_none
@@ -46,7 +46,7 @@ def test_a_run_at_chance_is_judged_so():
 def test_an_accuracy_right_at_the_bound_is_above_chance():
     bound = chance_bound(10, 100, 1)
     for accuracy, above in ((bound, True), (bound - 0.01, False)):
-        judged = judge([accuracy], {"0-0": accuracy}, ("0-0", accuracy), classes=10, images=100)
+        judged = judge([accuracy], {}, classes=10, images=100)
         assert judged.above_chance is above
 
 
@@ -60,7 +60,7 @@ def test_members_of_the_front_are_judged_beside_none():
 
 
 def test_a_front_of_none_alone_differs_in_nothing():
-    judged = judge([0.6], {"0-0": 0.6}, ("0-0", 0.6), classes=10, images=1000)
+    judged = judge([0.6], {}, classes=10, images=1000)
     assert (judged.front, judged.differs_from_none) == ((), False)
 
 

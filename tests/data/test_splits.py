@@ -6,7 +6,6 @@ from ean_search.data.splits import (
     Split,
     TensorSplit,
     WrappedSplit,
-    cache_on_device,
     crop_and_flip,
     to_device,
 )
@@ -141,21 +140,6 @@ def test_processes_see_together_what_one_would_see(split, shuffle):
         for (images, labels), (all_images, all_labels) in zip(batches, whole, strict=True):
             assert torch.equal(images, all_images[rank::2])
             assert torch.equal(labels, all_labels[rank::2])
-
-
-def test_a_cached_split_has_the_same_images_in_an_order_that_never_changes():
-    split = TensorSplit(BYTES, LABELS, mean_std=((0.1, 0.2, 0.3), (0.5, 0.4, 0.3)))
-    images, labels = read_split(cache_on_device(split, 8, "cpu"))
-    assert torch.equal(images, read_split(split)[0][labels])
-    assert labels.tolist() != sorted(labels.tolist())
-    assert sorted(labels.tolist()) == list(range(10))
-    assert torch.equal(read_split(cache_on_device(split, 8, "cpu"))[1], labels)
-
-
-def test_a_split_too_large_for_the_memory_is_not_cached(monkeypatch):
-    split = TensorSplit(BYTES, LABELS)
-    monkeypatch.setattr("ean_search.data.splits.free_bytes", lambda device: 1000)
-    assert cache_on_device(split, 8, "cpu") is split
 
 
 @pytest.mark.parametrize("shuffle", [None, (0, 1)])

@@ -5,6 +5,7 @@ import logging
 import pytest
 
 from ean_search.core.space import load_space
+from ean_search.core.trial import EvaluationResult
 from ean_search.distributed.chunk_book import ChunkBook
 from ean_search.utils.errors import UserError
 
@@ -17,7 +18,7 @@ def placements():
 
 
 def report_of(number, *accuracies, **more):
-    rows = [[accuracy, 1.0, "", False] for accuracy in accuracies]
+    rows = [EvaluationResult(accuracy, 1.0).to_row() for accuracy in accuracies]
     return {"chunk": number, "results": rows, "time_total_s": 7.0, **more}
 
 

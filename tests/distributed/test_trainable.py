@@ -93,5 +93,5 @@ def test_a_report_names_the_best_placement_of_its_chunk(tiny):
     results = [EvaluationResult(0.3, 1.0), EvaluationResult(0.5, 1.0), EvaluationResult(None, 1.0)]
     worded = report(7, chunk, results)
     assert (worded["chunk"], worded["placement"], worded["accuracy"]) == (7, "1-0-0-0", 0.5)
-    assert [EvaluationResult(*row) for row in worded["results"]] == results
+    assert [EvaluationResult.from_row(row) for row in worded["results"]] == results
     assert report(7, chunk[2:], results[2:])["accuracy"] == 0.0

@@ -8,6 +8,7 @@ import torch
 
 from ean_search.core.objective import Problem
 from ean_search.data.datasets import Data, load_data
+from ean_search.data.search_images import divide_search
 from ean_search.data.splits import TensorSplit
 from ean_search.distributed.config import Workers
 from ean_search.runs.evaluator_factory import (
@@ -35,7 +36,8 @@ def standalone(small_run):
 @pytest.fixture
 def shared(small_run):
     experiment = load_experiment(small_run.experiment_file)
-    return make_shared_evaluator(small_run, experiment, load_data(experiment.data), None, silent)
+    data, _ = divide_search(load_data(experiment.data), experiment.search.judge_share)
+    return make_shared_evaluator(small_run, experiment, data, None, silent)
 
 
 @pytest.fixture

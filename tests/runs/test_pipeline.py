@@ -38,6 +38,8 @@ def test_a_run_leaves_its_settings_and_its_results(small_run):
         "costs.json",
         "supernet.safetensors",
         "trials.jsonl",
+        "trials.answers.jsonl",
+        "judged.answers.jsonl",
         "front.csv",
         "front.png",
         "summary.json",
