@@ -43,6 +43,7 @@ def net(classes=10):
     )
 
 
+@pytest.mark.slow
 def test_a_run_begins_with_the_network_and_asks_for_it_again(tmp_path):
     network = net().train()
     before = copy.deepcopy(network.state_dict())
