@@ -168,6 +168,14 @@ def _uncounted(space: Space, network: nn.Module) -> tuple[str, ...]:
     return found
 
 
+def _timed_example(space: Space, batch_size: int, device: str) -> Example | None:
+    """Return what networks are timed on: the user's example, or None for random images."""
+    if not is_live(space.backbone):
+        return None
+    example = blank_example(space).to(device)
+    return example.with_tensors([x.repeat_interleave(batch_size, 0) for x in example.tensors])
+
+
 def _example_of_table(space: Space, table: CostTable) -> Example:
     """Return what the counts of a table are for."""
     if is_live(space.backbone):
@@ -221,7 +229,7 @@ def _with_latency(
     """
     full = {k: space.placement([k] * space.sites) for k in range(space.choices)}
     networks = {str(k): prune(network, placement) for k, placement in full.items()}
-    example = blank_example(space) if is_live(space.backbone) else None
+    example = _timed_example(space, table.batch_size, device)
     times_of_networks = time_networks(networks, table, device, rounds, example)
     times = {name: times_of_one.median for name, times_of_one in times_of_networks.items()}
     inputs = site_inputs(space, network, table.batch_size, device)

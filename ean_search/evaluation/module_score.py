@@ -15,6 +15,7 @@ from ean_search.core.score import Score
 from ean_search.core.space import Placement
 from ean_search.core.trial import EvaluationResult
 from ean_search.evaluation.failures import trial_failure_reason
+from ean_search.evaluation.norm_statistics import NormCalibration
 from ean_search.networks.builder import place
 from ean_search.utils.errors import UserError, describe_crash
 from ean_search.utils.seeding import derive_seed, seeded
@@ -89,6 +90,7 @@ class ModuleEvaluator:
         score: Its name, direction and range.
         device: The device of the network.
         seed: Of the global generators while a placement is scored.
+        calibration: Sets the norm statistics of each placement first; None: they stay.
     """
 
     network: nn.Module
@@ -96,6 +98,7 @@ class ModuleEvaluator:
     score: Score
     device: str = "cpu"
     seed: int = 0
+    calibration: NormCalibration | None = None
 
     def evaluate(self, placements: Sequence[Placement]) -> Iterator[EvaluationResult]:
         """Yield the result of each placement, in their order.
@@ -109,7 +112,10 @@ class ModuleEvaluator:
     def _measure(self, placement: Placement) -> EvaluationResult:
         start = time.perf_counter()
         try:
-            found = measure_score(place(self.network, placement), self.function, self.seed)
+            network = place(self.network, placement)
+            if self.calibration is not None:
+                self.calibration.apply(network)
+            found = measure_score(network, self.function, self.seed)
         except Exception as error:
             reason = trial_failure_reason(error)
             if reason is None:
@@ -120,7 +126,7 @@ class ModuleEvaluator:
         check_range(self.score, found.value)
         return EvaluationResult(
             accuracy=self.score.worth(found.value),
-            seconds=found.seconds,
+            seconds=time.perf_counter() - start,
             standard_error=None if found.error is None else self.score.worth_size(found.error),
         )
 

@@ -9,7 +9,7 @@ module; a run folder holds its name only.
 import copy
 import hashlib
 from dataclasses import dataclass
-from weakref import ref
+from weakref import WeakKeyDictionary, ref
 
 import torch
 from torch import nn
@@ -43,6 +43,7 @@ class LiveNetwork:
 
 # By name, those that somebody still holds; the same module may have been given several times.
 _known: dict[str, list[ref[LiveNetwork]]] = {}
+_kept: WeakKeyDictionary[nn.Module, LiveNetwork] = WeakKeyDictionary()
 
 
 def device_of(module: nn.Module) -> str:
@@ -51,12 +52,13 @@ def device_of(module: nn.Module) -> str:
     return "cpu" if parameter is None else str(parameter.device)
 
 
-def register_live(module: nn.Module, example: Example) -> LiveNetwork:
+def register_live(module: nn.Module, example: Example, *, keep: bool = False) -> LiveNetwork:
     """Make a user's module known as a backbone; the module itself is left alone.
 
     Args:
         module: The module.
         example: What one forward pass of it takes.
+        keep: Know the name also as long as the module itself is there.
 
     Returns:
         The value to hold: the name is known as long as it is held.
@@ -77,6 +79,8 @@ def register_live(module: nn.Module, example: Example) -> LiveNetwork:
     name = f"{LIVE_PREFIX}{type(module).__name__}-{fingerprint(module, example)}"
     live = LiveNetwork(name, copied, example.to(device_of(module)))
     _known[name] = [*(other for other in _known.get(name, ()) if other()), ref(live)]
+    if keep:
+        _kept[module] = live
     return live
 
 
@@ -103,8 +107,8 @@ def find_live(backbone: str) -> LiveNetwork:
     if not held:
         raise UserError(
             f"the network {backbone.removeprefix(LIVE_PREFIX)!r} is a module from Python, and this "
-            "process was not given it: call search_attention or do_run again with the same module "
-            "and folder (other weights make it another module)"
+            "process was not given it: call search_attention, or do_run with network=, again with "
+            "the same module and folder (other weights make it another module)"
         )
     return held[-1]
 

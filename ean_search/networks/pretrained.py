@@ -83,7 +83,9 @@ def put_weights(
     fitting = {n for n, t in tensors.items() if n in weights and weights[n].shape == t.shape}
     if not fitting:
         raise UserError(f"nothing in the weights of {source} fits {space.backbone}")
-    head = {name for name in tensors if name.startswith(f"{find_head(network)[0]}.")}
+    head: set[str] = set()
+    if len(fitting) < len(tensors):
+        head = {name for name in tensors if name.startswith(f"{find_head(network)[0]}.")}
     if others := [n for n in tensors if n not in fitting | head and not n.endswith(COUNTER)]:
         what = f"{source} do not fit {space.backbone}"
         raise UserError(_describe_misfits(what, weights, tensors, others))

@@ -13,14 +13,17 @@ from huggingface_hub import constants
 from timm.models import get_pretrained_cfg_value, is_model, load_state_dict
 from torch import Tensor
 
+from ean_search.core.live_names import is_live
 from ean_search.core.space import Space
 from ean_search.data.splits import MeanStd
 from ean_search.networks.backbones.registry import BACKBONES
+from ean_search.networks.live import find_live
 from ean_search.networks.package_weights import PREFIX, find_package, load_package_weights
 from ean_search.networks.plain_backbone import size_arguments
 from ean_search.utils.errors import UserError, first_line
 
 TIMM = "timm"
+NETWORK = "network"  # the user's own module, with the weights that it has
 LOCAL_DIR = "local-dir:"
 FILES_OF_FOLDERS = ("model.safetensors", "pytorch_model.bin")
 HUB_TIMEOUT_SECONDS = 5
@@ -33,13 +36,16 @@ def find_weights(space: Space, source: str) -> Mapping[str, Tensor]:
         space: The space of the backbone.
         source: `timm`, for the weights of timm's model of the same name; `package:NAME`, for
             those of an installed package (see package_weights.py); `local-dir:FOLDER`, for a folder
-            that timm saved for the hub; or a path to a file.
+            that timm saved for the hub; `network`, for those that a module from Python has; or a
+            path to a file.
 
     Raises:
         UserError: If there are no such weights.
     """
     if source == TIMM:
         return _timm_weights(space)
+    if source == NETWORK and is_live(space.backbone):
+        return find_live(space.backbone).module.state_dict()
     if source.startswith(PREFIX):
         return load_package_weights(source, space)
     if source.startswith(LOCAL_DIR):

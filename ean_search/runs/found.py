@@ -15,6 +15,7 @@ from ean_search.analysis.run_analysis import RunAnalysis
 from ean_search.analysis.run_folder import Run
 from ean_search.analysis.score_names import with_score_names
 from ean_search.core.space import Placement
+from ean_search.evaluation.norm_statistics import NormCalibration
 from ean_search.networks.builder import prune
 from ean_search.networks.live import LiveNetwork
 from ean_search.networks.plain_modules import make_plain
@@ -34,12 +35,15 @@ class Found:
         placement: Which sites have attention; that of the highest reward within the limits.
         weights: The weight-sharing network, from which placements are cut.
         live: The module that was searched in.
+        calibration: Sets the norm statistics of a placement, as before it was scored; None: they
+            are those of the training.
     """
 
     run: Run
     placement: Placement
     weights: nn.Module
     live: LiveNetwork
+    calibration: NormCalibration | None = None
 
     @cached_property
     def network(self) -> nn.Module:
@@ -49,6 +53,8 @@ class Found:
         package.
         """
         pruned = prune(self.weights, self.placement).eval()
+        if self.calibration is not None:
+            self.calibration.apply(pruned)
         hearts = {site.module_path: site.returned for site in self._sites if site.removed}
         return make_plain(pruned, self.live.example, hearts)
 

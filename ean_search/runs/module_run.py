@@ -108,12 +108,15 @@ class ModuleRun:
 
     def make_evaluator(self, network: nn.Module) -> ModuleEvaluator:
         """Make what scores placements in this process."""
+        experiment, tuning = self.experiment, self.experiment.fine_tuning
+        assert tuning is not None, "a run over a user's module says how it is fine-tuned"
         return ModuleEvaluator(
             network,
             self.task.function,
-            self.experiment.search.score,
+            experiment.search.score,
             self.task.live.device,
-            self.experiment.seed,
+            experiment.seed,
+            self.task.calibration(experiment.space, tuning, experiment.seed),
         )
 
     def search(self, problem: Problem, evaluator: ModuleEvaluator) -> str:

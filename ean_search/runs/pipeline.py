@@ -9,6 +9,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from torch import nn
+
 from ean_search.analysis.run_folder import Run, load_run
 from ean_search.core.objective import Problem
 from ean_search.core.space import Placement
@@ -36,6 +38,7 @@ from ean_search.runs.experiment import (
     load_experiment,
 )
 from ean_search.runs.final_evaluator import final_evaluator
+from ean_search.runs.live_start import give_network, with_network
 from ean_search.runs.new_folder import refuse_used
 from ean_search.runs.plugins import check_plugins
 from ean_search.runs.resolve_experiment import resolve
@@ -57,7 +60,11 @@ log = logging.getLogger(__name__)
 
 
 def start_run(
-    experiment: Experiment | Path | str, path: Path | str, *, numbered: bool = False
+    experiment: Experiment | Path | str,
+    path: Path | str,
+    *,
+    numbered: bool = False,
+    network: nn.Module | None = None,
 ) -> Run:
     """Make the folder of a new run, with its experiment and its provenance; nothing is computed.
 
@@ -68,6 +75,8 @@ def start_run(
         path: The folder; it must not exist, be empty, or be that of a run without any trial, which
             then starts anew.
         numbered: Take a new folder in any case: `path` with a number if there is one already.
+        network: A network of your own, trained or not, in place of the backbone of the space. It is
+            left as it is; a run that goes on asks for it again.
 
     Raises:
         UserError: If the folder is in use, or something in the experiment cannot work.
@@ -76,24 +85,32 @@ def start_run(
         >>> run = start_run(load_experiment("experiment.yaml"), "results/first")
         >>> do_run(run)
     """
-    with started_run(experiment, path, numbered=numbered) as run:
+    with started_run(experiment, path, numbered=numbered, network=network) as run:
         return run
 
 
 @contextmanager
 def started_run(
-    experiment: Experiment | Path | str, path: Path | str, *, numbered: bool = False
+    experiment: Experiment | Path | str,
+    path: Path | str,
+    *,
+    numbered: bool = False,
+    network: nn.Module | None = None,
 ) -> Iterator[Run]:
     """Start a run like `start_run`, and keep other processes off it in the block."""
     if not numbered:
         refuse_used(Run(Path(path)))
     if not isinstance(experiment, Experiment):
         experiment = load_experiment(experiment)
+    live = None
+    if network is not None:
+        experiment, live = with_network(experiment, network)
     experiment = resolve(experiment)
     check_plugins(experiment)
     check_experiment(experiment)
     with begun_run(experiment, Path(path), numbered=numbered) as run:
         yield run
+    del live  # it was held until here
 
 
 def do_run(
@@ -104,6 +121,7 @@ def do_run(
     budget: int | None = None,
     steps: int | None = None,
     force: bool = False,
+    network: nn.Module | None = None,
 ) -> None:
     """Do all stages of a run that are not done yet.
 
@@ -117,6 +135,7 @@ def do_run(
         steps: The same for the number of cohorts.
         force: Go on with another device, number of threads or torch than the run began with,
             though that changes its history.
+        network: The network that the run began with, where `start_run` was given one.
 
     Raises:
         UserError: If another process is working on the run, or something cannot work.
@@ -127,8 +146,10 @@ def do_run(
     run = load_run(run)
     with only_writer(run.lock_file, str(run.path)):
         refuse_links(run.path)
+        live = None if network is None else give_network(run.space, network)
         change_budget(run, budget, steps)
         _do_stages(run, progress, workers, force)
+        del live  # it was held until here
 
 
 def _do_stages(run: Run, progress: Progress, workers: Workers | None, force: bool) -> None:

@@ -142,8 +142,8 @@ def search_attention(
         with log_scalars(run.tensorboard_folder, progress) as logged:
             stages = ModuleRun(run, experiment, task, workers, logged)
             stages.do_all()
-            weights = stages.make_network()
-    return Found(run, run.find("best"), weights, live)
+            evaluator = stages.make_evaluator(stages.make_network())
+    return Found(run, run.find("best"), evaluator.network, live, evaluator.calibration)
 
 
 def _open_folder(path: Path, experiment: Experiment, task: UserTask) -> Run:

@@ -4,6 +4,7 @@ import copy
 import math
 from collections.abc import Iterable
 from dataclasses import dataclass
+from itertools import islice
 from typing import Any
 
 from ean_search.core.score import Score
@@ -14,6 +15,7 @@ from ean_search.evaluation.module_score import (
     check_range,
     measure_score,
 )
+from ean_search.evaluation.norm_statistics import NormCalibration
 from ean_search.networks.builder import build
 from ean_search.networks.forward_check import check_forward
 from ean_search.networks.live import LiveNetwork
@@ -25,6 +27,7 @@ from ean_search.training.fine_tune import (
     check_loss,
 )
 from ean_search.utils.errors import UserError
+from ean_search.utils.seeding import seeded
 
 SMALLEST_REFERENCE = 1e-12
 
@@ -97,6 +100,14 @@ class UserTask:
             raise UserError(f"{score.name} of the network as it was given is {found.value}")
         check_range(score, found.value)
         return found
+
+    def calibration(self, space: Space, tuning: FineTuning, seed: int) -> NormCalibration | None:
+        """Return what sets the norm statistics of each placement; None: nothing has to."""
+        count = tuning.batches_for_norms(space)
+        if not count or self.loader is None or self.loss is None:
+            return None
+        with seeded(seed):
+            return NormCalibration(list(islice(self.loader, count)), self.loss)
 
     def tuner(self, space: Space, tuning: FineTuning, **context: Any) -> FineTuner:
         """Return what fine-tunes a network of the space."""

@@ -42,6 +42,8 @@ class FineTuning(FrozenConfig):
         lr: The learning rate of AdamW; None: 0.001 for attention, 0.0001 for all.
         clip_grad: The largest norm of the gradient; None: not clipped.
         amp: Whether to use mixed precision (bfloat16).
+        calibrate: How many batches set the norm statistics of each placement before it is scored,
+            where norms learn; 0: all placements use those of the training.
     """
 
     epochs: int = Field(default=1, ge=0, le=MAX_COUNT)
@@ -50,12 +52,17 @@ class FineTuning(FrozenConfig):
     lr: float | None = Field(default=None, gt=0)
     clip_grad: float | None = Field(default=None, gt=0)
     amp: bool = False
+    calibrate: int = Field(default=8, ge=0, le=MAX_COUNT)
 
     @field_validator("sampler")
     @classmethod
     def _check_sampler(cls, name: str) -> str:
         find_path_sampler(name)
         return name
+
+    def batches_for_norms(self, space: Space) -> int:
+        """Return how many batches set the norm statistics of a placement of a space."""
+        return self.calibrate if self.epochs and self.tunes(space) == "all" else 0
 
     def tunes(self, space: Space) -> str:
         """Return what learns in a space: `attention` or `all`."""

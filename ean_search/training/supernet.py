@@ -32,7 +32,7 @@ class SupernetSettings(FrozenConfig):
             teacher.
         weights: A file of trained weights to use instead of training.
         pretrained: Where the backbone's first weights come from: `timm`, `package:NAME`,
-            `local-dir:FOLDER`, or a file; None: random weights.
+            `local-dir:FOLDER`, `network` (a module from Python), or a file; None: random weights.
         tune: What learns on a pretrained backbone: `attention` only, or `all`; `auto`: all where
             the backbone's own attention is a choice, since what stays must adapt to what goes.
         recipe: How to train.
