@@ -26,7 +26,7 @@ from ean_search.analysis.figure_layout import axis_labels, strip_cells
 from ean_search.analysis.palette import COLOURS
 from ean_search.analysis.rank_correlation import rank_correlations
 from ean_search.analysis.run_analysis import RunAnalysis
-from ean_search.core.live_names import given_placement
+from ean_search.core.live_names import given_placement, is_live
 from ean_search.core.score import ACCURACY, Score
 from ean_search.utils.files import write_atomically
 
@@ -179,7 +179,9 @@ def conclusions(analysis: RunAnalysis) -> Iterator[str]:
 
 
 def next_step(analysis: RunAnalysis) -> str:
-    """Return the command that a user should type next: to retrain, or first to train longer."""
+    """Return what a user should do next: retrain, or first train longer."""
+    if analysis.fields and is_live(analysis.run.space.backbone):
+        return "train found.network of search_attention as you train yours"
     if is_conclusive(analysis.summary):
         return f"ean-search retrain {analysis.run.path} --placement best"
     command: str = analysis.summary["next"][-1]

@@ -8,7 +8,7 @@ from typing import Any
 
 from ean_search.analysis.run_folder import Run, load_run
 from ean_search.analysis.significance import standard_error
-from ean_search.core.live_names import is_live
+from ean_search.core.live_names import given_placement, is_live
 from ean_search.core.objective import Limit, Objective, Problem
 from ean_search.core.score import ACCURACY
 from ean_search.core.trial import Trial
@@ -33,6 +33,7 @@ class Pick:
         edges: In which ways the answer is at the edge of what was searched; empty if it is not.
         next: Commands that a user may want after it.
         column: The name of the score that `accuracy` is the worth of, with its unit.
+        multiple_of: What `latency_x` is a multiple of: `none`, or the network as it was `given`.
         value: The value of the score.
     """
 
@@ -48,6 +49,7 @@ class Pick:
     edges: tuple[str, ...]
     next: tuple[str, ...]
     column: str = ACCURACY.column
+    multiple_of: str = "none"
     value: str = ""
 
 
@@ -83,6 +85,7 @@ def pick_placement(
         placement=str(trial.placement),
         accuracy=evaluations.accuracy(trial),
         column=run.score.column,
+        multiple_of="none" if given_placement(run.space) == "none" else "given",
         value=run.score.describe_number(evaluations.accuracy(trial)),
         reward=evaluations.reward(trial),
         costs=asdict(trial.cost),

@@ -257,8 +257,7 @@ class RunAnalysis:
     @cached_property
     def cost_image_sizes(self) -> list[int]:
         """The size of the images that costs were measured for, in pixels; empty if not known."""
-        size = self._read(self.run.costs_file.name, lambda: self.run.read_costs().image_size, None)
-        return [] if size is None else [size]
+        return self._read(self.run.costs_file.name, self.run.cost_image_sizes, list[int]())
 
     @cached_property
     def costs(self) -> pd.DataFrame | None:

@@ -14,6 +14,7 @@ from ean_search.analysis.training_folder import DESCRIPTION_NAME, TrainingFolder
 from ean_search.analysis.trial_frame import trial_frame
 from ean_search.core import pareto
 from ean_search.core.answers import Answers
+from ean_search.core.live_names import is_live
 from ean_search.core.score import Score
 from ean_search.core.space import Placement, Space
 from ean_search.core.trial import Trial, axis_field
@@ -156,6 +157,10 @@ class Run(RunFiles):
         table = CostTable.load(self.costs_file)
         table.check_fits(self.space.sites, self.space.choices, str(self.costs_file))
         return table
+
+    def cost_image_sizes(self) -> list[int]:
+        """List the image size that costs are for, in pixels; a user's module takes anything."""
+        return [] if is_live(self.space.backbone) else [self.read_costs().image_size]
 
     def frame(self) -> pd.DataFrame:
         """Return one row per trial, in their order; see `trial_frame` for the columns."""

@@ -45,7 +45,7 @@ def front_picture(
     if images and run.score == ACCURACY:
         error = 100 * standard_error(front["accuracy"].max(), images)
         title += f"; standard error of an accuracy: {error:.1f} points"
-    sizes = [run.read_costs().image_size] if run.costs_file.is_file() else []
+    sizes = run.cost_image_sizes() if run.costs_file.is_file() else []
     x = CostAxis(run.cost_axis, axis_labels(sizes)[run.cost_axis], run.score)
     named = frame[frame["note"].isin([*run.space.named]) & frame["accuracy"].notna()]
     return plot_front(frame, front, named, strips, attentions, x=x, title=title)

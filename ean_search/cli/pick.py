@@ -52,7 +52,7 @@ def _print_pick(found: "Pick") -> None:
         "params": f"{found.costs['params']:,}",
         "FLOPs": f"{found.costs['flops']:,}",
         "latency ms": f"{found.costs['latency_ms']:.3f}",
-        "x none": f"{found.latency_x:.3f}x",
+        f"x {found.multiple_of}": f"{found.latency_x:.3f}x",
     }
     print_table(list(cells), [list(cells.values())], "picked")
     print(f"chosen among {found.kept} of {found.evaluated} evaluated placements")

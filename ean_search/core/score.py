@@ -126,7 +126,7 @@ class Score(FrozenConfig):
         """What a hundredth of worth is called, the unit of differences."""
         if self.is_share:
             return "points"
-        return "% of the range" if self.low is not None else "% of the given network's"
+        return "% of the range" if self.low is not None else f"% of the given network's {self.name}"
 
     def describe(self, worth: float, decimals: int = 2) -> str:
         """Write a worth as the value that has it, with its unit; decimals are those of percent."""

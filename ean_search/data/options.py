@@ -46,6 +46,7 @@ OPTIONS: dict[str, type[FrozenConfig]] = {
     "cifar100": NoOptions,
     "fashion_mnist": FashionOptions,
     "imagefolder": FolderOptions,
+    "loader": NoOptions,
     "timm": TimmOptions,
 }
 

@@ -29,7 +29,7 @@ def test_they_are_written_as_the_values_that_they_are():
     assert ERROR.describe(-1.23456) == "4.938"
     assert [score.size(0.1) for score in (ACCURACY, AP, ERROR)] == [10, 10, 0.4]
     assert [s.points for s in (ACCURACY, AP)] == ["points", "% of the range"]
-    assert ERROR.points == "% of the given network's"
+    assert ERROR.points == "% of the given network's mean error"
 
 
 def test_the_range_is_known_or_not():

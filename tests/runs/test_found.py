@@ -75,3 +75,14 @@ def test_it_is_saved_as_weights_or_whole(found, tmp_path):
         assert torch.equal(whole(IMAGES)["y"], chosen.network(IMAGES)["y"])
     with pytest.raises(UserError, match=r"expected a file \*.safetensors or \*.pt"):
         chosen.save(tmp_path / "found.bin")
+
+
+def test_commands_read_the_folder(found, capsys):
+    from ean_search.cli.main import main
+
+    assert main(["pick", str(found.run.path), "--budget-cost", "sites <= 1"]) == 0
+    out = capsys.readouterr().out
+    assert "x given" in out
+    assert " error " in out
+    assert "accuracy" not in out
+    assert ", 224 px" not in found.report().read_text()
