@@ -75,7 +75,19 @@ def _change(value: object, rng: random.Random) -> object:
         where = rng.randrange(len(value))
         return [*value[:where], _change(value[where], rng), *value[where + 1 :]]
     numbers = [-1, 0, 2, 1e308, float("inf"), float("nan"), 10**400]
-    others = [None, True, "", "x:y", [], {}, [[]], {"a": 1}, "z" * 3000, "../../x", "\x00"]
+    others: list[object] = [
+        None,
+        True,
+        "",
+        "x:y",
+        [],
+        {},
+        [[]],
+        {"a": 1},
+        "z" * 3000,
+        "../../x",
+        "\x00",
+    ]
     return rng.choice([*numbers, *others])
 
 
