@@ -17,11 +17,13 @@ from ean_search.networks.builder import place
 PRECISIONS = {
     "float32": Precision(),
     "float32, channels last": Precision(channels_last=True),
+    "tf32": Precision(precision="tf32"),
     "bfloat16": Precision(precision="bfloat16"),
     "bfloat16, channels last": Precision(precision="bfloat16", channels_last=True),
     "float16, channels last": Precision(precision="float16", channels_last=True),
 }
 COHORT_SIZE = 16
+GPU_PRECISIONS = ("tf32", "float16")  # CPUs do not know the one, and emulate the other
 
 
 def measure_precision(
@@ -34,7 +36,7 @@ def measure_precision(
         space: The space that the cohort is drawn from.
         split: Images to evaluate on.
         rounds: Evaluations with each precision, of which the median time counts.
-        device: Where to evaluate; float16 is left out on a CPU.
+        device: Where to evaluate; tf32 and float16 are left out on a CPU.
 
     Returns:
         One row per precision: its speedup, and how far its answers are from those of float32.
@@ -65,7 +67,7 @@ def _make_evaluators(
 
 
 def _is_supported(precision: Precision, device: str) -> bool:
-    return precision.precision != "float16" or device.startswith("cuda")  # emulated on most CPUs
+    return precision.precision not in GPU_PRECISIONS or device.startswith("cuda")
 
 
 class _Answers:
@@ -90,6 +92,6 @@ class _Answers:
 def _compute_logits(evaluator: SharedWeightsEvaluator, cohort: list[Placement]) -> Tensor:
     """Return (placements, images, classes), on one batch of images."""
     images, _ = next(iter(evaluator.split.batches(256, device=evaluator.device)))
-    with torch.inference_mode(), evaluator.precision.autocast(evaluator.device):
+    with torch.inference_mode(), evaluator.precision.applied(evaluator.device):
         logits = [place(evaluator.network, placement)(images).float() for placement in cohort]
     return torch.stack(logits)

@@ -8,6 +8,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from ean_search.cli.attack import add_attack_parser
 from ean_search.cli.bench import add_bench_parser
 from ean_search.cli.evidence import add_evidence_parser
 from ean_search.cli.explain_columns import add_explain_columns, explain_columns
@@ -83,5 +84,6 @@ def make_parser() -> argparse.ArgumentParser:
     add_new_parser(commands)
     benches = add_bench_parser(commands)
     add_evidence_parser(benches)
+    add_attack_parser(benches, main)
     add_explain_columns(commands, benches)
     return parser

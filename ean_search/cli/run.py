@@ -67,7 +67,7 @@ EXPERIMENT_FLAGS: dict[str, tuple[str, type, str]] = {
     "--precision": (
         "evaluation.precision",
         str,
-        "of shared-weight evaluation: float32 | bfloat16 | float16",
+        "of shared-weight evaluation: float32 | tf32 | bfloat16 | float16",
     ),
     "--seed": ("seed", int, "seed of everything random"),
     "--device": ("device", str, "cpu, cuda, cuda:1, ...; the default is what there is"),

@@ -52,23 +52,24 @@ def time_rounds(
 def _time_once(forward: Forward, device: str) -> float:
     """Return the seconds of one call."""
     if device.startswith("cuda"):
-        return _time_on_gpu(forward)
+        return _time_on_gpu(forward, device)
     start = time.perf_counter()
     forward()
     return time.perf_counter() - start
 
 
-def _time_on_gpu(forward: Forward) -> float:
-    start, end = (
-        torch.cuda.Event(enable_timing=True)  # type: ignore[no-untyped-call]  # torch has no types
-        for _ in range(2)
-    )
-    torch.cuda.synchronize()
-    start.record()
-    forward()
-    end.record()
-    torch.cuda.synchronize()
-    return 1e-3 * float(start.elapsed_time(end))
+def _time_on_gpu(forward: Forward, device: str) -> float:
+    with torch.cuda.device(device):  # events are recorded, and waited for, on the current one
+        start, end = (
+            torch.cuda.Event(enable_timing=True)  # type: ignore[no-untyped-call]  # torch's types
+            for _ in range(2)
+        )
+        torch.cuda.synchronize()
+        start.record()
+        forward()
+        end.record()
+        torch.cuda.synchronize()
+        return 1e-3 * float(start.elapsed_time(end))
 
 
 def time_in_turn(
@@ -92,7 +93,7 @@ def time_in_turn(
             start = time.perf_counter()
             action()
             if device.startswith("cuda"):
-                torch.cuda.synchronize()
+                torch.cuda.synchronize(device)
             if number or rounds == 1:
                 seconds[name].append(time.perf_counter() - start)
     return seconds

@@ -33,6 +33,7 @@ class FashionOptions(FrozenConfig):
     """The options of `fashion_mnist`."""
 
     channels: Literal[1, 3] = 3  # 3: the gray values three times, as pretrained networks expect
+    shift: int = Field(default=4, ge=0, le=27)  # the largest of training images, in pixels
 
 
 class NoOptions(FrozenConfig):
@@ -46,6 +47,7 @@ OPTIONS: dict[str, type[FrozenConfig]] = {
     "cifar100": NoOptions,
     "fashion_mnist": FashionOptions,
     "imagefolder": FolderOptions,
+    "loader": NoOptions,
     "timm": TimmOptions,
 }
 

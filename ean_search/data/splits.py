@@ -8,7 +8,7 @@ import copy
 import logging
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Sequence
-from functools import cache
+from functools import cache, lru_cache
 
 import numpy as np
 import torch
@@ -147,8 +147,9 @@ class TensorSplit(Split):
         if shuffle is not None:
             rng = np.random.default_rng(shuffle)
             indices = rng.permutation(indices)[: self.steps(batch_size) * batch_size]
-        for start in range(0, len(indices), batch_size):
-            batch = torch.from_numpy(indices[start : start + batch_size])
+        order = torch.from_numpy(indices).to(self.images.device)  # once: a GPU waits for no batch
+        for start in range(0, len(order), batch_size):
+            batch = order[start : start + batch_size]
             images = self.images[batch]
             if rng is not None and self.augment is not None:
                 images = self.augment(images, rng)
@@ -172,6 +173,18 @@ class TensorSplit(Split):
         changed.mean_std = mean_std
         return changed
 
+    def holds_bytes(self, size: int) -> bool:
+        """Tell whether the images are bytes of this height and width."""
+        return self.mean_std is not None and self.images.shape[-1] == size
+
+    def own_images(self) -> "TensorSplit":
+        """Return the split without the images of other splits of the same tensor."""
+        own = copy.copy(self)
+        chosen = torch.from_numpy(self.indices)
+        own.images, own.labels = self.images[chosen], self.labels[chosen]
+        own.indices = np.arange(len(self))
+        return own
+
     def to(self, device: str) -> "TensorSplit":
         """Return the split with its tensors on a device."""
         return TensorSplit(
@@ -188,15 +201,20 @@ class TensorSplit(Split):
         """Normalise and scale a batch."""
         images = images.contiguous()  # the memory order of a data set must not reach the network
         if self.mean_std is not None:
-            mean, std = (
-                images.new_tensor(values, dtype=torch.float)[:, None, None]
-                for values in self.mean_std
-            )
+            means, stds = map(tuple, self.mean_std)
+            mean, std = _channel_constants((means, stds), images.device)
             images = (images.float() / 255 - mean) / std
         if self.size is not None and images.shape[-1] != self.size:
             size = (self.size, self.size)
             images = F.interpolate(images, size=size, mode="bilinear", antialias=True)
         return images
+
+
+@lru_cache(maxsize=16)  # a few data sets and devices; so no batch waits for constants
+def _channel_constants(mean_std: MeanStd, device: torch.device) -> tuple[Tensor, Tensor]:
+    """Return the mean and the standard deviation of each channel on a device."""
+    mean, std = (torch.tensor(values, dtype=torch.float, device=device) for values in mean_std)
+    return mean[:, None, None], std[:, None, None]
 
 
 class WrappedSplit(Split):

@@ -51,6 +51,7 @@ def cluster(workers: Workers) -> Iterator[None]:
         _start(workers)
         try:
             check_room(workers)
+            check_storage(workers)
             yield
         finally:
             ray.shutdown()
@@ -113,6 +114,37 @@ def check_room(workers: Workers) -> None:
         raise UserError(
             f"a worker of {cpus:g} CPUs and {gpus:g} GPUs fits on no node "
             f"({have}): give less with --cpus-per-worker or --gpus-per-worker"
+        )
+
+
+def check_room_for_all(workers: Workers) -> None:
+    """Refuse processes that train together if there is no room for all of them at once.
+
+    Raises:
+        UserError: If that is so; Ray would wait for ever.
+    """
+    needed = {"CPU": workers.cpus_each, "GPU": workers.gpus or 0}
+    nodes = [node["Resources"] for node in ray.nodes() if node["Alive"]]
+    rooms = [min(node.get(kind, 0) // n for kind, n in needed.items() if n) for node in nodes]
+    if sum(rooms) < workers.count:
+        raise UserError(
+            f"{workers.count} training workers work together, and there is room for "
+            f"{sum(rooms):g} of {needed['CPU']:g} CPUs and {needed['GPU']:g} GPUs each: give fewer "
+            "with --train-workers, or less to each"
+        )
+
+
+def check_storage(workers: Workers) -> None:
+    """Refuse a cluster of several nodes without a place for files that all of them reach.
+
+    Raises:
+        UserError: If no such place was given.
+    """
+    alive = sum(bool(node["Alive"]) for node in ray.nodes())
+    if alive > 1 and workers.storage is None:
+        raise UserError(
+            f"the cluster has {alive} nodes, which do not see this machine's folders: give a "
+            "shared folder or a URL with --storage-path"
         )
 
 

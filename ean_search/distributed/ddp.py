@@ -21,7 +21,7 @@ from torch import Tensor, nn
 from torch.nn.parallel import DistributedDataParallel
 
 from ean_search.data.splits import Split, to_device
-from ean_search.distributed.cluster import cluster
+from ean_search.distributed.cluster import check_room_for_all, cluster
 from ean_search.distributed.config import Workers, check_batch_size
 from ean_search.evaluation.standalone import remove_if_empty
 from ean_search.training.recipe import Recipe
@@ -97,6 +97,7 @@ def fit_distributed(
         context, checkpoint=checkpoint and checkpoint.resolve(), progress=silent
     )
     with cluster(workers):
+        check_room_for_all(workers)
         status = _start_status_actor()
         config = {
             "job": ray.put((network.cpu(), to_device(split, "cpu"), recipe, remote_context)),

@@ -1,7 +1,8 @@
 """How evaluation computes: with how many bits, and in which order maps lie in memory."""
 
-from contextlib import AbstractContextManager
-from typing import Literal
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any, Literal
 
 import torch
 from torch import nn
@@ -12,10 +13,12 @@ from ean_search.utils.config import FrozenConfig
 class Precision(FrozenConfig):
     """Precision and memory layout of evaluation.
 
-    With fewer than 32 bits a few predictions change, so that is off by default.
+    With fewer bits a few predictions change, so `float32` is the default. It is the whole of it
+    everywhere: on GPUs that would round inputs to TF32 (19 bits) of their own accord, they do so
+    only where `tf32` is asked for.
     """
 
-    precision: Literal["float32", "bfloat16", "float16"] = "float32"  # of convolutions, products
+    precision: Literal["float32", "tf32", "bfloat16", "float16"] = "float32"  # of products
     channels_last: bool = False
 
     def prepare(self, network: nn.Module, device: str) -> nn.Module:
@@ -23,11 +26,28 @@ class Precision(FrozenConfig):
         layout = torch.channels_last if self.channels_last else torch.contiguous_format
         return network.to(device).to(memory_format=layout).eval()
 
-    def autocast(self, device: str) -> AbstractContextManager[None]:
+    @contextmanager
+    def applied(self, device: str) -> Iterator[None]:
         """Compute in this precision in the block; weights are converted once for all of it."""
-        reduced = self.precision != "float32"
+        reduced = self.precision in ("bfloat16", "float16")
         dtype = getattr(torch, self.precision) if reduced else None
-        return torch.autocast(torch.device(device).type, dtype, enabled=reduced)
+        autocast = torch.autocast(torch.device(device).type, dtype, enabled=reduced)
+        with tf32_allowed(self.precision == "tf32"), autocast:
+            yield
+
+
+@contextmanager
+def tf32_allowed(allowed: bool) -> Iterator[None]:
+    """Let GPUs round the inputs of products and convolutions to TF32 in the block, or not."""
+    backends: tuple[Any, Any] = torch.backends.cuda.matmul, torch.backends.cudnn
+    before = [backend.allow_tf32 for backend in backends]
+    for backend in backends:
+        backend.allow_tf32 = allowed
+    try:
+        yield
+    finally:
+        for backend, value in zip(backends, before, strict=True):
+            backend.allow_tf32 = value
 
 
 FULL_PRECISION = Precision()

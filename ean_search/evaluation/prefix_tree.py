@@ -18,6 +18,7 @@ from ean_search.attention.own import Own
 from ean_search.attention.state import ChainedAttention, ChainEnd, StateHolder
 from ean_search.core.space import Placement
 from ean_search.evaluation.cut_graph import CutError, CutPoint, Values, cut_at_slots
+from ean_search.evaluation.precision import tf32_allowed
 from ean_search.networks.builder import Slot, place
 
 
@@ -105,7 +106,7 @@ class PrefixTree:
 
 
 def check_tree(tree: PrefixTree, network: nn.Module, images: Tensor) -> None:
-    """Compare a tree's logits with the network's own on three placements.
+    """Compare a tree's logits with the network's own on three placements, in full precision.
 
     Raises:
         CutError: They differ.
@@ -113,7 +114,7 @@ def check_tree(tree: PrefixTree, network: nn.Module, images: Tensor) -> None:
     sites = sum(isinstance(cut.module, Slot) for cut in tree.graph.cut_points)
     patterns = ([0] * sites, [1] * sites, [i % 2 for i in range(sites)])
     placements = [Placement(tuple(choices), (sites,)) for choices in patterns]
-    with torch.inference_mode():
+    with torch.inference_mode(), tf32_allowed(False):
         for rows in (1, 3 * len(images)):
             for members, logits in tree.walk(images, placements, rows):
                 for i in members:

@@ -15,15 +15,17 @@ from ean_search.core.trial import EvaluationResult
 from ean_search.data.splits import Split
 from ean_search.evaluation.bn_calibration import calibrated_norms, norms_with_statistics
 from ean_search.evaluation.cut_graph import CutError
-from ean_search.evaluation.failures import trial_failure_reason
+from ean_search.evaluation.failures import is_out_of_memory, trial_failure_reason
 from ean_search.evaluation.memory import choose_walk_batch_size
 from ean_search.evaluation.precision import FULL_PRECISION, Precision
 from ean_search.evaluation.prefix_tree import PrefixTree, check_tree
 from ean_search.evaluation.racing import RacingRule
 from ean_search.networks.builder import place
+from ean_search.utils.device import empty_cache
 
 log = logging.getLogger(__name__)
 
+MIN_WALK_BATCH_SIZE = 8  # images; with fewer, single passes are no slower
 WALKED_PER_CALIBRATION_IMAGE = 8  # more images at once leave a smaller share to calibration
 Walk = Iterator[tuple[list[int], Tensor]]  # numbers of placements, and their logits
 
@@ -150,13 +152,21 @@ class SharedWeightsEvaluator:
     def _measure_together(
         self, placements: Sequence[Placement], racing_rule: RacingRule | None
     ) -> list[EvaluationResult] | None:
-        """Measure a cohort in one walk; None if it fails for a reason of its members'."""
-        try:
-            return list(self._measure(placements, self.walk, self.walk_batch_size, racing_rule))
-        except Exception as error:
-            if trial_failure_reason(error) is None:
-                raise
-            return None
+        """Measure a cohort in one walk; None if it fails for a reason of its members'.
+
+        If memory runs out, walks carry half as many images from then on, as long as they can.
+        """
+        while True:
+            try:
+                return list(self._measure(placements, self.walk, self.walk_batch_size, racing_rule))
+            except Exception as error:
+                if trial_failure_reason(error) is None:
+                    raise
+                if not is_out_of_memory(error) or self.walk_batch_size <= MIN_WALK_BATCH_SIZE:
+                    return None
+            self.walk_batch_size //= 2  # outside of the handler, which holds on to the tensors
+            empty_cache(self.device)
+            log.warning("memory ran out: a walk carries %d images now", self.walk_batch_size)
 
     def _measure_single(self, placement: Placement) -> EvaluationResult:
         try:
@@ -179,7 +189,7 @@ class SharedWeightsEvaluator:
         looks = -(-len(self.split) // batch_size)
         cohort = _CohortAnswers(placements, len(self.split), looks, self.device, racing_rule)
         num_calibration = len(self.calibration)
-        precision = self.precision.autocast(self.device)
+        precision = self.precision.applied(self.device)
         with torch.inference_mode(), precision, calibrated_norms(self.network, num_calibration):
             for images, labels in self.split.batches(batch_size, device=self.device):
                 if num_calibration:

@@ -3,6 +3,7 @@
 Ray is imported only when there are workers.
 """
 
+import math
 from contextlib import AbstractContextManager, nullcontext
 from functools import partial
 from pathlib import Path
@@ -48,7 +49,8 @@ def choose_workers(workers: Workers | None, device: str) -> Workers | None:
         return Workers(count=gpu_count, gpus=1.0) if several else None
     if workers.gpus is not None or not gpu_count:
         return workers
-    return workers.model_copy(update={"gpus": min(1.0, gpu_count / workers.count)})
+    on_each = math.ceil(workers.count / gpu_count)  # a share of 3/8 would leave room for 2 only
+    return workers.model_copy(update={"gpus": 1 / on_each})
 
 
 def make_shared_evaluator(

@@ -55,6 +55,16 @@ class SupernetSettings(FrozenConfig):
             )
         return self
 
+    @field_validator("recipe")
+    @classmethod
+    def _check_compile(cls, recipe: Recipe) -> Recipe:
+        if recipe.compile:
+            raise UserError(
+                "recipe.compile: a weight-sharing network would be compiled anew for every "
+                "placement; compile retrainings (retrain.compile)"
+            )
+        return recipe
+
     @property
     def freezes_backbone(self) -> bool:
         """Whether only attention learns."""

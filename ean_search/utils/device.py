@@ -34,10 +34,23 @@ def count_cpus() -> int:
 
 
 def free_bytes(device: str) -> int:
-    """Return the free memory of a device (for `cpu`: of this machine), in bytes."""
+    """Return the free memory of a device (for `cpu`: of this machine), in bytes.
+
+    What torch keeps of a GPU's memory without using it is free, too.
+    """
     import psutil
     import torch
 
     if device.startswith("cuda"):
-        return int(torch.cuda.mem_get_info(device)[0])
+        kept = torch.cuda.memory_reserved(device) - torch.cuda.memory_allocated(device)
+        return int(torch.cuda.mem_get_info(device)[0]) + kept
     return int(psutil.virtual_memory().available)
+
+
+def empty_cache(device: str) -> None:
+    """Give back the memory of a GPU that torch keeps without using it; nothing on a CPU."""
+    import torch
+
+    if device.startswith("cuda"):
+        with torch.cuda.device(device):
+            torch.cuda.empty_cache()

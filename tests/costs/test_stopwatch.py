@@ -1,4 +1,6 @@
 import time
+from contextlib import contextmanager
+from typing import ClassVar
 
 import pytest
 import torch
@@ -42,6 +44,42 @@ def test_actions_are_timed_in_seconds():
     seconds = time_in_turn({"sleep": lambda: time.sleep(0.02), "none": lambda: None}, 2, "cpu")
     assert all(0.02 <= value < 2 for value in seconds["sleep"])
     assert max(seconds["none"]) < min(seconds["sleep"])
+
+
+class FakeEvent:
+    """An event of a GPU that notes on which one it is recorded."""
+
+    recorded: ClassVar[list] = []
+    current: ClassVar[list] = ["cuda:0"]
+
+    def __init__(self, enable_timing):
+        assert enable_timing
+
+    def record(self):
+        self.recorded.append(self.current[-1])
+
+    def elapsed_time(self, end):
+        return 5.0
+
+
+@contextmanager
+def on_fake_gpu(name):
+    FakeEvent.current.append(name)
+    yield
+    FakeEvent.current.pop()
+
+
+def test_events_are_recorded_on_the_gpu_that_computes(monkeypatch):
+    waited = []
+    monkeypatch.setattr(torch.cuda, "Event", FakeEvent)
+    monkeypatch.setattr(torch.cuda, "device", on_fake_gpu)
+    monkeypatch.setattr(torch.cuda, "synchronize", lambda device=None: waited.append(device))
+    times = time_interleaved({"one": lambda: None}, rounds=2, warmup=0, device="cuda:1")
+    assert times["one"] == pytest.approx(5)
+    assert FakeEvent.recorded == ["cuda:1"] * 4
+    waited.clear()
+    time_in_turn({"one": lambda: None}, 1, "cuda:1")
+    assert waited == ["cuda:1"]
 
 
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")

@@ -12,11 +12,12 @@ BYTES = torch.randint(0, 256, (10, 3, 8, 8), dtype=torch.uint8, generator=torch.
 LABELS = torch.arange(10)
 
 
-def test_a_cached_split_has_the_same_images_normalised_once():
-    indices = np.array([7, 2, 5])
-    split = TensorSplit(BYTES, LABELS, indices, mean_std=((0.1, 0.2, 0.3), (0.5, 0.4, 0.3)))
-    cached = cache_on_device(split, 8, "cpu")
-    assert cached.mean_std is None
+@pytest.mark.parametrize(("size", "kept"), [(8, torch.uint8), (12, torch.float)])
+def test_a_cached_split_has_the_same_images_as_bytes_if_they_have_the_size(size, kept):
+    options = {"mean_std": ((0.1, 0.2, 0.3), (0.5, 0.4, 0.3)), "size": size}
+    split = TensorSplit(BYTES, LABELS, np.array([7, 2, 5]), **options)
+    cached = cache_on_device(split, size, "cpu")
+    assert (len(cached.images), cached.images.dtype) == (3, kept)
     for found, expected in zip(read_split(cached), read_split(split), strict=True):
         assert torch.equal(found, expected)
 

@@ -7,7 +7,7 @@ import psutil
 import pytest
 
 from ean_search.distributed import cluster as cluster_module
-from ean_search.distributed.cluster import check_room, cluster
+from ean_search.distributed.cluster import check_room, check_room_for_all, check_storage, cluster
 from ean_search.distributed.config import Workers
 from ean_search.utils.errors import UserError
 
@@ -71,11 +71,24 @@ def test_one_node_must_have_all_that_a_worker_needs(nodes):
         check_room(Workers(cpus=4, gpus=1))
 
 
+def test_processes_that_train_together_need_room_for_all(nodes):
+    check_room_for_all(Workers(count=3, cpus=2))
+    check_room_for_all(Workers(count=4, cpus=0.5, gpus=0.25))
+    with pytest.raises(UserError, match=r"2 training workers work together, .* room for 1"):
+        check_room_for_all(Workers(count=2, cpus=2, gpus=1))
+
+
+def test_several_nodes_need_a_place_that_all_of_them_reach(nodes):
+    check_storage(Workers(storage="s3://bucket"))
+    with pytest.raises(UserError, match=r"the cluster has 2 nodes, .* --storage-path"):
+        check_storage(Workers())
+
+
 def test_rays_environment_is_set_in_the_block_only(nodes, monkeypatch):
     monkeypatch.setenv("RAY_AIR_NEW_OUTPUT", "of the user")
     monkeypatch.delenv("TUNE_MAX_PENDING_TRIALS_PG", raising=False)
     before = dict(os.environ)
-    with cluster(Workers(count=3)):
+    with cluster(Workers(count=3, storage="shared")):
         assert os.environ["TUNE_MAX_PENDING_TRIALS_PG"] == "3"
         assert os.environ["RAY_AIR_NEW_OUTPUT"] == "of the user"
     assert dict(os.environ) == before

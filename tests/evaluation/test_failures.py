@@ -12,6 +12,8 @@ from ean_search.utils.errors import DivergedError
     [
         (torch.OutOfMemoryError("CUDA out of memory."), True),
         (MemoryError(), True),
+        (RuntimeError("CUDA error: CUBLAS_STATUS_ALLOC_FAILED when calling `cublasCreate`"), True),
+        (RuntimeError("cuDNN error: CUDNN_STATUS_ALLOC_FAILED"), True),
         (RuntimeError("DefaultCPUAllocator: can't allocate memory: you tried"), True),
         (DivergedError("the loss became nan"), True),
         (RuntimeError("mat1 and mat2 shapes cannot be multiplied"), False),

@@ -28,9 +28,18 @@ def test_fewer_bits_are_used_and_change_little(tiny, tiny_network):
     images = blobs(64, 0)
     exact = accuracies(SharedWeightsEvaluator(tiny_network, images), tiny.enumerate())
     evaluator = SharedWeightsEvaluator(tiny_network, images, precision=REDUCED)
-    with torch.inference_mode(), REDUCED.autocast("cpu"):
+    with torch.inference_mode(), REDUCED.applied("cpu"):
         assert tiny_network(images.images[:2]).dtype is torch.bfloat16
     assert accuracies(evaluator, tiny.enumerate()) == pytest.approx(exact, abs=4 / 64)
+
+
+@pytest.mark.parametrize(("precision", "allowed"), [("float32", False), ("tf32", True)])
+def test_gpus_round_to_tf32_only_where_it_is_asked_for(monkeypatch, precision, allowed):
+    backends = torch.backends.cuda.matmul, torch.backends.cudnn
+    before = [backend.allow_tf32 for backend in backends]
+    with Precision(precision=precision).applied("cpu"):
+        assert [backend.allow_tf32 for backend in backends] == [allowed] * 2
+    assert [backend.allow_tf32 for backend in backends] == before
 
 
 def test_a_cohort_in_fewer_bits_scores_like_its_members(tiny, tiny_network):

@@ -129,6 +129,30 @@ def test_a_cohort_without_room_is_tried_one_by_one(tiny, tmp_path, one_thread):
     assert accuracies(evaluator, cohort) == expected
 
 
+class LittleMemory:
+    """A tree that has room for a few images only."""
+
+    def __init__(self, tree, room):
+        self.tree, self.room, self.tried = tree, room, []
+
+    def walk(self, images, placements, rows=1):
+        self.tried.append(len(images))
+        if len(images) > self.room:
+            raise torch.OutOfMemoryError("CUDA out of memory.")
+        return self.tree.walk(images, placements, rows)
+
+
+def test_walks_carry_fewer_images_once_memory_ran_out(tiny, one_thread, caplog):
+    evaluator = SharedWeightsEvaluator(build(tiny, classes=3), blobs(96, 0), walk_batch_size=96)
+    cohort = tiny.enumerate()[:3]
+    expected = accuracies(evaluator, cohort)
+    evaluator.tree = LittleMemory(evaluator.tree, 30)
+    assert accuracies(evaluator, cohort) == expected
+    assert accuracies(evaluator, cohort) == expected
+    assert evaluator.tree.tried == [96, 48, *[24] * 8]
+    assert "a walk carries 24 images now" in caplog.text
+
+
 def test_logits_that_are_no_numbers_are_a_result_with_a_reason(tiny, one_thread):
     network = build(tiny, classes=3)
     evaluator = SharedWeightsEvaluator(network, blobs(30, 0))

@@ -65,6 +65,9 @@ def test_workers_are_the_default_only_on_several_gpus(monkeypatch):
     assert choose_workers(None, "cuda") == Workers(count=4, gpus=1.0)
     assert choose_workers(None, "cuda:1") is None
     assert choose_workers(Workers(count=8), "cuda").gpus == 0.5
+    assert choose_workers(Workers(count=3), "cuda").gpus == 1
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 3)
+    assert choose_workers(Workers(count=8), "cuda").gpus == 1 / 3  # three on each have room
     assert choose_workers(Workers(count=8, gpus=0.25), "cuda").gpus == 0.25
 
 

@@ -10,6 +10,7 @@ import pytest
 
 import ean_search
 from ean_search.analysis.run_analysis import RunAnalysis
+from ean_search.bench.attack.damage import mutate
 from ean_search.cli.main import main
 from ean_search.costs.table import CostTable
 from ean_search.retrain.checkpoint import open_checkpoint
@@ -17,7 +18,6 @@ from ean_search.training.recipe import load_recipe
 from ean_search.utils.errors import UserError
 from ean_search.utils.files import load_checkpoint, load_weights, save_checkpoint, save_weights
 from tests.helpers import describe_training, write_checkpoint
-from tests.security.mutations import mutate
 
 EXAMPLE = Path(__file__).parents[2] / "results" / "example"
 RUN_FILES = ("experiment.yaml", "trials.jsonl", "costs.json", "summary.json", "provenance.json")

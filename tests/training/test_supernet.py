@@ -36,6 +36,11 @@ def test_every_path_sampler_trains_a_network_for_all_placements(tiny, tmp_path, 
     assert min(accuracies) > 0.6
 
 
+def test_a_weight_sharing_network_is_not_compiled():
+    with pytest.raises(UserError, match="would be compiled anew for every placement"):
+        parse_fields(SupernetSettings, {"recipe": {"compile": True}}, "supernet")
+
+
 @pytest.mark.slow
 def test_every_image_may_have_its_own_placement(tiny, tmp_path):
     network = train(tiny, tmp_path / "supernet.safetensors", per_sample=True)

@@ -1,9 +1,10 @@
 import os
+from contextlib import nullcontext
 
 import pytest
 import torch
 
-from ean_search.utils.device import count_cpus, find_device, free_bytes
+from ean_search.utils.device import count_cpus, empty_cache, find_device, free_bytes
 from ean_search.utils.errors import UserError
 
 
@@ -41,4 +42,15 @@ def test_free_memory_is_positive_and_less_than_the_machine_has():
 def test_free_memory_of_a_gpu_is_that_of_the_named_one(monkeypatch):
     memory = {"cuda:0": (1, 10), "cuda:1": (7, 10)}
     monkeypatch.setattr(torch.cuda, "mem_get_info", memory.__getitem__)
-    assert free_bytes("cuda:1") == 7
+    monkeypatch.setattr(torch.cuda, "memory_reserved", {"cuda:1": 3}.__getitem__)
+    monkeypatch.setattr(torch.cuda, "memory_allocated", {"cuda:1": 1}.__getitem__)
+    assert free_bytes("cuda:1") == 7 + 2  # what torch keeps and does not use
+
+
+def test_a_cpu_has_no_cache_to_empty_and_a_gpu_its_own(monkeypatch):
+    emptied = []
+    monkeypatch.setattr(torch.cuda, "device", lambda name: nullcontext(emptied.append(name)))
+    monkeypatch.setattr(torch.cuda, "empty_cache", lambda: emptied.append("empty"))
+    empty_cache("cpu")
+    empty_cache("cuda:1")
+    assert emptied == ["cuda:1", "empty"]

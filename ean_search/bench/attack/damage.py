@@ -74,8 +74,21 @@ def _change(value: object, rng: random.Random) -> object:
     if isinstance(value, list) and value and rng.random() < 0.85:
         where = rng.randrange(len(value))
         return [*value[:where], _change(value[where], rng), *value[where + 1 :]]
-    choices = [None, True, -1, 0, 2, 1e308, float("inf"), float("nan"), 10**400, "", "x:y", [], {}]
-    return rng.choice([*choices, [[]], {"a": 1}, "z" * 3000, "../../x", "\x00"])
+    numbers = [-1, 0, 2, 1e308, float("inf"), float("nan"), 10**400]
+    others: list[object] = [
+        None,
+        True,
+        "",
+        "x:y",
+        [],
+        {},
+        [[]],
+        {"a": 1},
+        "z" * 3000,
+        "../../x",
+        "\x00",
+    ]
+    return rng.choice([*numbers, *others])
 
 
 MUTATIONS: tuple[Callable[[bytes, random.Random], bytes], ...] = (
