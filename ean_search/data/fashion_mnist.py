@@ -1,5 +1,6 @@
 """Load Fashion-MNIST (arXiv 1708.07747) from the four files in which it is published."""
 
+from functools import partial
 from pathlib import Path
 
 import torch
@@ -33,7 +34,8 @@ def load_fashion_mnist(source: DataSource) -> Data:
     from torchvision.datasets import FashionMNIST
 
     folder = _find_folder(source)
-    channels = read_options(source.name, source.options).channels
+    options = read_options(source.name, source.options)
+    channels = options.channels
     names = tuple(FashionMNIST.classes)
     train, test = (_read_part(folder, part, channels, len(names)) for part in (TRAIN, TEST))
     size = source.image_size or NATIVE_SIZE
@@ -41,7 +43,8 @@ def load_fashion_mnist(source: DataSource) -> Data:
     counts = count, source.train_per_class, source.test_per_class
     properties = TensorProperties(source.name, names, size, *counts)
     mean_std: MeanStd = (MEAN,) * channels, (STD,) * channels
-    return split_tensors(properties, train, test, mean_std=mean_std, augment=crop_and_flip)
+    augment = partial(crop_and_flip, pad=options.shift)
+    return split_tensors(properties, train, test, mean_std=mean_std, augment=augment)
 
 
 def _find_folder(source: DataSource) -> Path:

@@ -33,6 +33,7 @@ class FashionOptions(FrozenConfig):
     """The options of `fashion_mnist`."""
 
     channels: Literal[1, 3] = 3  # 3: the gray values three times, as pretrained networks expect
+    shift: int = Field(default=4, ge=0, le=27)  # the largest of training images, in pixels
 
 
 class NoOptions(FrozenConfig):

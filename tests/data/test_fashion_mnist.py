@@ -43,6 +43,18 @@ def test_images_are_those_that_torchvision_reads(tmp_path):
     assert read_split(small.train)[0].shape == (30, 1, 16, 16)
 
 
+def test_training_images_are_shifted_as_far_as_the_options_say(tmp_path):
+    write_fashion(tmp_path)
+    still = load_data(source(tmp_path, options={"shift": 0})).train
+    moved = load_data(source(tmp_path, options={"shift": 2})).train
+    before, one, other = (
+        torch.cat([images for images, _ in split.batches(4, shuffle=seed)])
+        for split, seed in ((still, (0,)), (still, (0,)), (moved, (0,)))
+    )
+    assert torch.equal(before, one)
+    assert not torch.equal(before, other)
+
+
 def test_debians_folder_is_read_where_no_root_is_given(tmp_path, monkeypatch):
     write_fashion(tmp_path / "debian", gzipped=True)
     monkeypatch.setattr(fashion_mnist, "DEBIAN_FOLDER", tmp_path / "debian")
