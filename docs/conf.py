@@ -14,6 +14,7 @@ project = "ean-search"
 extensions = ["myst_nb", "sphinx.ext.autodoc", "sphinx.ext.napoleon"]
 html_theme = "furo"
 html_title = "ean-search"
+html_show_copyright = False
 exclude_patterns = ["_build"]
 nb_execution_mode = "off"  # what notebooks show is committed, and built in no time
 myst_heading_anchors = 3

@@ -8,7 +8,7 @@ import ast
 import csv
 import json
 import re
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any, get_args
@@ -16,6 +16,7 @@ from typing import Any, get_args
 from pydantic import BaseModel
 
 LONGEST_TABLE = 40  # rows of a benchmark that a page shows; the file has them all
+ROW = 32  # pixels of a folder's row in the drawing
 
 
 def write_pages(root: Path, folder: Path) -> None:
@@ -47,23 +48,23 @@ def commands(root: Path) -> str:
     """Return every command with its flags, from the parsers."""
     from ean_search.cli.main import make_parser
 
-    parts = [_command(parser) for parser in _parsers(make_parser())]
+    parts = [_command(parser, purpose) for parser, purpose in _parsers(make_parser())]
     return "\n\n".join(["# Commands", *parts]) + "\n"
 
 
-def _parsers(parser: argparse.ArgumentParser) -> Iterator[argparse.ArgumentParser]:
+def _parsers(parser: argparse.ArgumentParser) -> Iterator[tuple[argparse.ArgumentParser, str]]:
     for action in parser._actions:
         if isinstance(action, argparse._SubParsersAction):
-            for inner in dict.fromkeys(action.choices.values()):
-                yield inner
-                yield from _parsers(inner)
+            for choice in action._choices_actions:
+                yield action.choices[choice.dest], choice.help or ""
+                yield from _parsers(action.choices[choice.dest])
 
 
-def _command(parser: argparse.ArgumentParser) -> str:
+def _command(parser: argparse.ArgumentParser, purpose: str) -> str:
     shown = [action for action in parser._actions if action.help != argparse.SUPPRESS]
     plain = [action for action in shown if not isinstance(action, argparse._SubParsersAction)]
     rows = [_flag(parser, action) for action in plain if action.dest != "help"]
-    parts = [f"## {parser.prog}", parser.description or ""]
+    parts = [f"## {parser.prog}", f"{purpose[:1].upper()}{purpose[1:]}."]
     return "\n\n".join([*parts, table(("argument", "default", "meaning"), rows) if rows else ""])
 
 
@@ -121,7 +122,7 @@ def events(root: Path) -> str:
     schema = json.loads((root / "docs" / "events.schema.json").read_text(encoding="utf-8"))
     text = json.dumps(schema, indent=2, ensure_ascii=False)
     return (
-        f"# Events of --json\n\nOne JSON object a line, by this schema:\n\n```json\n{text}\n```\n"
+        f"# Events of `--json`\n\nOne JSON object a line, by this schema:\n\n```json\n{text}\n```\n"
     )
 
 
@@ -178,18 +179,62 @@ def _read(path: Path) -> list[dict[str, str]]:
 def log(root: Path) -> str:
     """Return the log of experiments; its links lead to the files of the repository."""
     text = (root / "experiments" / "README.md").read_text(encoding="utf-8")
+    text = re.sub(r"^# Log$", "## Log", text, flags=re.MULTILINE)  # a page has one title
     return re.sub(r"\]\((?!https?:|#)", "](../../experiments/", text)
 
 
 def architecture(root: Path) -> str:
-    """Return the package's folders, and which of them imports from which."""
+    """Return the package's folders, drawn and listed, and which of them imports from which."""
     package = root / "ean_search"
-    folders = sorted(path.parent for path in package.glob("*/__init__.py"))
-    rows = [(f"`{f.name}`", _purpose(f), ", ".join(sorted(_imported(f)))) for f in folders]
+    paths = {path.parent.name: path.parent for path in package.glob("*/__init__.py")}
+    known = {name: _imported(path) for name, path in paths.items()}
+    order = sorted(known, key=lambda name: (len(_below(name, known)), name))
+    rows = [(f"`{name}`", _purpose(paths[name]), ", ".join(sorted(known[name]))) for name in order]
     return (
         "# Architecture\n\nThe folders of the package; a test holds their imports to one "
-        f"direction.\n\n{table(('folder', 'what lives in it', 'imports from'), rows)}\n"
+        "direction. Drawn are the imports that no other implies, from the command line down.\n\n"
+        f"{drawing(order, {name: _nearest(name, known) for name in order})}\n\n"
+        f"{table(('folder', 'what lives in it', 'imports from'), rows)}\n"
     )
+
+
+def _below(name: str, known: Mapping[str, set[str]]) -> set[str]:
+    """Return the folders that one imports from, directly or not."""
+    below: set[str] = set()
+    waiting = [name]
+    while waiting:
+        new = known.get(waiting.pop(), set()) - below
+        below |= new
+        waiting += new
+    return below
+
+
+def _nearest(name: str, known: Mapping[str, set[str]]) -> set[str]:
+    """Return the imports that no other import implies: all of them would hide the order."""
+    return known[name] - {far for near in known[name] for far in _below(near, known)}
+
+
+def drawing(names: list[str], imports: Mapping[str, set[str]]) -> str:
+    """Return an SVG of folders in a column, with an arc for each import.
+
+    Args:
+        names: The folders, the lowest first; they are drawn from the bottom up.
+        imports: Names that each folder imports from.
+    """
+    height = ROW * len(names)
+    y = {name: height - ROW * i - ROW // 2 for i, name in enumerate(names)}
+    labels = [f'<text x="8" y="{y[n] + 5}" fill="currentColor">{n}</text>' for n in names]
+    pairs = [(n, other) for n in names for other in sorted(imports[n]) if other in y]
+    arcs = [_arc(y[n], y[other]) for n, other in pairs]
+    said = "Folders from the lowest, at the bottom, to the command line; arcs are imports"
+    opening = f'<svg viewBox="0 0 460 {height}" width="460" role="img" aria-label="{said}">'
+    return "".join([opening, *arcs, *labels, "</svg>"])
+
+
+def _arc(start: int, end: int) -> str:
+    reach = 110 + abs(end - start) // 2
+    path = f"M110 {start} C{reach} {start} {reach} {end} 110 {end}"
+    return f'<path d="{path}" fill="none" stroke="currentColor" stroke-opacity="0.35"/>'
 
 
 def _purpose(folder: Path) -> str:

@@ -21,6 +21,7 @@ from ean_search.cli.report import add_report_parsers
 from ean_search.cli.retrain import add_retrain_parser
 from ean_search.cli.run import add_run_parsers
 from ean_search.cli.spaces import add_space_parsers
+from ean_search.cli.task_help import EXAMPLES, TaskHelp
 from ean_search.cli.transfer import add_transfer_parser
 from ean_search.utils.errors import UserError, system_failure
 from ean_search.utils.import_path import find_plugins_in
@@ -70,7 +71,10 @@ def _run_command(arguments: Sequence[str] | None) -> int:
 def make_parser() -> argparse.ArgumentParser:
     """Describe all commands."""
     parser = argparse.ArgumentParser(
-        prog="ean-search", description="Search where attention modules pay in a network."
+        prog="ean-search",
+        description="Search where attention modules pay in a network.",
+        epilog=EXAMPLES,
+        formatter_class=TaskHelp,
     )
     commands = parser.add_subparsers(title="commands", required=True, metavar="COMMAND")
     add_space_parsers(commands)

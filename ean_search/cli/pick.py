@@ -12,9 +12,7 @@ if TYPE_CHECKING:
 
 def add_pick_parser(commands: Any) -> None:
     """Describe `ean-search pick`."""
-    pick = commands.add_parser(
-        "pick", help="the best placement for another budget, from what a run has evaluated"
-    )
+    pick = commands.add_parser("pick", help="the best placement of a run for another budget")
     pick.add_argument("run", type=Path)
     pick.add_argument(
         "--budget-cost", default="", help="limits in place of the run's, such as 'latency < 1.05x'"

@@ -9,9 +9,7 @@ from ean_search.cli.flags import add_json_flag, add_set_flag, read_set_flag
 
 def add_pretrain_parser(commands: Any) -> None:
     """Describe `ean-search pretrain`."""
-    parser = commands.add_parser(
-        "pretrain", help="train the plain backbone of an experiment, to start runs from it"
-    )
+    parser = commands.add_parser("pretrain", help="train the plain backbone that runs start from")
     parser.add_argument("--experiment", type=Path, required=True, help="experiment YAML")
     parser.add_argument(
         "--output",

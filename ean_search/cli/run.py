@@ -96,7 +96,7 @@ def add_run_parsers(commands: Any) -> None:
 
 def _add_resume_parser(commands: Any) -> None:
     resume = commands.add_parser(
-        "resume", help="continue a run that was stopped, or a finished one with a larger budget"
+        "resume", help="continue a stopped run, or a finished one with more budget"
     )
     resume.add_argument("run", type=Path)
     resume.add_argument(

@@ -27,6 +27,7 @@ def test_every_command_has_a_section_with_its_flags(pages):
     section = text.split("## ean-search run\n")[1].split("\n## ")[0]
     assert "`--experiment`" in section
     assert "\n## ean-search bench attack\n" in text
+    assert "\n\nList the search spaces.\n" in text
     assert "suppress" not in text.lower()
 
 
@@ -65,6 +66,18 @@ def test_links_of_the_log_lead_to_the_repository(pages, tmp_path):
 def test_folders_say_what_they_import(pages):
     line = next(row for row in pages.architecture(ROOT).splitlines() if "| `attention` |" in row)
     assert line.endswith("| utils |")
+
+
+def test_the_drawing_has_an_arc_for_each_import(pages):
+    svg = pages.drawing(["low", "high"], {"low": set(), "high": {"low", "elsewhere"}})
+    assert svg.count("<path") == 1
+    assert svg.index(">low<") < svg.index(">high<")
+    assert "M110 16 C126 16 126 48 110 48" in svg  # from the upper row to the lower
+
+
+def test_imports_that_others_imply_are_not_drawn(pages):
+    known = {"a": set(), "b": {"a"}, "c": {"a", "b"}}
+    assert pages._nearest("c", known) == {"b"}
 
 
 def test_a_page_is_written_once(pages, tmp_path, monkeypatch):
