@@ -52,9 +52,8 @@ def main() -> None:
         sys.exit(f"{run.path} keeps no answers of three trials or more")
     shares = [coverage(np.stack(whole), np.random.default_rng(n)) for n in range(DIVISIONS)]
     pairs = DIVISIONS * min(MAX_PAIRS, len(whole) * (len(whole) - 1) // 2)
-    print(
-        f"{100 * np.mean(shares):.1f} % of {pairs} pairs agree ({len(whole)} trials, {images} images)"
-    )
+    share = f"{100 * np.mean(shares):.1f} % of {pairs} pairs agree"
+    print(f"{share} ({len(whole)} trials, {images} images)")
 
 
 if __name__ == "__main__":
