@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV ?= .venv
 READY := $(VENV)/.ready
 
-.PHONY: run test quick lint
+.PHONY: run test quick lint docs
 
 run: $(READY)
 	$(VENV)/bin/ean-search run --space resnet50_shared
@@ -19,6 +19,11 @@ lint: $(READY)
 	$(VENV)/bin/ruff check .
 	$(VENV)/bin/ruff format --check .
 	$(VENV)/bin/mypy
+
+# The site, in docs/_build. Warnings are errors; pages about the code are written from it each time.
+docs: $(READY)
+	$(VENV)/bin/python -m pip install --editable '.[docs]'
+	$(VENV)/bin/python -m sphinx -W --keep-going -b html docs docs/_build
 
 $(READY): setup.cfg pyproject.toml
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 10) and "Python 3.10 or newer is needed: make PYTHON=python3.x")'

@@ -24,7 +24,7 @@ from ean_search.networks.positions.wrappers import (
     replace_module,
     unwrap_modules,
 )
-from ean_search.networks.removal import Zeros, remove_modules
+from ean_search.networks.removal import STEP_BY_STEP, Zeros, remove_modules
 from ean_search.networks.site import Site
 from ean_search.networks.site_attentions import SiteAttentions
 from ean_search.networks.sites import find_sites, probe
@@ -46,6 +46,7 @@ class Slot(nn.Module):
     """
 
     choice: int | Tensor
+    batch_first = STEP_BY_STEP
 
     def __init__(self, site: Site, original: nn.Module | None, attentions: Sequence[nn.Module]):
         super().__init__()

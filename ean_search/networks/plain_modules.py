@@ -27,7 +27,7 @@ from ean_search.networks.positions.wrappers import (
     Wrapper,
     replace_module,
 )
-from ean_search.networks.removal import Removed
+from ean_search.networks.removal import STEP_BY_STEP, Removed
 from ean_search.utils.errors import first_line
 
 PACKAGE = __name__.partition(".")[0]
@@ -191,7 +191,9 @@ def _zeros(call: Example, returned: int) -> fx.GraphModule:
     args, _ = _inputs(graph, call)
     zeros = graph.call_function(torch.zeros_like, (args[0],))
     graph.output((zeros, *[None] * (returned - 1)) if returned else zeros)
-    return fx.GraphModule(nn.Module(), graph, class_name="NoAttention")
+    module = fx.GraphModule(nn.Module(), graph, class_name="NoAttention")
+    setattr(module, "batch_first", STEP_BY_STEP)  # noqa: B010  # modules are typed to hold tensors
+    return module
 
 
 def _wrapped(wrapper: Wrapper, call: Example) -> fx.GraphModule:

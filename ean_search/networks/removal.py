@@ -17,6 +17,9 @@ from torch import Tensor, nn
 from ean_search.networks.example import Example, find_tensors
 from ean_search.networks.positions.wrappers import replace_module
 
+# torch's own transformer layers ask their self-attention for `batch_first`, and where it is False
+# they call it instead of computing with its weights. What stands for a self-attention says so.
+STEP_BY_STEP = False
 SUMS = frozenset(
     {Tensor.add, Tensor.add_, Tensor.__add__, Tensor.__radd__, Tensor.__iadd__, torch.add}
 )
@@ -96,6 +99,8 @@ class Zero:
 
 class Removed(nn.Module):
     """In place of a module of a sublayer that is not there."""
+
+    batch_first = STEP_BY_STEP
 
     def forward(self, x: Tensor | Zero, *_: Any, **__: Any) -> Zero:
         return x if isinstance(x, Zero) else Zero(x)

@@ -30,6 +30,7 @@ from ean_search.networks.plain_backbone import (
     make_backbone,
 )
 from ean_search.networks.positions.registry import find_position
+from ean_search.networks.removal import STEP_BY_STEP
 from ean_search.networks.site import Site, class_name, describe_site
 from ean_search.utils.errors import UserError
 from ean_search.utils.seeding import seeded
@@ -38,6 +39,8 @@ from ean_search.utils.trust import refuse_foreign
 
 class _Recorder(nn.Module):
     """Notes the shapes of the maps at a possible site, where the backbone computes what it does."""
+
+    batch_first = STEP_BY_STEP
 
     def __init__(
         self, module_path: str, own: nn.Module | None, shapes: dict[str, list[tuple[int, ...]]]

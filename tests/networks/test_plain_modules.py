@@ -61,6 +61,24 @@ def test_removed_self_attentions_leave_nothing_of_the_package(text):
     assert same(pruned, plain, torch.rand(3, 3, 16, 16))  # another number of images, too
 
 
+def test_torchs_own_transformer_layers_lose_their_self_attention(tmp_path):
+    layer = nn.TransformerEncoderLayer(16, 2, 32, batch_first=True, norm_first=True)
+    model, tokens = (
+        nn.TransformerEncoder(layer, 3, enable_nested_tensor=False),
+        torch.rand(2, 9, 16),
+    )
+    pruned, plain = plain_of(model.eval(), tokens, "own", "101")
+    torch.save(plain, tmp_path / "plain.pt")
+    loaded = torch.load(tmp_path / "plain.pt", weights_only=False)
+    assert not foreign_modules(plain)
+    assert [type(m) for m in plain.modules()].count(nn.MultiheadAttention) == 2
+    more = torch.rand(3, 5, 16)
+    assert same(pruned, plain, more)
+    assert same(pruned, loaded, more)
+    whole, _ = plain_of(model, tokens, "own", "all")
+    assert same(whole, model, more)
+
+
 @pytest.mark.parametrize("attention", ["se", "eca", "sge", slow("triplet"), slow("ema_attention")])
 def test_new_attentions_become_graphs_of_torch(attention):
     pruned, plain = plain_of(Projected(), IMAGES, attention, "all")
