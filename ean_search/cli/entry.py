@@ -1,0 +1,14 @@
+"""What the command `ean-search` starts: it ends in one line even if it is stopped while importing."""
+
+import sys
+
+
+def main() -> int:
+    """Run the command line, and return its exit code."""
+    try:
+        from ean_search.cli.main import main as run
+
+        return run()
+    except KeyboardInterrupt:
+        sys.stderr.write("\nstopped\n")
+        return 130
