@@ -1,4 +1,4 @@
-"""What the command `ean-search` starts: it ends in one line even if it is stopped while importing."""
+"""The command `ean-search`: it ends in one line even if it is stopped while it imports."""
 
 import sys
 
