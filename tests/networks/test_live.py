@@ -71,3 +71,6 @@ def test_an_example_must_fit(module, example, message):
     with pytest.raises(UserError, match=message):
         check_example(register_live(module, Example.of(example)))
     check_example(register_live(GatedNet(), EXAMPLE))
+    broken = GatedNet()
+    nn.init.constant_(broken.head.bias, float("nan"))
+    check_example(register_live(broken, EXAMPLE))  # the same NaN twice
