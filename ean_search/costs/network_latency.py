@@ -1,10 +1,11 @@
 """Time networks and attentions of a space against each other."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from itertools import chain
 from typing import Any
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from ean_search.attention.own import Own
 from ean_search.attention.state import ChainedAttention
@@ -44,6 +45,9 @@ def time_networks(
 ) -> dict[str, Times]:
     """Time networks as `measure_latency` does, and return the times of every round.
 
+    Equal weights of the networks come to be one in memory: where copies lie makes small networks
+    slower or faster by several percent. So networks that were timed must not be trained.
+
     Args:
         networks: As for `measure_latency`, like all that follow.
         table: Gives image size and batch size.
@@ -54,10 +58,20 @@ def time_networks(
     if example is None:
         shape = (table.batch_size, table.channels, table.image_size, table.image_size)
         example = Example.of(torch.randn(shape, device=device))
-    forwards = {
-        name: _forward(network.to(device).eval(), example) for name, network in networks.items()
-    }
+    networks = {name: network.to(device).eval() for name, network in networks.items()}
+    _share_equal_weights(networks.values())
+    forwards = {name: _forward(network, example) for name, network in networks.items()}
     return time_rounds(forwards, rounds=rounds, device=device)
+
+
+def _share_equal_weights(networks: Iterable[nn.Module]) -> None:
+    """Let weights of the same name and value be the same memory."""
+    first: dict[str, Tensor] = {}
+    for network in networks:
+        for name, tensor in chain(network.named_parameters(), network.named_buffers()):
+            known = first.setdefault(name, tensor)
+            if known.shape == tensor.shape and torch.equal(known, tensor):
+                tensor.data = known.data
 
 
 class AttentionAlone(nn.Module):

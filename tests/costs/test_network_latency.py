@@ -91,6 +91,17 @@ def test_networks_take_turns_and_every_round_is_kept():
     assert {name: len(t.rounds) for name, t in times.items()} == {"plain": 4, "found": 4}
 
 
+def test_equal_weights_are_one_in_memory_while_they_are_timed():
+    networks = {name: nn.Conv2d(3, 4, 1, bias=name == "other") for name in ("one", "copy", "other")}
+    networks["copy"].load_state_dict(networks["one"].state_dict())
+    expected = {name: network.weight.clone() for name, network in networks.items()}
+    time_networks(networks, TABLE, rounds=1)
+    places = {name: network.weight.data_ptr() for name, network in networks.items()}
+    assert places["one"] == places["copy"] != places["other"]
+    for name, network in networks.items():
+        assert torch.equal(network.weight, expected[name])
+
+
 def test_the_latency_of_a_network_is_the_median_of_its_rounds(monkeypatch):
     seconds = iter([9.0] * WARM_UP + [0.001, 0.002, 0.5])
     monkeypatch.setattr("ean_search.costs.stopwatch._time_once", lambda *_: next(seconds))
