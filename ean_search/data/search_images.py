@@ -1,5 +1,6 @@
 """The images of a search made ready: some set apart to judge by, the others kept on the device."""
 
+import logging
 from dataclasses import replace
 
 import numpy as np
@@ -9,6 +10,7 @@ from ean_search.data.datasets import Data
 from ean_search.data.splits import EVALUATION_BATCH_SIZE, Split, TensorSplit
 from ean_search.utils.device import free_bytes
 
+log = logging.getLogger(__name__)
 MAX_CACHE_SHARE = 0.25  # of the free memory, for a split that is kept on a device
 
 
@@ -37,7 +39,7 @@ def divide(split: Split, share: float) -> tuple[Split, Split | None]:
         share: The share of each class that judges; a class of a single image selects.
 
     Returns:
-        Both parts; the second is None if the share is 0.
+        Both parts; the second is None if the share is 0, or leaves no image of any class to it.
     """
     order = np.random.default_rng(len(split)).permutation(len(split))
     if not share:
@@ -47,6 +49,9 @@ def divide(split: Split, share: float) -> tuple[Split, Split | None]:
     for label in np.unique(labels):
         members = np.flatnonzero(labels == label)
         judges[members[: min(round(share * len(members)), len(members) - 1)]] = True
+    if not judges.any():
+        log.warning("the search images are too few for some of them to judge what others choose")
+        return split.subset(order), None
     return split.subset(order[~judges]), split.subset(order[judges])
 
 

@@ -75,7 +75,7 @@ def conclude(
     save_csv(with_score_names(front, run.score), run.front_table)
     summary = _settings(run, experiment, ending, evaluator)
     summary |= {"comparison": compare_winners(run, problem, judgement, random)}
-    summary |= {"verified": _verified(run), "front": front.to_dict("records")}
+    summary |= {"verified": _verified(run), "front": _plain_rows(front)}
     summary |= {"latency": measured.describe()}
     summary |= _judgement(frame, _gains(run, front, judgement), classes, evaluator)
     following = next_commands(run, is_conclusive(summary), measured.recommended())
@@ -165,6 +165,12 @@ def _gains(run: Run, front: pd.DataFrame, judgement: Judgement) -> dict[str, tup
         elif judgement.images:
             gains[text] = accuracy - plain, difference_error(accuracy, plain, judgement.images)
     return gains
+
+
+def _plain_rows(frame: pd.DataFrame) -> list[dict[str, Any]]:
+    """Return a frame's rows as JSON has them: nothing where the frame has NaN."""
+    rows = frame.astype(object).where(frame.notna(), None).to_dict("records")
+    return [{str(name): value for name, value in row.items()} for row in rows]
 
 
 def _settings(

@@ -31,7 +31,7 @@ def test_scripts_read_json(run_command):
     found = json.loads(output)
     assert code == 0
     assert found["placement"] == pick_placement(EXAMPLE, max_drop=0.5).placement
-    assert found["drop"] <= 0.5
+    assert found["drop"] <= 0.5 + 1e-9
     assert set(found["costs"]) >= {"sites", "latency_ms"}
 
 

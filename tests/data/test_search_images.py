@@ -57,3 +57,10 @@ def test_a_split_too_large_for_the_memory_is_not_cached(monkeypatch):
     split = TensorSplit(BYTES, LABELS)
     monkeypatch.setattr("ean_search.data.search_images.free_bytes", lambda device: 1000)
     assert cache_on_device(split, 8, "cpu") is split
+
+
+def test_with_one_image_of_each_class_nobody_judges(caplog):
+    select, judge = divide(TensorSplit(BYTES, LABELS), 0.5)
+    assert judge is None
+    assert len(select) == 10
+    assert "too few for some of them to judge" in caplog.text

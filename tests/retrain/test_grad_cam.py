@@ -78,7 +78,7 @@ def test_a_map_without_evidence_is_said_to_be_empty(run, monkeypatch):
     titles = []
     monkeypatch.setattr("ean_search.retrain.grad_cam._maps", lambda *_: next(found))
     monkeypatch.setattr(
-        "ean_search.analysis.matplotlib_figures._draw_image",
+        "ean_search.analysis.grad_cam_picture._draw_image",
         lambda axes, image, t: titles.append(t),
     )
     explained = explain(run, run.find("1-0-0-0"), images=2)
